@@ -1,0 +1,8 @@
+"""`python -m incident_mcp` is `incident-mcp`."""
+
+import sys
+
+from incident_mcp.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""The command line; nothing heavy is imported before it is known that the command needs it."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from incident_mcp import __version__
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `incident-mcp`.
+
+    Returns:
+        The exit code: 0, 1 when a tool or a step failed, 2 for usage and settings.
+    """
+    options = _parser().parse_args(argv)
+    from incident_mcp.errors import SettingError  # noqa: PLC0415  # after --help and --version
+
+    try:
+        return _COMMANDS[options.command](options)
+    except SettingError as error:
+        print(f"incident-mcp: {error}", file=sys.stderr)  # noqa: T201  # stdout may be the protocol
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="incident-mcp",
+        description="Run incidents in incident.io and Ionhour. Without a command: serve MCP on stdio.",
+        epilog="Settings come from the environment; see the README.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    sandbox = argparse.ArgumentParser(add_help=False)
+    sandbox.add_argument(
+        "--sandbox", action="store_true", default=argparse.SUPPRESS, help="made-up incidents in memory; no key needed"
+    )
+    parser.add_argument("--sandbox", action="store_true", help="made-up incidents in memory; no key needed")
+    parser.set_defaults(command="stdio")
+    commands = parser.add_subparsers(title="commands", metavar="")
+    demo = commands.add_parser("demo", help="walk an incident from alert to close on the sandbox")
+    demo.set_defaults(command="demo")
+    tools = commands.add_parser("tools", parents=[sandbox], help="list the tools that these settings offer")
+    tools.add_argument("--json", action="store_true", help="with their schemas, as JSON")
+    tools.set_defaults(command="tools")
+    call = commands.add_parser("call", parents=[sandbox], help="call one tool and print its answer as JSON")
+    call.add_argument("tool", metavar="TOOL")
+    call.add_argument("pairs", nargs="*", metavar="key=value", help="arguments; lists and objects as JSON")
+    call.add_argument("--json", metavar="OBJECT", help="the arguments as one JSON object, instead of pairs")
+    call.set_defaults(command="call")
+    return parser
+
+
+def _stdio(options: argparse.Namespace) -> int:
+    from incident_mcp.stdio import serve  # noqa: PLC0415
+
+    return serve(_settings(options))
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from incident_mcp.sandbox.demo import run  # noqa: PLC0415
+
+    return run()
+
+
+def _tools(options: argparse.Namespace) -> int:
+    from incident_mcp.shell import print_tools  # noqa: PLC0415
+
+    return print_tools(_settings(options), as_json=options.json)
+
+
+def _call(options: argparse.Namespace) -> int:
+    from incident_mcp.shell import call  # noqa: PLC0415
+
+    return call(_settings(options), options.tool, options.pairs, options.json)
+
+
+def _settings(options: argparse.Namespace):  # noqa: ANN202
+    from incident_mcp.settings import Settings  # noqa: PLC0415
+
+    return Settings.from_env(os.environ, sandbox=options.sandbox)
+
+
+_COMMANDS = {"stdio": _stdio, "demo": _demo, "tools": _tools, "call": _call}

@@ -1,0 +1,71 @@
+"""What a tool may ask for beside its arguments: a service to talk to, and the way to write to it."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from mcp.server.mcpserver import Context, Resolve
+from pydantic import Field
+
+from incident_mcp.errors import SettingError
+from incident_mcp.http import Api, Service
+from incident_mcp.settings import KEY_VARIABLES, Settings
+from incident_mcp.writes import Writer
+
+
+@dataclass
+class App:
+    """What lives as long as the server: made by its lifespan."""
+
+    settings: Settings
+    incidentio: Service | None = None
+    ionhour: Service | None = None
+
+
+def _app(ctx: Context[App]) -> App:
+    return ctx.request_context.lifespan_context
+
+
+def _api(service: Service | None, name: str, variable: str) -> Api:
+    if service is None:
+        raise SettingError(
+            f"No {name} key: set {variable} where this server is started, and restart it. To try the tools on made-up"
+            " incidents without a key, start it as `incident-mcp --sandbox`."
+        )
+    return Api(service)
+
+
+# Resolvers are async: the SDK runs plain ones in a thread, which costs more than they do.
+async def incidentio(ctx: Context[App]) -> Api:
+    """Give incident.io for this call."""
+    return _api(_app(ctx).incidentio, "incident.io", KEY_VARIABLES["incidentio"])
+
+
+async def ionhour(ctx: Context[App]) -> Api:
+    """Give Ionhour for this call."""
+    return _api(_app(ctx).ionhour, "Ionhour", KEY_VARIABLES["ionhour"])
+
+
+async def app_settings(ctx: Context[App]) -> Settings:
+    """Give the settings."""
+    return _app(ctx).settings
+
+
+async def writer(ctx: Context[App]) -> Writer:
+    """Give the way to write."""
+    return Writer()
+
+
+# Plain assignments: behind a `type` alias the SDK would offer these to the model as arguments.
+IncidentioApi = Annotated[Api, Resolve(incidentio)]
+IonhourApi = Annotated[Api, Resolve(ionhour)]
+AppSettings = Annotated[Settings, Resolve(app_settings)]
+WriterDep = Annotated[Writer, Resolve(writer)]
+
+DryRun = Annotated[bool, Field(description="Answer the exact request that would be sent, and write nothing.")]
+IdempotencyKey = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        description="Sent as given; the same key never does it twice. Leave out: repeats of one call are recognised.",
+    ),
+]

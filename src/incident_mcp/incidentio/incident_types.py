@@ -1,0 +1,43 @@
+"""Incident types."""
+
+import time
+from typing import Annotated
+
+from incident_mcp.deps import IncidentioApi
+from incident_mcp.http import Api
+from incident_mcp.models import Record, cut_at
+from incident_mcp.toolset import read
+
+
+class IncidentType(Record):
+    """A type."""
+
+    id: str
+    name: str
+    is_default: bool | None = None
+    private_incidents_only: bool | None = None
+    create_in_triage: str | None = None
+    """`always` or `optional`."""
+    description: Annotated[str, cut_at(200, "… [cut]")] | None = None
+
+
+class IncidentTypes(Record):
+    """All types."""
+
+    incident_types: list[IncidentType]
+    has_more: bool = False
+
+
+async def load_types(api: Api) -> list[IncidentType]:
+    """Read the types."""
+    answer = await api.get("/v1/incident_types", IncidentTypes)
+    return answer.incident_types
+
+
+async def incidentio_list_types(api: IncidentioApi) -> IncidentTypes:
+    """List the account's incident types and which is the default."""
+    rows, _ = await api.cached("incident_type", lambda: load_types(api), newer_than=time.monotonic())
+    return IncidentTypes(incident_types=rows)
+
+
+TOOLS = [read(incidentio_list_types, "List incident types")]

@@ -1,0 +1,107 @@
+"""Incident updates: what responders tell, with the status and severity at that moment."""
+
+from typing import Annotated
+
+from pydantic import AliasPath, BaseModel, Field
+
+from incident_mcp.deps import DryRun, IdempotencyKey, IncidentioApi, WriterDep
+from incident_mcp.errors import InputError
+from incident_mcp.http import Repeat, Request
+from incident_mcp.incidentio import names
+from incident_mcp.incidentio.incident_records import Actor
+from incident_mcp.incidentio.incidents import IncidentRef, given, incident_id
+from incident_mcp.incidentio.pages import After, Limit, Page, read_pages
+from incident_mcp.models import Instant, Outcome, Record, cut_at
+from incident_mcp.toolset import read, write
+from incident_mcp.writes import Write
+
+
+class IncidentUpdate(Record):
+    """An update, whole."""
+
+    id: str
+    incident_id: str
+    message: str | None = None
+    status: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "name"))
+    status_category: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "category"))
+    severity: str | None = Field(default=None, validation_alias=AliasPath("new_severity", "name"))
+    updater: Actor | None = None
+    merged_into_incident_id: str | None = None
+    created_at: Instant | None = None
+
+
+class IncidentUpdateRow(IncidentUpdate):
+    """An update in a list."""
+
+    message: Annotated[str, cut_at(500, "… [cut; permalink of the incident has it whole]")] | None = None
+
+
+class IncidentUpdateAnswer(BaseModel):
+    """How one update travels."""
+
+    incident_update: IncidentUpdate
+
+
+class _UpdatePage(Page):
+    rows: list[IncidentUpdateRow] = Field(validation_alias="incident_updates")
+
+
+class IncidentUpdates(Record):
+    """Updates, and where to go on."""
+
+    incident_updates: list[IncidentUpdateRow]
+    has_more: bool
+    after: str | None = None
+
+
+def update_request(incident: str, **fields: str | None) -> Request:
+    """Write an update as the API wants it; `incident` is the id."""
+    return Request("POST", "/v2/incident_updates", body={"incident_id": incident, **given(**fields)})
+
+
+async def incidentio_post_update(
+    api: IncidentioApi,
+    writer: WriterDep,
+    incident: IncidentRef,
+    message: Annotated[str | None, Field(min_length=1, description="Markdown; responders and stakeholders read it.")] = None,
+    status: Annotated[str | None, Field(description="Move to this status, name or id.")] = None,
+    severity: Annotated[str | None, Field(description="Change to this severity, name or id.")] = None,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Outcome[IncidentUpdate]:
+    """Post an update to an incident: a message, a status, a severity, or several at once."""
+    if message is None and status is None and severity is None:
+        raise InputError("An update needs at least one of message, status, severity. Nothing was sent.")
+    update = Write(
+        tool="incidentio_post_update",
+        request=update_request(
+            await incident_id(api, incident),
+            message=message,
+            to_incident_status_id=await names.status_id(api, status),
+            to_severity_id=await names.severity_id(api, severity),
+        ),
+        answer=IncidentUpdateAnswer,
+        tell=lambda answer: answer.incident_update,
+        repeat=Repeat.KEYED,
+        key=idempotency_key,
+    )
+    return await writer.perform(api, update, dry_run=dry_run)
+
+
+async def incidentio_list_updates(
+    api: IncidentioApi,
+    incident: Annotated[str | None, Field(min_length=1, description="Left out: of all incidents.")] = None,
+    limit: Limit = 25,
+    after: After = None,
+) -> IncidentUpdates:
+    """List updates: messages, and the changes of status and severity."""
+    query = [] if incident is None else [("incident_id", await incident_id(api, incident))]
+    pages = await read_pages(api, "/v2/incident_updates", _UpdatePage, query, limit=limit, after=after)
+    rows = [row for page in pages for row in page.rows]
+    return IncidentUpdates(incident_updates=rows, has_more=pages[-1].after is not None, after=pages[-1].after)
+
+
+TOOLS = [
+    write(incidentio_post_update, "Post an update"),
+    read(incidentio_list_updates, "List updates"),
+]

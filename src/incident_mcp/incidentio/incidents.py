@@ -1,0 +1,232 @@
+"""Incidents: read, list, declare, edit."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from incident_mcp.deps import DryRun, IdempotencyKey, IncidentioApi, WriterDep
+from incident_mcp.errors import InputError
+from incident_mcp.http import Api, Repeat, Request, fill
+from incident_mcp.incidentio import names
+from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, IncidentRow
+from incident_mcp.incidentio.incident_statuses import Category
+from incident_mcp.incidentio.pages import After, Limit, Page, read_pages
+from incident_mcp.models import Json, Outcome, Record
+from incident_mcp.toolset import read, write
+from incident_mcp.writes import Write
+
+Mode = Literal["standard", "retrospective", "test", "tutorial"]
+IncidentRef = Annotated[str, Field(min_length=1, description="INC-123, 123 or the incident's id.")]
+
+
+class _IncidentPage(Page):
+    rows: list[IncidentRow] = Field(validation_alias="incidents")
+
+
+class Incidents(Record):
+    """Incidents, and where to go on."""
+
+    incidents: list[IncidentRow]
+    has_more: bool
+    after: str | None = None
+    total: int | None = None
+    """Of all that match, where the API tells it."""
+
+
+def path_id(incident: str) -> str:
+    """Give what the path takes: the number of a reference, anything else as it is."""
+    incident = incident.strip()
+    reference = re.fullmatch(r"#?(?:inc-)?([0-9]+)", incident, re.IGNORECASE)
+    return reference[1] if reference else incident
+
+
+async def read_incident(api: Api, incident: str) -> Incident:
+    """Read an incident by any of its spellings."""
+    return (await api.get(fill("/v2/incidents/{incident}", incident=path_id(incident)), IncidentAnswer)).incident
+
+
+async def incident_id(api: Api, incident: str) -> str:
+    """Give an incident's id: bodies and filters take nothing else, a filter answers an empty list for a number."""
+    at = path_id(incident)
+    fill("{incident}", incident=at)
+    return (await read_incident(api, at)).id if at.isdigit() else at
+
+
+def given(**fields: Any) -> Json:  # noqa: ANN401  # the JSON edge
+    """Keep the fields that have a value."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+async def incidentio_get_incident(api: IncidentioApi, incident: IncidentRef) -> Incident:
+    """Get one incident whole: summary, roles, custom fields, timestamps, links."""
+    return await read_incident(api, incident)
+
+
+Names = Annotated[list[str] | None, Field(description="Names or ids.")]
+CustomFields = Annotated[
+    dict[str, list[str]] | None,
+    Field(description='Field to values, names or ids: {"Affected team": ["Payments"]}. [] unsets it.'),
+]
+Roles = Annotated[
+    dict[str, str] | None, Field(description='Role to person (email, user id or Slack id): {"Incident Lead": "a@b.c"}.')
+]
+Timestamps = Annotated[
+    dict[str, str] | None, Field(description='Timestamp to instant: {"Impact started": "2026-11-21T03:12:00Z"}.')
+]
+Day = Annotated[str | None, Field(pattern=r"^\d{4}-\d{2}-\d{2}(T.+)?$", description="Date or RFC 3339 instant.")]
+
+
+async def incidentio_list_incidents(
+    api: IncidentioApi,
+    status_category: Annotated[list[Category] | None, Field(description="live = active, learning = post-incident.")] = None,
+    status: Names = None,
+    severity: Names = None,
+    severity_gte: Annotated[str | None, Field(description="This severe or worse.")] = None,
+    severity_lte: Annotated[str | None, Field(description="This severe or less.")] = None,
+    incident_type: Names = None,
+    mode: Annotated[list[Mode] | None, Field(description="Left out: standard and retrospective.")] = None,
+    custom_fields: Annotated[
+        dict[str, list[str]] | None, Field(description="Field to values, any of them, names or ids.")
+    ] = None,
+    created_at_gte: Day = None,
+    created_at_lte: Day = None,
+    updated_at_gte: Day = None,
+    updated_at_lte: Day = None,
+    sort_by: Literal["created_at_newest_first", "created_at_oldest_first"] = "created_at_newest_first",
+    limit: Limit = 25,
+    after: After = None,
+) -> Incidents:
+    """List incidents, newest first; filters are ANDed, the values of one are ORed.
+
+    Test and tutorial incidents are hidden unless `mode` asks for them. Rows are short: get one for the rest.
+    """
+    query: list[tuple[str, str]] = [("status_category[one_of]", value) for value in status_category or ()]
+    query += [("status[one_of]", await names.status_id(api, value) or "") for value in status or ()]
+    query += [("severity[one_of]", await names.severity_id(api, value) or "") for value in severity or ()]
+    for name, value in (
+        ("severity[gte]", await names.severity_id(api, severity_gte)),
+        ("severity[lte]", await names.severity_id(api, severity_lte)),
+    ):
+        query += [(name, value)] if value else []
+    query += [("incident_type[one_of]", await names.type_id(api, value) or "") for value in incident_type or ()]
+    query += [("mode[one_of]", value) for value in mode or ()]
+    query += await names.custom_field_filter(api, custom_fields)
+    dates = given(**{
+        "created_at[gte]": created_at_gte,
+        "created_at[lte]": created_at_lte,
+        "updated_at[gte]": updated_at_gte,
+        "updated_at[lte]": updated_at_lte,
+    })
+    query += [*dates.items(), ("sort_by", sort_by)]
+    pages = await read_pages(api, "/v2/incidents", _IncidentPage, query, limit=limit, after=after)
+    last = pages[-1]
+    return Incidents(
+        incidents=[row for page in pages for row in page.rows],
+        has_more=last.after is not None,
+        after=last.after,
+        total=last.total,
+    )
+
+
+async def incidentio_create_incident(
+    api: IncidentioApi,
+    writer: WriterDep,
+    name: Annotated[str, Field(min_length=1, description="Short: what is broken, for whom.")],
+    severity: Annotated[str | None, Field(description="Name or id; needed to open an active incident.")] = None,
+    summary: Annotated[str | None, Field(description="What is known so far.")] = None,
+    incident_type: Annotated[str | None, Field(description="Name or id; left out: the default.")] = None,
+    status: Annotated[str | None, Field(description="Name or id; left out: the account's first.")] = None,
+    visibility: Annotated[Literal["public", "private"], Field(description="Who may see it.")] = "public",
+    mode: Annotated[
+        Mode, Field(description="test alerts nobody; retrospective is for the past and is not announced.")
+    ] = "standard",
+    custom_fields: CustomFields = None,
+    roles: Roles = None,
+    timestamps: Timestamps = None,
+    slack_channel_name: Annotated[str | None, Field(description="Instead of the generated one.")] = None,
+    slack_team_id: Annotated[str | None, Field(description="Slack workspace, on Enterprise Grid.")] = None,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Outcome[Incident]:
+    """Declare an incident; this announces it and alerts people.
+
+    List severities first. After a failure call again with the same arguments, never with a new key.
+    """
+    body = given(
+        name=name,
+        summary=summary,
+        visibility=visibility,
+        mode=mode,
+        severity_id=await names.severity_id(api, severity),
+        incident_type_id=await names.type_id(api, incident_type),
+        incident_status_id=await names.status_id(api, status),
+        custom_field_entries=await names.custom_field_entries(api, custom_fields),
+        incident_role_assignments=await names.role_assignments(api, roles),
+        incident_timestamp_values=await names.timestamp_values(api, timestamps),
+        slack_channel_name_override=slack_channel_name,
+        slack_team_id=slack_team_id,
+    )
+    declaration = Write(
+        tool="incidentio_create_incident",
+        request=Request("POST", "/v2/incidents", body=body),
+        answer=IncidentAnswer,
+        tell=lambda answer: answer.incident,
+        repeat=Repeat.KEYED,
+        key=idempotency_key,
+    )
+    return await writer.perform(api, declaration, dry_run=dry_run)
+
+
+async def incidentio_edit_incident(
+    api: IncidentioApi,
+    writer: WriterDep,
+    incident: IncidentRef,
+    name: Annotated[str | None, Field(min_length=1, description="New name.")] = None,
+    summary: Annotated[str | None, Field(description="New summary; replaces the old one.")] = None,
+    severity: Annotated[str | None, Field(description="Name or id.")] = None,
+    status: Annotated[str | None, Field(description="Name or id.")] = None,
+    call_url: Annotated[str | None, Field(description="Link to the call.")] = None,
+    slack_channel_name: Annotated[str | None, Field(description="New channel name.")] = None,
+    custom_fields: CustomFields = None,
+    roles: Roles = None,
+    timestamps: Timestamps = None,
+    notify_incident_channel: Annotated[bool, Field(description="Tell the incident's channel.")] = False,
+    dry_run: DryRun = False,
+) -> Outcome[Incident]:
+    """Edit an incident: only what is given changes. To escalate, raise the severity."""
+    fields = given(
+        name=name,
+        summary=summary,
+        severity_id=await names.severity_id(api, severity),
+        incident_status_id=await names.status_id(api, status),
+        call_url=call_url,
+        slack_channel_name_override=slack_channel_name,
+        custom_field_entries=await names.custom_field_entries(api, custom_fields),
+        incident_role_assignments=await names.role_assignments(api, roles),
+        incident_timestamp_values=await names.timestamp_values(api, timestamps),
+    )
+    if not fields:
+        raise InputError("Nothing to edit: pass at least one of the fields to change. Nothing was sent.")
+    edit = Write(
+        tool="incidentio_edit_incident",
+        request=edit_request(incident, fields, notify=notify_incident_channel),
+        answer=IncidentAnswer,
+        tell=lambda answer: answer.incident,
+        repeat=Repeat.NEVER,
+    )
+    return await writer.perform(api, edit, dry_run=dry_run)
+
+
+def edit_request(incident: str, fields: Json, *, notify: bool) -> Request:
+    """Write an edit as the API wants it: wrapped, and always saying whether to tell the channel."""
+    path = fill("/v2/incidents/{incident}/actions/edit", incident=path_id(incident))
+    return Request("POST", path, body={"incident": fields, "notify_incident_channel": notify})
+
+
+TOOLS = [
+    write(incidentio_create_incident, "Declare an incident"),
+    read(incidentio_get_incident, "Get an incident"),
+    read(incidentio_list_incidents, "List incidents"),
+    write(incidentio_edit_incident, "Edit an incident"),
+]

@@ -1,0 +1,1 @@
+"""Ionhour: one module a resource, each with its records, its tools and TOOLS."""

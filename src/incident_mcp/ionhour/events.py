@@ -1,0 +1,39 @@
+"""Ionhour's event timeline of an incident."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from incident_mcp.deps import IonhourApi
+from incident_mcp.http import fill
+from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing
+from incident_mcp.models import Instant, Record, cut_at
+from incident_mcp.toolset import read
+
+
+class Event(IonhourRecord):
+    """Something that happened: OPENED, ACKNOWLEDGED, ALERT_SENT, RESOLVED, or newer kinds."""
+
+    type: str
+    message: Annotated[str, cut_at(500, "… [cut]")] | None = None
+    occurred_at: Instant | None = None
+
+
+class _EventList(Listing):
+    items: list[Event]
+
+
+class Events(Record):
+    """An incident's events."""
+
+    events: list[Event]
+    has_more: bool
+
+
+async def ionhour_list_events(api: IonhourApi, incident_id: IncidentId) -> Events:
+    """List what happened to an Ionhour incident: opened, alerts sent, acknowledged, resolved."""
+    answer = await api.get(fill("/incident-events/{incident_id}", incident_id=incident_id), _EventList)
+    return Events(events=answer.items, has_more=answer.has_more)
+
+
+TOOLS = [read(ionhour_list_events, "List an Ionhour incident's events")]

@@ -1,0 +1,158 @@
+"""Ionhour incidents: what its checks raise; list, get, acknowledge."""
+
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, AliasPath, BeforeValidator, Field
+
+from incident_mcp.deps import AppSettings, DryRun, IonhourApi, WriterDep
+from incident_mcp.http import Repeat, Request, fill
+from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing
+from incident_mcp.models import HtmlText, Instant, Name, Outcome, Record
+from incident_mcp.toolset import read, write
+from incident_mcp.writes import Write
+
+
+class IonhourIncident(IonhourRecord):
+    """An incident, whole; the check's token is left out on purpose: a ping to it fakes a recovery."""
+
+    id: int
+    title: str | None = None
+    state: str | None = None
+    severity: str | None = None
+    reason: str | None = None
+    summary: HtmlText | None = None
+    project: str | None = Field(default=None, validation_alias=AliasPath("project", "name"))
+    project_id: int | None = Field(
+        default=None, validation_alias=AliasChoices(AliasPath("project", "id"), "projectId")
+    )
+    check: str | None = Field(default=None, validation_alias=AliasPath("check", "name"))
+    check_id: int | None = Field(default=None, validation_alias=AliasChoices("checkId", AliasPath("check", "id")))
+    dependency_name: str | None = Field(
+        default=None, validation_alias=AliasChoices("dependencyName", AliasPath("dependency", "name"))
+    )
+    dependency_id: int | None = Field(
+        default=None, validation_alias=AliasChoices("dependencyId", AliasPath("dependency", "id"))
+    )
+    started_at: Instant | None = None
+    recovered_at: Instant | None = None
+    resolved_at: Instant | None = None
+    acknowledged_at: Instant | None = None
+    acknowledged_by: int | None = None
+    acknowledged_by_email: str | None = Field(
+        default=None, validation_alias=AliasPath("acknowledgedByUser", "email")
+    )
+    last_signal_at: Instant | None = None
+    last_signal_type: str | None = None
+    last_signal_source: str | None = None
+    last_success_at: Instant | None = None
+    duration_since_success_ms: int | None = None
+    """Milliseconds, when the answer was made."""
+    public_id: str | None = None
+
+
+class IonhourIncidentRow(IonhourRecord):
+    """An incident in a list."""
+
+    id: int
+    title: Name | None = None
+    state: str | None = None
+    severity: str | None = None
+    project: Name | None = Field(default=None, validation_alias=AliasPath("project", "name"))
+    check: Name | None = Field(default=None, validation_alias=AliasPath("check", "name"))
+    started_at: Instant | None = None
+    resolved_at: Instant | None = None
+    acknowledged_at: Instant | None = None
+
+
+class _IncidentPage(Listing):
+    items: list[IonhourIncidentRow]
+    total: int | None = None
+
+
+class IonhourIncidents(Record):
+    """Incidents, and the next page if there is one."""
+
+    incidents: list[IonhourIncidentRow]
+    has_more: bool
+    page: int | None = None
+    """The next page."""
+    total: int | None = None
+    """Of all that match."""
+
+
+class Acknowledgement(IonhourRecord):
+    """Who acknowledged an incident, and when."""
+
+    id: int | None = None
+    title: str | None = None
+    state: str | None = None
+    acknowledged_by: int | None = None
+    acknowledged_at: Instant | None = None
+
+
+def _upper(value: object) -> object:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+State = Annotated[Literal["ACTIVE", "RESOLVED", "OPEN", "MONITORING"], BeforeValidator(_upper)]
+
+
+async def ionhour_list_incidents(
+    api: IonhourApi,
+    settings: AppSettings,
+    state: Annotated[
+        State | None, Field(description="ACTIVE and OPEN: not resolved. MONITORING: recovered, being watched.")
+    ] = None,
+    project_id: Annotated[int | None, Field(ge=1, description="Only this project.")] = None,
+    check_id: Annotated[int | None, Field(ge=1, description="Only this check.")] = None,
+    workspace_id: Annotated[int | None, Field(ge=1, description="Left out: the key's.")] = None,
+    page: Annotated[int, Field(ge=1, description="Page to read.")] = 1,
+    limit: Annotated[int, Field(ge=1, le=100, description="Rows a page.")] = 20,
+) -> IonhourIncidents:
+    """List Ionhour incidents. No active ones does not mean healthy: maintenance and paused checks raise none."""
+    filters = {
+        "workspaceId": workspace_id or settings.ionhour_workspace_id,
+        "projectId": project_id,
+        "checkId": check_id,
+        # The API takes OPEN and MONITORING for ACTIVE, so the rows of MONITORING are picked here.
+        "state": "RESOLVED" if state == "RESOLVED" else "ACTIVE" if state else None,
+        "page": page,
+        "limit": limit,
+    }
+    query = [(name, str(value)) for name, value in filters.items() if value is not None]
+    answer = await api.get("/incidents", _IncidentPage, query)
+    rows = [row for row in answer.items if state != "MONITORING" or row.state == "MONITORING"]
+    more = bool(answer.items) and answer.has_more
+    return IonhourIncidents(
+        incidents=rows,
+        has_more=more,
+        page=page + 1 if more else None,
+        total=None if state == "MONITORING" else answer.total,
+    )
+
+
+async def ionhour_get_incident(api: IonhourApi, incident_id: IncidentId) -> IonhourIncident:
+    """Get one Ionhour incident whole: check, project, dependency, last signals, who acknowledged."""
+    return await api.get(fill("/incidents/{incident_id}", incident_id=incident_id), IonhourIncident)
+
+
+async def ionhour_acknowledge_incident(
+    api: IonhourApi, writer: WriterDep, incident_id: IncidentId, dry_run: DryRun = False
+) -> Outcome[Acknowledgement]:
+    """Acknowledge an incident as the key's owner, which stops it from paging further people."""
+    acknowledge = Write(
+        tool="ionhour_acknowledge_incident",
+        request=Request("POST", fill("/incidents/{incident_id}/acknowledge", incident_id=incident_id)),
+        answer=Acknowledgement,
+        tell=lambda answer: answer.model_copy(update={"id": incident_id}),
+        repeat=Repeat.HARMLESS,
+        advice={409: f"Incident {incident_id} is resolved already: there is nothing left to acknowledge."},
+    )
+    return await writer.perform(api, acknowledge, dry_run=dry_run)
+
+
+TOOLS = [
+    read(ionhour_list_incidents, "List Ionhour incidents"),
+    read(ionhour_get_incident, "Get an Ionhour incident"),
+    write(ionhour_acknowledge_incident, "Acknowledge an Ionhour incident", idempotent=True),
+]

@@ -1,0 +1,135 @@
+"""Notes on an Ionhour incident."""
+
+from typing import Annotated
+
+from pydantic import AliasChoices, AliasPath, Field
+
+from incident_mcp.deps import DryRun, IonhourApi, WriterDep
+from incident_mcp.errors import InputError
+from incident_mcp.http import Api, Repeat, Request, fill
+from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing, NoteId
+from incident_mcp.models import HtmlText, Instant, Outcome, Record
+from incident_mcp.toolset import read, write
+from incident_mcp.writes import Write
+
+Body = Annotated[str, Field(description="The note's text.")]
+
+
+class Note(IonhourRecord):
+    """A note; the document names only its body, so all but the id is read tolerantly."""
+
+    id: int
+    body: HtmlText | None = None
+    author: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices(
+            AliasPath("author", "email"), AliasPath("author", "name"), AliasPath("user", "email"), "authorId", "userId"
+        ),
+    )
+    created_at: Instant | None = None
+    updated_at: Instant | None = None
+
+
+class WrittenNote(Note):
+    """A note as a write answers it; the document does not say that the answer has an id."""
+
+    id: int | None = None
+
+
+class _NoteList(Listing):
+    items: list[Note]
+
+
+class Notes(Record):
+    """An incident's notes."""
+
+    notes: list[Note]
+    has_more: bool
+
+
+class Deleted(Record):
+    """What was deleted."""
+
+    incident_id: int
+    note_id: int
+    deleted: bool = True
+
+
+class _Anything(Record):
+    """An answer of which nothing is read."""
+
+
+_NOT_AUTHOR = {403: "Only a note's author, the owner of the key that wrote it, can edit or delete it."}
+
+
+def _body(body: str) -> str:
+    if not body.strip():
+        raise InputError("body is empty: a note needs text. Nothing was sent.")
+    return body
+
+
+async def read_notes(api: Api, incident_id: int) -> Notes:
+    """Read an incident's notes."""
+    answer = await api.get(fill("/incident-notes/{incident_id}", incident_id=incident_id), _NoteList)
+    return Notes(notes=answer.items, has_more=answer.has_more)
+
+
+async def ionhour_list_notes(api: IonhourApi, incident_id: IncidentId) -> Notes:
+    """List the notes on an Ionhour incident, with the ids that edit and delete take."""
+    return await read_notes(api, incident_id)
+
+
+async def ionhour_create_note(
+    api: IonhourApi, writer: WriterDep, incident_id: IncidentId, body: Body, dry_run: DryRun = False
+) -> Outcome[WrittenNote]:
+    """Put a note on an Ionhour incident, in the name of the key's owner."""
+    note = Write(
+        tool="ionhour_create_note",
+        request=Request("POST", fill("/incident-notes/{incident_id}", incident_id=incident_id), body={"body": _body(body)}),
+        answer=WrittenNote,
+        tell=lambda answer: answer,
+        repeat=Repeat.NEVER,
+    )
+    return await writer.perform(api, note, dry_run=dry_run)
+
+
+async def ionhour_update_note(
+    api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, body: Body, dry_run: DryRun = False
+) -> Outcome[WrittenNote]:
+    """Replace a note's text; only its author may."""
+    edit = Write(
+        tool="ionhour_update_note",
+        request=Request("PATCH", _note_path(incident_id, note_id), body={"body": _body(body)}),
+        answer=WrittenNote,
+        tell=lambda answer: answer,
+        repeat=Repeat.HARMLESS,
+        advice=_NOT_AUTHOR,
+    )
+    return await writer.perform(api, edit, dry_run=dry_run)
+
+
+async def ionhour_delete_note(
+    api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, dry_run: DryRun = False
+) -> Outcome[Deleted]:
+    """Delete a note: hidden from everybody, retained by Ionhour for audit; only its author may."""
+    delete = Write(
+        tool="ionhour_delete_note",
+        request=Request("DELETE", _note_path(incident_id, note_id)),
+        answer=_Anything,
+        tell=lambda _: Deleted(incident_id=incident_id, note_id=note_id),
+        repeat=Repeat.HARMLESS,
+        advice=_NOT_AUTHOR,
+    )
+    return await writer.perform(api, delete, dry_run=dry_run)
+
+
+def _note_path(incident_id: int, note_id: int) -> str:
+    return fill("/incident-notes/{incident_id}/{note_id}", incident_id=incident_id, note_id=note_id)
+
+
+TOOLS = [
+    read(ionhour_list_notes, "List an Ionhour incident's notes"),
+    write(ionhour_create_note, "Put a note on an Ionhour incident"),
+    write(ionhour_update_note, "Edit a note", idempotent=True),
+    write(ionhour_delete_note, "Delete a note", destructive=True, idempotent=True),
+]

@@ -1,0 +1,184 @@
+"""What every answer is made of: tolerant in, lean out."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+
+Json = dict[str, Any]
+"""A JSON object as it travels: the one place for Any."""
+
+
+class Record(BaseModel):
+    """One thing as an API tells it: unknown keys are ignored, absent ones stay away from the answer.
+
+    Fields are read from the API's JSON by validation aliases and told under their own names.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True, populate_by_name=True)
+
+    def dump(self) -> Json:
+        """Give the JSON to tell: no nulls."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A write as it would be sent, answered by `dry_run`."""
+
+    service: str
+    method: str
+    path: str
+    body: Json | None
+
+    def dump(self) -> Json:
+        """Give the request as JSON."""
+        told: Json = {"service": self.service, "method": self.method, "path": self.path}
+        return told if self.body is None else {**told, "body": self.body}
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[R]):
+    """What came of a write: the record, or the request that `dry_run` held back."""
+
+    record: R | None = None
+    would_send: Planned | None = None
+    repeated: bool = False
+    """The record is of an earlier, equal call; nothing was sent now."""
+    note: str | None = None
+    """What the caller should know beside the record."""
+
+    def dump(self) -> Json:
+        """Give the JSON to tell: the record's own fields, with what else is true of this call."""
+        told: Json = {} if self.record is None else self.record.dump()
+        if self.would_send is not None:
+            told |= {"dry_run": True, "would_send": self.would_send.dump()}
+        if self.repeated:
+            told["repeated"] = True
+        if self.note:
+            told["note"] = self.note
+        return told
+
+
+OUTCOME_PROPERTIES: Json = {
+    "dry_run": {"type": "boolean", "description": "True: nothing was written."},
+    "would_send": {
+        "type": "object",
+        "description": "The request that a call without dry_run sends.",
+        "properties": {
+            "service": {"type": "string"},
+            "method": {"type": "string"},
+            "path": {"type": "string"},
+            "body": {"type": "object"},
+        },
+        "required": ["service", "method", "path"],
+    },
+    "repeated": {"type": "boolean", "description": "True: an earlier, equal call did this; nothing was sent now."},
+    "note": {"type": "string", "description": "What to know beside the record."},
+}
+
+
+def _to_second(value: object) -> object:
+    """Tell an ISO 8601 instant in UTC to the second; what cannot be read stays as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Instant = Annotated[str, BeforeValidator(_to_second)]
+"""RFC 3339 in UTC, to the second."""
+
+
+class _Text(HTMLParser):
+    """Collects what a person would read of an HTML fragment."""
+
+    BREAKS = frozenset({"br", "p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre"})
+    SILENT = frozenset({"script", "style"})
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self.silent = 0
+
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        del attrs
+        self.silent += tag in self.SILENT
+        if tag in self.BREAKS:
+            self.parts.append("\n- " if tag == "li" else "\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.silent -= tag in self.SILENT and self.silent > 0
+        if tag in self.BREAKS - {"li", "br"}:
+            self.parts.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self.silent:
+            self.parts.append(data)
+
+
+def html_to_text(value: object) -> object:
+    """Make readable text of an HTML fragment; text without a tag stays as it is."""
+    if not isinstance(value, str) or not re.search(r"<[a-zA-Z/!]", value):
+        return value
+    parser = _Text()
+    parser.feed(value)
+    parser.close()
+    return re.sub(r"\s*\n\s*", "\n", "".join(parser.parts)).strip()
+
+
+HtmlText = Annotated[str, BeforeValidator(html_to_text)]
+"""A field that the API fills with HTML, told as text."""
+
+
+def shorten(text: str, length: int, mark: str = "…") -> str:
+    """Cut a text to `length` characters and end it with the mark that says so."""
+    return text if len(text) <= length else text[: length - len(mark)].rstrip() + mark
+
+
+def cut_at(length: int, mark: str) -> AfterValidator:
+    """Cut a text field of a list row."""
+    return AfterValidator(lambda text: shorten(text, length, mark) if isinstance(text, str) else text)
+
+
+Name = Annotated[str, cut_at(120, "… [cut]")]
+"""A name or title in a list row."""
+
+
+def _invisible(character: str) -> bool:
+    code = ord(character)
+    return (
+        (code < 0x20 and character not in "\n\t")
+        or 0x7F <= code <= 0x9F
+        or code in (0x061C, 0x200E, 0x200F, 0xFEFF)
+        or 0x202A <= code <= 0x202E
+        or 0x2066 <= code <= 0x2069
+        or 0xE0000 <= code <= 0xE007F
+        or 0xD800 <= code <= 0xDFFF
+    )
+
+
+def make_visible(value: Any) -> Any:  # noqa: ANN401  # the JSON edge
+    """Write control, text-direction and tag characters as <U+202E>, so that nothing in a text from elsewhere is hidden."""
+    if isinstance(value, str):
+        if value.isascii() and value.isprintable():
+            return value
+        value = value.replace("\r\n", "\n")
+        return "".join(f"<U+{ord(c):04X}>" if _invisible(c) else c for c in value)
+    if isinstance(value, dict):
+        return {make_visible(key): make_visible(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [make_visible(item) for item in value]
+    return value

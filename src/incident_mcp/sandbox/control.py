@@ -1,0 +1,62 @@
+"""Both services behind one address, with control paths for those who run the sandbox as a process of its own."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import cast
+
+from .faults import Fault, FaultBook
+from .service import Json, Receive, Received, Reply, Scope, Send, Service, read_body, send_reply
+
+_FAULTS, _REQUESTS, _STATE = "/_sandbox/faults", "/_sandbox/requests", "/_sandbox/state"
+
+
+class Front:
+    """The ASGI app for a server: `/incidentio/...`, `/ionhour/...` and `/_sandbox/...`."""
+
+    def __init__(
+        self, services: dict[str, Service], faults: FaultBook, requests: list[Received], state: Callable[[], Json]
+    ) -> None:
+        self._services = services
+        self._faults = faults
+        self._requests = requests
+        self._state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").split("?")[0]
+        _, first, *rest = path.split("/")
+        service = self._services.get(first)
+        if service is not None:
+            below = "/" + "/".join(rest)
+            await service({**scope, "path": below, "raw_path": below.encode("latin-1")}, receive, send)
+        else:
+            await send_reply(self._control(scope["method"], path, await read_body(receive)), send)
+
+    def _control(self, method: str, path: str, raw: bytes) -> Reply:
+        match method, path:
+            case "POST", "/_sandbox/faults":
+                return self._install(raw)
+            case "DELETE", "/_sandbox/faults":
+                self._faults.clear()
+                return Reply(200, {"installed": 0})
+            case "GET", "/_sandbox/requests":
+                return Reply(200, [asdict(received) for received in self._requests])
+            case "GET", "/_sandbox/state":
+                return Reply(200, self._state())
+            case _:
+                known = ["/incidentio/v2/...", "/ionhour/api/...", _FAULTS, _REQUESTS, _STATE]
+                return Reply(404, {"message": f"The sandbox has no {method} {path}", "known": known})
+
+    def _install(self, raw: bytes) -> Reply:
+        try:
+            given: object = json.loads(raw)
+            records = cast("list[object]", given) if isinstance(given, list) else [given]
+            faults = [Fault.from_json(record) for record in records]
+        except ValueError as error:
+            return Reply(400, {"message": str(error)})
+        for fault in faults:
+            self._faults.add(fault)
+        return Reply(200, {"installed": len(faults)})

@@ -1,0 +1,106 @@
+"""Settings from the environment: which services, which tools, where the state lies."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from incident_mcp.errors import SettingError
+
+INCIDENTIO_URL = "https://api.incident.io"
+IONHOUR_URL = "https://api.ionhour.com/api"
+
+KEY_VARIABLES = {"incidentio": "INCIDENTIO_API_KEY", "ionhour": "IONHOUR_API_KEY"}
+
+_UNFILLED = re.compile(r"\$\{[^}]*\}")
+"""What a host leaves of an optional setting that its user did not fill in."""
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the environment asks for; `from_env` reads and checks it."""
+
+    incidentio_key: SecretStr | None = None
+    incidentio_url: str = INCIDENTIO_URL
+    ionhour_key: SecretStr | None = None
+    ionhour_url: str = IONHOUR_URL
+    ionhour_workspace_id: int | None = None
+    read_only: bool = False
+    toolsets: tuple[str, ...] = ("core",)
+    state_dir: Path | None = None
+    """None: the platform's state folder."""
+    sandbox: bool = False
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], *, sandbox: bool = False) -> "Settings":
+        """Read the settings; a blank value or an unfilled `${user_config.x}` counts as unset.
+
+        Raises:
+            SettingError: A value cannot be used; the text names the variable and what it takes.
+        """
+        env = {name: value.strip() for name, value in environ.items()}
+        env = {name: value for name, value in env.items() if value and not _UNFILLED.fullmatch(value)}
+        state_dir = env.get("INCIDENT_MCP_STATE_DIR")
+        return cls(
+            incidentio_key=_key(env, "INCIDENTIO_API_KEY") or _key(env, "INCIDENT_API_KEY"),
+            incidentio_url=_url("INCIDENTIO_API_URL", env.get("INCIDENTIO_API_URL", INCIDENTIO_URL)),
+            ionhour_key=_key(env, "IONHOUR_API_KEY"),
+            ionhour_url=_ionhour_url(env.get("IONHOUR_API_URL", IONHOUR_URL)),
+            ionhour_workspace_id=_number(env, "IONHOUR_WORKSPACE_ID"),
+            read_only=_switch(env, "INCIDENT_MCP_READ_ONLY"),
+            toolsets=tuple(part.strip() for part in env.get("INCIDENT_MCP_TOOLSETS", "core").split(",") if part.strip()),
+            state_dir=Path(state_dir).expanduser() if state_dir else None,
+            sandbox=sandbox or _switch(env, "INCIDENT_MCP_SANDBOX"),
+        )
+
+
+def _key(env: Mapping[str, str], name: str) -> SecretStr | None:
+    value = env.get(name)
+    if value is None:
+        return None
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise SettingError(f"{name} holds a character that no API key has. Copy the key again, without quotes or line ends.")
+    return SecretStr(value)
+
+
+def _number(env: Mapping[str, str], name: str) -> int | None:
+    value = env.get(name)
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdigit()):
+        raise SettingError(f"{name} takes a whole number, not {value!r}.")
+    return int(value)
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    value = env.get(name, "0").lower()
+    if value not in _YES + _NO:
+        raise SettingError(f"{name} takes one of {', '.join(_YES + _NO)}, not {value!r}.")
+    return value in _YES
+
+
+def _url(name: str, value: str) -> str:
+    url = value.rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingError(f"{name} takes an address like {INCIDENTIO_URL}, with https:// in front.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise SettingError(f"{name} takes an address without user, password, query or fragment.")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise SettingError(f"{name} is plain http: the API key would travel readable. Use https:// (http only to loopback).")
+    return url
+
+
+def _ionhour_url(value: str) -> str:
+    url = _url("IONHOUR_API_URL", value)
+    if (urlsplit(url).hostname or "").startswith("mcp."):
+        raise SettingError(
+            f"IONHOUR_API_URL points to an MCP endpoint, which does not serve the REST API. Use {IONHOUR_URL}, or leave it unset."
+        )
+    # The vendor's own tools write this address with, without and with a doubled /api.
+    return re.sub(r"(/api)+$", "", url) + "/api"

@@ -1,0 +1,215 @@
+"""From a function to a tool: the house rules that hold for every tool, in one place.
+
+The function is the tool: its name, its docstring and its signature are what the model reads. On top of the SDK's
+`Tool`: unknown arguments are refused by name, schemas are flat enough for every host, answers are compact and carry
+no nulls, and failures are worded for the model.
+"""
+
+import inspect
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, Union, cast, get_args, get_origin
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.mcpserver.resolve import build_resolver_plans, find_resolved_parameters
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
+from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.fields import FieldInfo
+
+from incident_mcp.models import OUTCOME_PROPERTIES, Json, Outcome, Record, make_visible
+
+
+class Arguments(ArgModelBase):
+    """Base of every tool's arguments: an unknown one is an error, since a misspelt filter must not widen a search."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, coerce_numbers_to_str=True)
+
+
+class HouseMetadata(FuncMetadata):
+    """Reads arguments as hosts really send them and writes answers compactly."""
+
+    def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Read a list or an object that a host sent as a string; a null stands for an argument left out."""
+        fields = self.arg_model.model_fields
+        given = {name: value for name, value in data.items() if value is not None or name not in fields}
+        return {name: _unpack(value, fields[name]) if name in fields else value for name, value in given.items()}
+
+    def convert_result(self, result: Any) -> CallToolResult | InputRequiredResult:
+        """Tell the record as compact text and, from the same dump, as structured content."""
+        if isinstance(result, InputRequiredResult):
+            return result
+        told: Json = make_visible(cast("Record | Outcome[Any]", result).dump())
+        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=told)
+
+
+class HouseTool(Tool):
+    """A tool whose errors name the argument, and carry no prefix."""
+
+    async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:  # noqa: FBT001, FBT002  # the SDK's signature
+        """Run the tool.
+
+        Raises:
+            ToolError: The text is for the model.
+        """
+        try:
+            return await super().run(arguments, context, convert_result)
+        except UnexpectedToolError as error:
+            cause = type(error.__cause__).__name__
+            raise UnexpectedToolError(
+                f"{self.name} failed on an error of its own ({cause}); the server's log has the details."
+                " If it was to write something, read the incident before calling it again."
+            ) from error.__cause__
+        except ToolError as error:
+            if isinstance(error.__cause__, ValidationError):
+                raise ToolError(self._explain(error.__cause__)) from error.__cause__
+            if isinstance(error.__cause__, ToolError):
+                raise error.__cause__ from None
+            raise
+
+    def _explain(self, error: ValidationError) -> str:
+        fields = self.fn_metadata.arg_model.model_fields
+        said = [_complaint(cast("Json", problem)) for problem in error.errors(include_url=False)]
+        known = ", ".join(f"{name}*" if info.is_required() else name for name, info in fields.items()) or "none"
+        return f"{self.name}: {'; '.join(said)}. Nothing was sent. Arguments (* required): {known}."
+
+
+def _complaint(problem: Json) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"there is no argument {name}"
+        case "missing":
+            return f"{name} is required"
+        case _:
+            return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _unpack(value: Any, info: FieldInfo) -> Any:  # noqa: ANN401  # any JSON
+    shape = _shape(info.annotation)
+    if isinstance(value, str) and shape in (list, dict) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return [value] if shape is list and isinstance(value, str | int) else value
+
+
+def _shape(annotation: Any) -> Any:  # noqa: ANN401  # any annotation
+    """The container that an annotation asks for, through `X | None`."""
+    if get_origin(annotation) in (Union, UnionType):
+        return next((_shape(arm) for arm in get_args(annotation) if arm is not type(None)), None)
+    return get_origin(annotation) or annotation
+
+
+def flatten(schema: Json) -> Json:
+    """Inline `$ref`, drop titles and null defaults, fold `T | None` to T: some hosts drop a tool over these."""
+    definitions: Json = schema.get("$defs", {})
+
+    def flat(node: Any) -> Any:  # noqa: ANN401  # any JSON
+        if isinstance(node, list):
+            return [flat(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            node = {**definitions[node["$ref"].rpartition("/")[2]], **{k: v for k, v in node.items() if k != "$ref"}}
+        arms = [arm for arm in node.get("anyOf", ()) if arm.get("type") != "null"]
+        if len(arms) == 1:
+            return flat({**arms[0], **{k: v for k, v in node.items() if k != "anyOf"}})
+        told = {k: v for k, v in node.items() if k not in ("$defs", "default") and not (k == "title" and isinstance(v, str))}
+        if node.get("default") is not None:
+            told["default"] = node["default"]
+        return {
+            key: {name: flat(item) for name, item in value.items()} if key == "properties" else flat(value)
+            for key, value in told.items()
+        }
+
+    return flat(schema)
+
+
+def _arguments(fn: Callable[..., Awaitable[Any]], injected: set[str]) -> type[ArgModelBase]:
+    parameters = inspect.signature(fn, eval_str=True).parameters.values()
+    fields: dict[str, Any] = {
+        p.name: (p.annotation, ... if p.default is inspect.Parameter.empty else p.default)
+        for p in parameters
+        if p.name not in injected
+    }
+    return create_model(f"{fn.__name__}_arguments", __base__=Arguments, **fields)
+
+
+def _answer_schema(annotation: Any) -> Json:  # noqa: ANN401  # any annotation
+    written = get_origin(annotation) is Outcome
+    record: type[BaseModel] = get_args(annotation)[0] if written else annotation
+    schema = flatten(record.model_json_schema(mode="serialization"))
+    schema.pop("description", None)
+    if written:
+        schema.pop("required", None)
+        schema["properties"] |= OUTCOME_PROPERTIES
+    return schema
+
+
+@dataclass(frozen=True)
+class ToolSpec:
+    """A function and what it takes to make a tool of it; `build` is left to the server, for it costs about 4 ms."""
+
+    fn: Callable[..., Awaitable[Any]]
+    title: str
+    writes: bool = False
+    destructive: bool = False
+    idempotent: bool = False
+    toolset: str = "core"
+
+    @property
+    def name(self) -> str:
+        """The function is the tool."""
+        return self.fn.__name__
+
+    def build(self) -> Tool:
+        """Make the tool."""
+        resolved = find_resolved_parameters(self.fn)
+        arguments = _arguments(self.fn, set(resolved))
+        parameters = flatten(arguments.model_json_schema())
+        parameters.pop("description", None)
+        answer = inspect.signature(self.fn, eval_str=True).return_annotation
+        return HouseTool(
+            fn=self.fn,
+            name=self.name,
+            title=self.title,
+            description=inspect.getdoc(self.fn) or "",
+            parameters=parameters,
+            fn_metadata=HouseMetadata(arg_model=arguments, output_schema=_answer_schema(answer)),
+            is_async=True,
+            resolved_params=dict(resolved),
+            resolver_plans=build_resolver_plans(resolved, set(arguments.model_fields)),
+            annotations=ToolAnnotations(
+                title=self.title,
+                read_only_hint=not self.writes,
+                destructive_hint=self.destructive,
+                idempotent_hint=self.idempotent,
+                open_world_hint=True,
+            ),
+        )
+
+
+def read(fn: Callable[..., Awaitable[Record]], title: str) -> ToolSpec:
+    """A tool that only reads."""
+    return ToolSpec(fn, title, idempotent=True)
+
+
+def write(
+    fn: Callable[..., Awaitable[Outcome[Any]]], title: str, *, destructive: bool = False, idempotent: bool = False
+) -> ToolSpec:
+    """A tool that writes.
+
+    Args:
+        fn: The function; it takes `dry_run`.
+        title: For people.
+        destructive: Something is lost or people are woken.
+        idempotent: Calling it twice with the same arguments does no more than calling it once.
+    """
+    return ToolSpec(fn, title, writes=True, destructive=destructive, idempotent=idempotent)

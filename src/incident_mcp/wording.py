@@ -1,0 +1,100 @@
+"""How a service's refusals and failures read: who said what, why, and the next step."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, cast
+
+from incident_mcp.models import Json, make_visible, shorten
+
+MOST_SAID = 300
+"""Characters of a service's own message that an error repeats."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an error body says, in the shape of either service."""
+
+    type: str
+    messages: tuple[tuple[str, str], ...]
+    """(field or empty, message) pairs."""
+    request_id: str | None = None
+
+    def sentence(self) -> str:
+        """Join the messages, each with its field."""
+        said = "; ".join(f"{message} ({field})" if field else message for field, message in self.messages)
+        return said.rstrip(".")
+
+
+def read_problem(body: object) -> Problem | None:
+    """Read incident.io's error body or NestJS's, which Ionhour answers; None for anything else."""
+    if not isinstance(body, dict):
+        return None
+    told = cast("Json", body)
+    if isinstance(told.get("errors"), list):
+        pairs = [_vendor_message(entry) for entry in told["errors"] if isinstance(entry, dict)]
+        return Problem(_short(told.get("type")), tuple(pairs), _short(told.get("request_id")) or None)
+    message = told.get("message")
+    messages = message if isinstance(message, list) else [message]
+    pairs = [("", _short(entry)) for entry in messages if isinstance(entry, str) and entry]
+    if not pairs and not isinstance(told.get("error"), str):
+        return None
+    return Problem(_short(told.get("error")), tuple(pairs))
+
+
+def _vendor_message(entry: Json) -> tuple[str, str]:
+    source: Any = entry.get("source")
+    source = source if isinstance(source, dict) else {}
+    field = source.get("field") or str(source.get("pointer") or "").strip("/").replace("/", ".")
+    return _short(field), _short(entry.get("message") or entry.get("code")).rstrip(".")
+
+
+def _short(value: object) -> str:
+    return shorten(str(make_visible(" ".join(value.split()))), MOST_SAID) if isinstance(value, str) else ""
+
+
+def retry_after(headers: Mapping[str, str], body: object) -> float | None:
+    """Read how many seconds to wait: the header as seconds or a date, else the body's `rate_limit.retry_after`."""
+    limit: Any = cast("Json", body).get("rate_limit") if isinstance(body, dict) else None
+    said = headers.get("retry-after") or (limit.get("retry_after") if isinstance(limit, dict) else None)
+    if not isinstance(said, str):
+        return None
+    if re.fullmatch(r"\d+(\.\d+)?", said.strip()):
+        return float(said)
+    when = _instant(said)
+    return None if when is None else max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+def _instant(said: str) -> datetime | None:
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            when = read(said)
+        except ValueError:
+            continue
+        return when if when.tzinfo else when.replace(tzinfo=UTC)
+    return None
+
+
+def next_step(status: int, key_variable: str, host: str) -> str:
+    """Say what to do about a status, when nothing nearer to the call knows better."""
+    match status:
+        case 401:
+            return f"The key in {key_variable} is not valid for {host}: set a current one and start the server again."
+        case 403:
+            return f"The key in {key_variable} may not do this: give it the permission that the operation needs."
+        case 404:
+            return "It does not exist, or this key may not see it."
+        case 409:
+            return "Somebody changed it at the same time: read it again, then decide."
+        case 412:
+            return "Its present state does not allow this: read it again, then decide."
+        case 413:
+            return "Send less text."
+        case 405:
+            return f"{host} does not offer this operation at this address."
+        case _ if 300 <= status < 400:
+            return f"Redirects are not followed: check the address setting for {host}."
+        case _:
+            return ""

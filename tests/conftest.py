@@ -1,0 +1,74 @@
+"""What the tests share: the sandbox, and a real MCP client on a server that talks to it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp_types import CallToolResult, TextContent
+
+from incident_mcp.sandbox import Sandbox
+from incident_mcp.server import build_server
+from incident_mcp.settings import Settings
+
+NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def box() -> Sandbox:
+    return Sandbox(now=NOW)
+
+
+@dataclass
+class Caller:
+    """Calls tools through an MCP client."""
+
+    client: Client
+    box: Sandbox
+
+    async def result(self, tool: str, **arguments: Any) -> CallToolResult:
+        """Call a tool and give the raw result."""
+        return await self.client.call_tool(tool, arguments)
+
+    async def ok(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Call a tool that must succeed and give its structured answer."""
+        result = await self.result(tool, **arguments)
+        assert not result.is_error, text_of(result)
+        assert result.structured_content is not None
+        return result.structured_content
+
+    async def error(self, tool: str, **arguments: Any) -> str:
+        """Call a tool that must fail and give the text that the model reads."""
+        result = await self.result(tool, **arguments)
+        assert result.is_error, text_of(result)
+        assert result.structured_content is None
+        return text_of(result)
+
+
+def text_of(result: CallToolResult) -> str:
+    return "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+
+
+Connect = Callable[..., AbstractAsyncContextManager[Caller]]
+
+
+@pytest.fixture
+def connect(box: Sandbox, tmp_path: Path) -> Connect:
+    """Connect a client to a server on the sandbox: `async with connect(mode="legacy", read_only=True) as call:`."""
+
+    @asynccontextmanager
+    async def connect_(mode: str = "auto", sandbox: Sandbox = box, **settings: Any) -> AsyncIterator[Caller]:
+        chosen = Settings(**{"sandbox": True, "state_dir": tmp_path / "state", **settings})
+        async with Client(build_server(chosen, network=sandbox), mode=mode) as client:
+            yield Caller(client, sandbox)
+
+    return connect_
