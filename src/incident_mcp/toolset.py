@@ -19,7 +19,6 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic.fields import FieldInfo
 
 from incident_mcp.models import OUTCOME_PROPERTIES, Json, Outcome, Record, make_visible
 
@@ -37,7 +36,7 @@ class HouseMetadata(FuncMetadata):
         """Read a list or an object that a host sent as a string; a null stands for an argument left out."""
         fields = self.arg_model.model_fields
         given = {name: value for name, value in data.items() if value is not None or name not in fields}
-        return {name: _unpack(value, fields[name]) if name in fields else value for name, value in given.items()}
+        return {name: _unpack(value, fields[name].annotation) if name in fields else value for name, value in given.items()}
 
     def convert_result(self, result: Any) -> CallToolResult | InputRequiredResult:
         """Tell the record as compact text and, from the same dump, as structured content."""
@@ -90,21 +89,26 @@ def _complaint(problem: Json) -> str:
             return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
-def _unpack(value: Any, info: FieldInfo) -> Any:  # noqa: ANN401  # any JSON
-    shape = _shape(info.annotation)
-    if isinstance(value, str) and shape in (list, dict) and value.lstrip()[:1] in ("[", "{"):
+def _unpack(value: Any, annotation: Any) -> Any:  # noqa: ANN401  # any JSON, any annotation
+    """Read a list or an object out of a string, and a lone value as the list of it."""
+    shape, inner = _shape(annotation)
+    if shape not in (list, dict):
+        return value
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return value
-    return [value] if shape is list and isinstance(value, str | int) else value
+    if shape is list:
+        return [value] if isinstance(value, str | int | float) else value
+    return {name: _unpack(item, inner) for name, item in value.items()} if isinstance(value, dict) else value
 
 
-def _shape(annotation: Any) -> Any:  # noqa: ANN401  # any annotation
-    """The container that an annotation asks for, through `X | None`."""
+def _shape(annotation: Any) -> tuple[Any, Any]:  # noqa: ANN401  # any annotation
+    """The container that an annotation asks for, through `X | None`, and what it holds."""
     if get_origin(annotation) in (Union, UnionType):
-        return next((_shape(arm) for arm in get_args(annotation) if arm is not type(None)), None)
-    return get_origin(annotation) or annotation
+        return next((_shape(arm) for arm in get_args(annotation) if arm is not type(None)), (None, None))
+    return get_origin(annotation), (get_args(annotation) or (None,))[-1]
 
 
 def flatten(schema: Json) -> Json:

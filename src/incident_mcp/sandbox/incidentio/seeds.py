@@ -237,9 +237,9 @@ UPDATES = (
         "Monitoring",
         "Critical",
         (
-            "The replica is primary now and writes are accepted again. We know that it was **40 seconds** behind when it "
-            "took over. Payments has started to re-enter the missing writes from the event log, oldest first, and expects "
-            "to be done within two hours. Please do not touch payouts before that."
+            "The replica is primary now and writes are accepted again. We know that it was **40 seconds** "
+            "behind when it took over. Payments has started to re-enter the missing writes from the event log, "
+            "oldest first, and expects to be done within two hours. Please do not touch payouts before that."
         ),
     ),
     (101, "20d", "Ines Moreau", "Documenting", "Critical", "All 312 payments reconciled. Post-mortem on Thursday."),
@@ -269,9 +269,9 @@ UPDATES = (
         "Fixing",
         "Major",
         (
-            "The bank changed its host key at 06:00 without telling anybody. We have asked them to confirm the new "
-            "fingerprint by phone before we pin it; until then payout files wait in the outbox. Nothing is lost, and "
-            "merchants will see today's payouts tonight instead of at noon."
+            "The bank changed its host key at 06:00 without telling anybody. We have asked them to confirm the "
+            "new fingerprint by phone before we pin it; until then payout files wait in the outbox. Nothing is "
+            "lost, and merchants will see today's payouts tonight instead of at noon."
         ),
     ),
     (112, "70m", "Sam Lindqvist", "Monitoring", "Major", "New key pinned, 214 files sent. Watching the evening run."),
@@ -284,9 +284,9 @@ UPDATES = (
         "Investigating",
         "Critical",
         (
-            "Raising to Critical: 60 merchants have written in, and two of the largest have stopped shipping because their "
-            "orders stay unconfirmed. Deliveries do arrive, but up to 45 minutes late. Everything else (checkout, payouts, "
-            "dashboard) is fine."
+            "Raising to Critical: 60 merchants have written in, and two of the largest have stopped shipping "
+            "because their orders stay unconfirmed. Deliveries do arrive, but up to 45 minutes late. Everything"
+            " else (checkout, payouts, dashboard) is fine."
         ),
     ),
     (
@@ -296,9 +296,10 @@ UPDATES = (
         "Fixing",
         "Critical",
         (
-            "Cause found: one merchant's endpoint accepts connections and never answers, and our delivery workers wait for "
-            "it without a timeout until all of them hang. We are moving that merchant to a queue of its own and will put a "
-            "ten-second timeout on all deliveries right after. Next update in 30 minutes."
+            "Cause found: one merchant's endpoint accepts connections and never answers, and our delivery "
+            "workers wait for it without a timeout until all of them hang. We are moving that merchant to a "
+            "queue of its own and will put a ten-second timeout on all deliveries right after. Next update in "
+            "30 minutes."
         ),
     ),
     (115, "95m", "Ines Moreau", "Investigating", "Critical", "Rehearsal only."),
