@@ -1,77 +1,75 @@
 """An incident as the API nests it, told flat: names for ids, role to person, field to values."""
 
-from collections.abc import Mapping
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from pydantic import AliasPath, BaseModel, BeforeValidator, Field
 
-from incident_mcp.models import Instant, Json, Name, Record
+from incident_mcp.models import Instant, Json, Name, Record, part, parts, to_second
 
 
-def _people(assignments: object) -> object:
+def _entries(value: object) -> list[Json] | None:
+    """The entries of a nested list, None for what is no list: it was told flat before."""
+    return parts({"value": value}, "value") if isinstance(value, list) else None
+
+
+def _people(value: object) -> object:
     """Role to person, of roles that somebody has."""
-    if not isinstance(assignments, list):
-        return assignments
-    told: dict[str, str] = {}
-    for entry in cast("list[Json]", assignments):
-        person: Json = entry.get("assignee") or {}
+    if (entries := _entries(value)) is None:
+        return value
+    told: Json = {}
+    for entry in entries:
+        person = part(entry, "assignee")
         if name := person.get("name") or person.get("email") or person.get("id"):
-            told[str((entry.get("role") or {}).get("name"))] = str(name)
+            told[str(part(entry, "role").get("name"))] = str(name)
     return told or None
 
 
-def _values(entries: object) -> object:
+def _values(value: object) -> object:
     """Custom field to its values, of fields that have any."""
-    if not isinstance(entries, list):
-        return entries
+    if (entries := _entries(value)) is None:
+        return value
     told = {
-        str((entry.get("custom_field") or {}).get("name")): [_value(value) for value in entry.get("values") or ()]
-        for entry in cast("list[Json]", entries)
+        str(part(entry, "custom_field").get("name")): [_value(each) for each in parts(entry, "values")]
+        for entry in entries
     }
     return {name: values for name, values in told.items() if values} or None
 
 
 def _value(value: Json) -> str:
-    option, entry = value.get("value_option") or {}, value.get("value_catalog_entry") or {}
+    option, entry = part(value, "value_option"), part(value, "value_catalog_entry")
     said = option.get("value") or entry.get("name") or value.get("value_link") or value.get("value_numeric")
     return str(said or value.get("value_text") or value.get("value_timestamp") or "")
 
 
-def _instants(entries: object) -> object:
+def _instants(value: object) -> object:
     """Timestamp to its instant, of those that are set."""
-    if not isinstance(entries, list):
-        return entries
-    told = {
-        str((entry.get("incident_timestamp") or {}).get("name")): (entry.get("value") or {}).get("value")
-        for entry in cast("list[Json]", entries)
-    }
+    if (entries := _entries(value)) is None:
+        return value
+    told = {str(part(entry, "incident_timestamp").get("name")): part(entry, "value").get("value") for entry in entries}
     return {name: at for name, at in told.items() if at} or None
 
 
-def _durations(entries: object) -> object:
+def _durations(value: object) -> object:
     """Duration metric to seconds, of those that are known."""
-    if not isinstance(entries, list):
-        return entries
-    told = {
-        str((entry.get("duration_metric") or {}).get("name")): entry.get("value_seconds")
-        for entry in cast("list[Json]", entries)
-    }
+    if (entries := _entries(value)) is None:
+        return value
+    told = {str(part(entry, "duration_metric").get("name")): entry.get("value_seconds") for entry in entries}
     return {name: seconds for name, seconds in told.items() if seconds is not None} or None
 
 
 def actor(value: object) -> object:
     """Who did it: a user's name, or the name of the key, workflow or alert."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return value
+    told = cast("Json", value)
     for kind in ("user", "api_key", "workflow", "alert"):
-        who = value.get(kind)
-        if isinstance(who, Mapping):
-            name = who.get("name") or who.get("title") or who.get("id")
+        who = part(told, kind)
+        if name := who.get("name") or who.get("title") or who.get("id"):
             return name if kind == "user" else f"{name} ({kind.replace('_', ' ')})"
     return None
 
 
-Actor = Annotated[str, BeforeValidator(actor)]
+Actor = Annotated[str | None, BeforeValidator(actor)]
 
 
 class Incident(Record):
@@ -90,7 +88,7 @@ class Incident(Record):
     summary: str | None = None
     permalink: str | None = None
     call_url: str | None = None
-    creator: Actor | None = None
+    creator: Actor = None
     roles: Annotated[dict[str, str] | None, BeforeValidator(_people)] = Field(
         default=None, validation_alias="incident_role_assignments"
     )
@@ -125,13 +123,60 @@ class IncidentAnswer(BaseModel):
     incident: Incident
 
 
-def _lead(assignments: object) -> object:
-    if not isinstance(assignments, list):
-        return assignments
-    for entry in cast("list[Json]", assignments):
-        if (entry.get("role") or {}).get("role_type") == "lead":
-            return (entry.get("assignee") or {}).get("name")
-    return None
+class RawIncidentAnswer(BaseModel):
+    """One incident as it travels, unread."""
+
+    incident: Json
+
+
+def holds(raw: Json, fields: Json) -> bool:
+    """Say whether an incident is as an edit wants it.
+
+    Args:
+        raw: The incident as the API tells it.
+        fields: The body's fields of the edit.
+    """
+    return all(_is(raw, name, wanted) for name, wanted in fields.items())
+
+
+def _is(raw: Json, name: str, wanted: Any) -> bool:  # noqa: ANN401  # any JSON
+    match name:
+        case "severity_id" | "incident_status_id":
+            return part(raw, name.removesuffix("_id")).get("id") == wanted
+        case "slack_channel_name_override":
+            return raw.get("slack_channel_name") == wanted
+        case "custom_field_entries":
+            values = {part(e, "custom_field").get("id"): _value_ids(parts(e, "values")) for e in parts(raw, name)}
+            return all(values.get(e["custom_field_id"], []) == _value_ids(e["values"]) for e in wanted)
+        case "incident_role_assignments":
+            people = {part(e, "role").get("id"): part(e, "assignee") for e in parts(raw, name)}
+            return all(people.get(e["incident_role_id"], {}).items() >= e["assignee"].items() for e in wanted)
+        case "incident_timestamp_values":
+            at = {part(e, "incident_timestamp").get("id"): part(e, "value").get("value") for e in parts(raw, name)}
+            return all(to_second(at.get(e["incident_timestamp_id"])) == to_second(e["value"]) for e in wanted)
+        case _:
+            return raw.get(name) == wanted
+
+
+def _value_ids(values: list[Json]) -> list[str]:
+    """What a value is, written (`value_option_id`) and read (`value_option.id`) alike."""
+    return sorted(
+        str(
+            value.get("value_option_id")
+            or value.get("value_catalog_entry_id")
+            or part(value, "value_option").get("id")
+            or part(value, "value_catalog_entry").get("id")
+            or _value(value)
+        )
+        for value in values
+    )
+
+
+def _lead(value: object) -> object:
+    if (entries := _entries(value)) is None:
+        return value
+    leads = (part(entry, "assignee") for entry in entries if part(entry, "role").get("role_type") == "lead")
+    return next((person.get("name") for person in leads), None)
 
 
 class IncidentRow(Record):

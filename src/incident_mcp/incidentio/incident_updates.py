@@ -1,19 +1,21 @@
 """Incident updates: what responders tell, with the status and severity at that moment."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from pydantic import AliasPath, BaseModel, Field
 
 from incident_mcp.deps import DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.errors import InputError
-from incident_mcp.http import Repeat, Request
+from incident_mcp.http import Api, Repeat, Request
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_records import Actor
 from incident_mcp.incidentio.incidents import IncidentRef, given, incident_id
 from incident_mcp.incidentio.pages import After, Limit, Page, read_pages
-from incident_mcp.models import Instant, Outcome, Record, cut_at
+from incident_mcp.models import Instant, Outcome, R, Record, cut_at
 from incident_mcp.toolset import read, write
-from incident_mcp.writes import Write
+from incident_mcp.writes import UPDATE_SECONDS, Write
 
 
 class IncidentUpdate(Record):
@@ -25,7 +27,7 @@ class IncidentUpdate(Record):
     status: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "name"))
     status_category: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "category"))
     severity: str | None = Field(default=None, validation_alias=AliasPath("new_severity", "name"))
-    updater: Actor | None = None
+    updater: Actor = None
     merged_into_incident_id: str | None = None
     created_at: Instant | None = None
 
@@ -54,16 +56,51 @@ class IncidentUpdates(Record):
     after: str | None = None
 
 
-def update_request(incident: str, **fields: str | None) -> Request:
-    """Write an update as the API wants it; `incident` is the id."""
-    return Request("POST", "/v2/incident_updates", body={"incident_id": incident, **given(**fields)})
+def update_write(
+    tool: str,
+    api: Api,
+    incident: str,
+    record: type[R],
+    tell: Callable[[IncidentUpdate], R],
+    *,
+    key: str | None = None,
+    **fields: str | None,
+) -> Write[IncidentUpdateAnswer, R]:
+    """Write an update as the API wants it.
+
+    Args:
+        tool: The tool that asks for it.
+        api: incident.io.
+        incident: The incident's id.
+        record: What is told of it.
+        tell: Makes the record.
+        key: The caller's idempotency key.
+        **fields: `message`, `to_incident_status_id`, `to_severity_id`.
+    """
+    scopes = ["incident_updates.create"]
+    scopes += ["incidents.update_status"] if fields.get("to_incident_status_id") else []
+    scopes += ["incidents.update_severity"] if fields.get("to_severity_id") else []
+    body = {"incident_id": incident, **given(**fields)}
+    return Write(
+        tool=tool,
+        request=Request("POST", "/v2/incident_updates", body=body, scope=", ".join(scopes)),
+        answer=IncidentUpdateAnswer,
+        record=record,
+        tell=lambda answer: tell(answer.incident_update),
+        repeat=Repeat.KEYED,
+        remembered=UPDATE_SECONDS,
+        key=key,
+        explain=partial(names.valid_names, api),
+    )
 
 
 async def incidentio_post_update(
     api: IncidentioApi,
     writer: WriterDep,
     incident: IncidentRef,
-    message: Annotated[str | None, Field(min_length=1, description="Markdown; responders and stakeholders read it.")] = None,
+    message: Annotated[
+        str | None, Field(min_length=1, description="Markdown; responders and stakeholders read it.")
+    ] = None,
     status: Annotated[str | None, Field(description="Move to this status, name or id.")] = None,
     severity: Annotated[str | None, Field(description="Change to this severity, name or id.")] = None,
     idempotency_key: IdempotencyKey = None,
@@ -71,19 +108,17 @@ async def incidentio_post_update(
 ) -> Outcome[IncidentUpdate]:
     """Post an update to an incident: a message, a status, a severity, or several at once."""
     if message is None and status is None and severity is None:
-        raise InputError("An update needs at least one of message, status, severity. Nothing was sent.")
-    update = Write(
-        tool="incidentio_post_update",
-        request=update_request(
-            await incident_id(api, incident),
-            message=message,
-            to_incident_status_id=await names.status_id(api, status),
-            to_severity_id=await names.severity_id(api, severity),
-        ),
-        answer=IncidentUpdateAnswer,
-        tell=lambda answer: answer.incident_update,
-        repeat=Repeat.KEYED,
+        raise InputError("An update needs at least one of message, status, severity. Not sent.")
+    update = update_write(
+        "incidentio_post_update",
+        api,
+        await incident_id(api, incident),
+        IncidentUpdate,
+        lambda told: told,
         key=idempotency_key,
+        message=message,
+        to_incident_status_id=await names.status_id(api, status),
+        to_severity_id=await names.severity_id(api, severity),
     )
     return await writer.perform(api, update, dry_run=dry_run)
 

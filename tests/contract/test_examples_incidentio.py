@@ -1,0 +1,221 @@
+"""The vendor's own response examples, read by our tools: the whole ones, and the leanest that its document allows."""
+
+from typing import Any
+
+import pytest
+from incident_io import models
+
+from tests.account import Scripted
+from tests.contract.vendor import example, required_only
+
+pytestmark = pytest.mark.anyio
+
+ULID = "01FDAG4SAP5TYPT98WGR2N7W91"
+INSTANT = "2021-08-17T13:28:57Z"
+INCIDENT = {
+    "id": ULID,
+    "reference": "INC-123",
+    "name": "Our database is sad",
+    "status": "Closed",
+    "status_category": "triage",
+    "mode": "standard",
+    "visibility": "public",
+    "creator": "Lisa Karlin Curtis",
+    "roles": {"Incident Lead": "Lisa Karlin Curtis"},
+    "custom_fields": {"Affected Team": ["Product"]},
+    "slack_channel_id": "C02AW36C1M5",
+    "slack_team_id": "T02A1FSLE8J",
+    "team_ids": ["01JPQA75EPNEES4479P16P4XAB"],
+    "created_at": INSTANT,
+    "updated_at": INSTANT,
+    "last_activity_at": INSTANT,
+}
+OPTIONAL = {
+    "severity": "Minor",
+    "incident_type": "Production Outage",
+    "summary": "Our database is really really sad, and we don't know why yet.",
+    "permalink": "https://app.incident.io/incidents/123",
+    "call_url": "https://zoom.us/foo",
+    "timestamps": {"Impact started": INSTANT},
+    "duration_seconds": {"Lasted": 10800},
+    "slack_channel_name": "inc-165-green-parrot",
+    "slack_channel_url": "https://slack.com/app_redirect?team=T1234&channel=C5678",
+    "ms_teams_channel_url": "https://teams.microsoft.com/l/channel/19%some- hex%40thread.tacv2/"
+    "inc-123-title?groupId=some-uuid&tenantId=another-uuid",
+    "postmortem_document_url": "https://docs.google.com/my_doc_id",
+    "external_issue": "https://linear.app/incident-io/issue/INC-1609/find-copywriter-to-write-up",
+    "has_debrief": False,
+}
+LEAN = {key: value for key, value in INCIDENT.items() if key not in ("creator", "roles", "custom_fields")}
+ROW = {key: INCIDENT[key] for key in ("reference", "name", "status", "status_category", "created_at", "updated_at")}
+UPDATE = {
+    "id": "01FCNDV6P870EA6S7TK1DSYDG0",
+    "incident_id": "01FCNDV6P870EA6S7TK1DSYDG0",
+    "status": "Closed",
+    "status_category": "triage",
+    "created_at": INSTANT,
+}
+UPDATE_OPTIONAL = {
+    "message": "We're working on a fix, hoping to ship in the next 30 minutes",
+    "severity": "Minor",
+    "updater": "Lisa Karlin Curtis",
+    "merged_into_incident_id": "01FCNDV6P870EA6S7TK1DSYDG0",
+}
+SEVERITY = {
+    "id": "01FCNDV6P870EA6S7TK1DSYDG0",
+    "name": "Minor",
+    "rank": 1,
+    "description": "Issues with **low impact**.",
+}
+STATUS = {
+    "id": "01FCNDV6P870EA6S7TK1DSYD5H",
+    "name": "Closed",
+    "category": "triage",
+    "rank": 4,
+    "description": "Impact has been **fully mitigated**, and we're ready to learn from this incident.",
+}
+TYPE = {
+    "id": "01FCNDV6P870EA6S7TK1DSYDG0",
+    "name": "Production Outage",
+    "is_default": False,
+    "private_incidents_only": False,
+    "create_in_triage": "always",
+    "description": "Customer facing production outages",
+}
+EDITED = {"incident": ULID, "name": "x"}
+# tool, its arguments, method, path, the SDK's result, what we tell of all of it, and of what is required
+CASES: list[tuple[str, dict[str, Any], str, str, type, dict[str, Any], dict[str, Any]]] = [
+    (
+        "incidentio_list_severities",
+        {},
+        "GET",
+        "/v1/severities",
+        models.SeveritiesListResultV1,
+        {"severities": [SEVERITY], "has_more": False},
+        {"severities": [SEVERITY], "has_more": False},
+    ),
+    (
+        "incidentio_list_statuses",
+        {},
+        "GET",
+        "/v1/incident_statuses",
+        models.IncidentStatusesListResultV1,
+        {"incident_statuses": [STATUS], "has_more": False},
+        {"incident_statuses": [STATUS], "has_more": False},
+    ),
+    (
+        "incidentio_list_types",
+        {},
+        "GET",
+        "/v1/incident_types",
+        models.IncidentTypesListResultV1,
+        {"incident_types": [TYPE], "has_more": False},
+        {"incident_types": [TYPE], "has_more": False},
+    ),
+    (
+        "incidentio_create_incident",
+        {"name": "x"},
+        "POST",
+        "/v2/incidents",
+        models.IncidentsCreateResultV2,
+        INCIDENT | OPTIONAL,
+        LEAN,
+    ),
+    (
+        "incidentio_get_incident",
+        {"incident": ULID},
+        "GET",
+        f"/v2/incidents/{ULID}",
+        models.IncidentsShowResultV2,
+        INCIDENT | OPTIONAL,
+        LEAN,
+    ),
+    (
+        "incidentio_list_incidents",
+        {"limit": 1},
+        "GET",
+        "/v2/incidents",
+        models.IncidentsListResultV2,
+        {
+            "incidents": [ROW | {"severity": "Minor", "lead": "Lisa Karlin Curtis"}],
+            "has_more": True,
+            "after": "01FCNDV6P870EA6S7TK1DSYDG0",
+            "total": 238,
+        },
+        {"incidents": [ROW], "has_more": False},
+    ),
+    (
+        "incidentio_edit_incident",
+        EDITED,
+        "POST",
+        f"/v2/incidents/{ULID}/actions/edit",
+        models.IncidentsEditResultV2,
+        INCIDENT | OPTIONAL,
+        LEAN,
+    ),
+    (
+        "incidentio_post_update",
+        {"incident": ULID, "message": "x"},
+        "POST",
+        "/v2/incident_updates",
+        models.IncidentUpdatesCreateResultV2,
+        UPDATE | UPDATE_OPTIONAL,
+        UPDATE,
+    ),
+    (
+        "incidentio_list_updates",
+        {"limit": 1},
+        "GET",
+        "/v2/incident_updates",
+        models.IncidentUpdatesListResultV2,
+        {
+            "incident_updates": [UPDATE | UPDATE_OPTIONAL],
+            "has_more": True,
+            "after": "01FCNDV6P870EA6S7TK1DSYDG0",
+        },
+        {"incident_updates": [UPDATE], "has_more": False},
+    ),
+]
+
+
+def asked(answer: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Compare, and say which keys differ."""
+    assert answer == expected, {key for key in {*answer, *expected} if answer.get(key) != expected.get(key)}
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
+async def test_the_vendors_example_is_told_whole(case, connect):
+    tool, arguments, method, path, result, expected, _ = case
+    network = Scripted({(method, path): example(result)})
+    async with connect(sandbox=network) as call:
+        asked(await call.ok(tool, **arguments), expected)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
+async def test_an_answer_with_nothing_optional_in_it_is_read(case, connect):
+    tool, arguments, method, path, result, _, expected = case
+    network = Scripted({(method, path): required_only(result.from_dict(example(result))).to_dict()})
+    async with connect(sandbox=network) as call:
+        asked(await call.ok(tool, **arguments), expected)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
+async def test_unknown_keys_and_nulls_in_an_answer_do_no_harm(case, connect):
+    tool, arguments, method, path, result, _, expected = case
+
+    def stretch(value: Any) -> Any:
+        if isinstance(value, list):
+            return [stretch(item) for item in value]
+        if isinstance(value, dict):
+            return {key: stretch(item) for key, item in value.items()} | {"newer_key": {"a": [1]}, "other": None}
+        return value
+
+    lean = required_only(result.from_dict(example(result))).to_dict()
+    optional = dict.fromkeys(OPTIONAL | UPDATE_OPTIONAL | {"incident_timestamp_values": 1, "duration_metrics": 1})
+    answer = stretch(lean)
+    for one in ("incident", "incident_update"):
+        if one in answer:
+            answer[one] = optional | answer[one]
+    network = Scripted({(method, path): answer})
+    async with connect(sandbox=network) as call:
+        asked(await call.ok(tool, **arguments), expected)
