@@ -40,7 +40,7 @@ def select(settings: Settings) -> list[ToolSpec]:
     unknown = [name for name in settings.toolsets if name not in (*TOOLSETS, "all")]
     if unknown:
         raise SettingError(
-            f"INCIDENT_MCP_TOOLSETS names {', '.join(unknown)}, which does not exist. There are: {', '.join(TOOLSETS)}, all."
+            f"INCIDENT_MCP_TOOLSETS: there is no {', '.join(unknown)}. There are: {', '.join(TOOLSETS)}, all."
         )
     return [tool for tool in TOOLS if _offered(tool, settings)]
 

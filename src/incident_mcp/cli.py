@@ -4,8 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from incident_mcp import __version__
+
+if TYPE_CHECKING:
+    from incident_mcp.settings import Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _COMMANDS[options.command](options)
     except SettingError as error:
-        print(f"incident-mcp: {error}", file=sys.stderr)  # noqa: T201  # stdout may be the protocol
+        print(f"incident-mcp: {error}", file=sys.stderr)  # stdout may be the protocol
         return 2
 
 
@@ -75,7 +79,7 @@ def _call(options: argparse.Namespace) -> int:
     return call(_settings(options), options.tool, options.pairs, options.json)
 
 
-def _settings(options: argparse.Namespace):  # noqa: ANN202
+def _settings(options: argparse.Namespace) -> "Settings":
     from incident_mcp.settings import Settings  # noqa: PLC0415
 
     return Settings.from_env(os.environ, sandbox=options.sandbox)

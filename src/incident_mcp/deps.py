@@ -9,7 +9,7 @@ from pydantic import Field
 from incident_mcp.errors import SettingError
 from incident_mcp.http import Api, Service
 from incident_mcp.settings import KEY_VARIABLES, Settings
-from incident_mcp.writes import Writer
+from incident_mcp.writes import Safety, Writer
 
 
 @dataclass
@@ -17,6 +17,7 @@ class App:
     """What lives as long as the server: made by its lifespan."""
 
     settings: Settings
+    safety: Safety
     incidentio: Service | None = None
     ionhour: Service | None = None
 
@@ -52,7 +53,9 @@ async def app_settings(ctx: Context[App]) -> Settings:
 
 async def writer(ctx: Context[App]) -> Writer:
     """Give the way to write."""
-    return Writer()
+    client = ctx.request_context.session.client_params
+    caller = f"{client.client_info.name} {client.client_info.version}" if client else None
+    return Writer(_app(ctx).safety, caller)
 
 
 # Plain assignments: behind a `type` alias the SDK would offer these to the model as arguments.

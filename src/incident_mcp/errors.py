@@ -1,13 +1,14 @@
 """Everything this project raises on purpose; each text says who, why and what to do next.
 
-    ToolError                 mcp's: the one kind whose text reaches the model
-    └── IncidentMcpError
-        ├── SettingError      a setting is missing or cannot be used
-        ├── InputError        the arguments cannot be carried out; nothing was sent
-        └── ServiceError      a service and one request to it
-            ├── NotSent       the request never reached the service
-            ├── Refused       the service answered that it did not do it (3xx, 4xx)
-            └── NoAnswer      it may have been done: lost reply, timeout, 5xx, unreadable answer
+ToolError                 mcp's: the one kind whose text reaches the model
+└── IncidentMcpError
+    ├── SettingError      a setting is missing or cannot be used
+    ├── InputError        the arguments cannot be carried out; nothing was sent
+    │   └── GuardError    too many writes in a short time; nothing was sent
+    └── ServiceError      a service and one request to it
+        ├── NotSent       the request never reached the service
+        ├── Refused       the service answered that it did not do it (3xx, 4xx)
+        └── NoAnswer      it may have been done: lost reply, timeout, 5xx, unreadable answer
 """
 
 from collections.abc import Sequence
@@ -27,17 +28,24 @@ class InputError(IncidentMcpError):
     """The arguments cannot be carried out; nothing was sent."""
 
 
+class GuardError(InputError):
+    """Too many writes in a short time; nothing was sent."""
+
+
 class ServiceError(IncidentMcpError):
     """A request that failed.
 
     Attributes:
         status: HTTP status, None without an answer.
         retry_after: Seconds that the service asks to wait, None if it does not say.
+        request_id: The service's own, for its support.
         problems: The service's own list of what is wrong, as (field, message).
         transient: Another attempt may succeed: no answer came, or one that tells of a passing fault.
+        late: The service may still be working on it.
+        outcome: What the failure means for a write; None until that is known.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all but the text by name
         self,
         text: str,
         *,
@@ -46,6 +54,8 @@ class ServiceError(IncidentMcpError):
         request_id: str | None = None,
         problems: Sequence[tuple[str, str]] = (),
         transient: bool = False,
+        late: bool = False,
+        outcome: str | None = None,
     ) -> None:
         super().__init__(text)
         self.text = text
@@ -54,14 +64,22 @@ class ServiceError(IncidentMcpError):
         self.request_id = request_id
         self.problems = tuple(problems)
         self.transient = transient
+        self.late = late
+        self.outcome = outcome
 
     def advise(self, advice: str) -> None:
         """Add the next step to the text."""
-        self.text = f"{self.text} {advice}"
-        self.args = (self.text,)
+        self.text = f"{self.text} {advice}".rstrip()
+
+    def conclude(self, outcome: str) -> None:
+        """Say what the failure means for the write."""
+        self.outcome = outcome
 
     def __str__(self) -> str:
-        return f"{self.text} Request id {self.request_id}." if self.request_id else self.text
+        """Join the text, the outcome and the request id."""
+        outcome = f" Outcome: {self.outcome}" if self.outcome else ""
+        request_id = f" Request id {self.request_id}." if self.request_id else ""
+        return f"{self.text}{outcome}{request_id}"
 
 
 class NotSent(ServiceError):

@@ -40,6 +40,7 @@ class Repeat(Enum):
     READ = "a read"
     KEYED = "a write that its idempotency key makes safe to repeat"
     HARMLESS = "a write that does the same when done twice"
+    CHECKED = "a write that is looked for before it is sent again, and does the same when done twice"
     NEVER = "a write that a repeat would do twice"
 
 
@@ -51,6 +52,8 @@ class Request:
     path: str
     query: Query = ()
     body: Json | None = None
+    scope: str = ""
+    """What the key needs, where the vendor documents it."""
 
     @property
     def label(self) -> str:
@@ -169,11 +172,13 @@ class Api:
     deadline: float = field(default_factory=lambda: anyio.current_time() + CALL_SECONDS)
     sleep: Callable[[float], Any] = anyio.sleep
 
-    async def get(self, path: str, answer: type[A], query: Query = ()) -> A:
+    async def get(self, path: str, answer: type[A], query: Query = (), *, scope: str = "") -> A:
         """Read a path."""
-        return await self.send(Request("GET", path, query), answer)
+        return await self.send(Request("GET", path, query, scope=scope), answer)
 
-    async def cached(self, name: str, load: Callable[[], Awaitable[T]], *, newer_than: float = -math.inf) -> tuple[T, float]:
+    async def cached(
+        self, name: str, load: Callable[[], Awaitable[T]], *, newer_than: float = -math.inf
+    ) -> tuple[T, float]:
         """Give a list that seldom changes, read at most once a minute; concurrent callers share one reading.
 
         Args:
@@ -209,16 +214,25 @@ class Api:
             Refused: The service answered 3xx or 4xx.
             NoAnswer: The outcome is not known.
         """
+        lost: NoAnswer | None = None
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await self._attempt(request, answer)
             except ServiceError as failure:
-                if attempt == ATTEMPTS or not _may_repeat(failure, repeat):
+                if lost and failure.status == 404 and request.method == "DELETE":
+                    return answer.model_validate({})
+                wait = failure.retry_after or random.uniform(0.5, 1.0) * 2 ** (attempt - 2)  # noqa: S311  # jitter
+                fits = anyio.current_time() + wait < self.deadline
+                if attempt == ATTEMPTS or not fits or not _may_repeat(failure, repeat):
+                    if not fits and failure.retry_after:
+                        failure.advise(
+                            f"It asks to wait {wait:.0f} s, longer than a call may take: call again after that."
+                        )
+                    if lost and not isinstance(failure, NoAnswer):
+                        lost.advise(f"The attempt after that: {failure.text}")
+                        raise lost from None
                     raise
-                wait = failure.retry_after or random.uniform(0.5, 1.0) * 2 ** (attempt - 1) / 2  # noqa: S311  # jitter
-                if anyio.current_time() + wait >= self.deadline:
-                    failure.advise(f"Waiting {wait:.0f} s for another try does not fit into this call: call again after that.")
-                    raise
+                lost = failure if isinstance(failure, NoAnswer) else lost
             await self.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
 
@@ -230,10 +244,12 @@ class Api:
                 async with self.service.slots:
                     status, headers, content = await self._exchange(request)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            text = f"{self.service.name} at {self.service.host} could not be reached for {request.label} ({type(error).__name__})."
+            why = type(error).__name__
+            text = f"{self.service.name} at {self.service.host} could not be reached for {request.label} ({why})."
             raise NotSent(text, transient=True) from None
         except (TimeoutError, httpx2.TimeoutException):
-            raise NoAnswer(f"{self.service.name} did not answer {request.label} in time.", transient=True) from None
+            text = f"{self.service.name} did not answer {request.label} in time."
+            raise NoAnswer(text, transient=True, late=True) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             text = f"The connection to {self.service.name} was lost during {request.label} ({type(error).__name__})."
             raise NoAnswer(text, transient=True) from None
@@ -245,7 +261,7 @@ class Api:
         if bucket and anyio.current_time() + wait >= self.deadline:
             bucket.give_back()
             raise NotSent(
-                f"{request.label} was not sent: {self.service.name}'s rate limit is used up. Call again in {wait:.0f} s."
+                f"{request.label} waits: {self.service.name}'s rate limit is used up. Call again in {wait:.0f} s."
             )
         if wait:
             await self.sleep(wait)
@@ -267,7 +283,9 @@ class Api:
                 received += chunk
                 if len(received) > MOST_BYTES:
                     raise NoAnswer(f"{self.service.name} answered {request.label} with over 20 MB, which was not read.")
-            return response.status_code, response.headers, bytes(received)
+            # A service that tells the key back must not bring it into an answer or an error.
+            content = bytes(received).replace(self.service.key.get_secret_value().encode(), b"[key]")
+            return response.status_code, response.headers, content
 
     def _read(self, request: Request, answer: type[A], status: int, headers: httpx2.Headers, content: bytes) -> A:
         remaining = headers.get("x-ratelimit-remaining", "")
@@ -293,7 +311,7 @@ class Api:
         why = f": {problem.sentence()}." if problem and problem.messages else f" to {request.label}."
         wait = retry_after(headers, body) if status in (429, 503) else None
         kind = NoAnswer if status >= 500 or status == 408 else NotSent if status == 429 else Refused
-        step = next_step(status, self.service.key_variable, self.service.host)
+        step = next_step(status, self.service.key_variable, self.service.host, request.scope)
         raise kind(
             " ".join(part for part in (f"{self.service.name} answered {status}{said}{why}", step) if part),
             status=status,
@@ -301,6 +319,7 @@ class Api:
             request_id=problem.request_id if problem else None,
             problems=problem.messages if problem else (),
             transient=status in (408, 500, 502, 503, 504),
+            late=status in (408, 504),
         )
 
 

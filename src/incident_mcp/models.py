@@ -5,12 +5,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 Json = dict[str, Any]
 """A JSON object as it travels: the one place for Any."""
+
+
+def part(value: Json, key: str) -> Json:
+    """Give an object inside a JSON object, empty when it is not there."""
+    inner = value.get(key)
+    return cast("Json", inner) if isinstance(inner, dict) else {}
+
+
+def parts(value: Json, key: str) -> list[Json]:
+    """Give the objects of a list inside a JSON object, none when it is not there."""
+    inner = value.get(key)
+    return (
+        [cast("Json", row) for row in cast("list[object]", inner) if isinstance(row, dict)]
+        if isinstance(inner, list)
+        else []
+    )
 
 
 class Record(BaseModel):
@@ -85,7 +101,7 @@ OUTCOME_PROPERTIES: Json = {
 }
 
 
-def _to_second(value: object) -> object:
+def to_second(value: object) -> object:
     """Tell an ISO 8601 instant in UTC to the second; what cannot be read stays as it is."""
     if not isinstance(value, str):
         return value
@@ -98,7 +114,7 @@ def _to_second(value: object) -> object:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-Instant = Annotated[str, BeforeValidator(_to_second)]
+Instant = Annotated[str, BeforeValidator(to_second)]
 """RFC 3339 in UTC, to the second."""
 
 
@@ -157,28 +173,19 @@ Name = Annotated[str, cut_at(120, "… [cut]")]
 """A name or title in a list row."""
 
 
-def _invisible(character: str) -> bool:
-    code = ord(character)
-    return (
-        (code < 0x20 and character not in "\n\t")
-        or 0x7F <= code <= 0x9F
-        or code in (0x061C, 0x200E, 0x200F, 0xFEFF)
-        or 0x202A <= code <= 0x202E
-        or 0x2066 <= code <= 0x2069
-        or 0xE0000 <= code <= 0xE007F
-        or 0xD800 <= code <= 0xDFFF
-    )
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # text direction
+    "\ufeff\ud800-\udfff\U000e0000-\U000e007f]"  # byte order mark, lone surrogates, tags
+)
 
 
 def make_visible(value: Any) -> Any:  # noqa: ANN401  # the JSON edge
-    """Write control, text-direction and tag characters as <U+202E>, so that nothing in a text from elsewhere is hidden."""
+    """Write control, text-direction and tag characters as <U+202E>: nothing in a text from elsewhere stays hidden."""
     if isinstance(value, str):
-        if value.isascii() and value.isprintable():
-            return value
-        value = value.replace("\r\n", "\n")
-        return "".join(f"<U+{ord(c):04X}>" if _invisible(c) else c for c in value)
+        return _INVISIBLE.sub(lambda found: f"<U+{ord(found[0]):04X}>", value.replace("\r\n", "\n"))
     if isinstance(value, dict):
-        return {make_visible(key): make_visible(item) for key, item in value.items()}
+        return {make_visible(key): make_visible(item) for key, item in cast("Json", value).items()}
     if isinstance(value, list):
-        return [make_visible(item) for item in value]
+        return [make_visible(item) for item in cast("list[object]", value)]
     return value

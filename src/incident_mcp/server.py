@@ -1,9 +1,10 @@
 """The MCP server: which tools, on which services, for how long."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import MCPServer
@@ -12,8 +13,14 @@ from pydantic import SecretStr
 from incident_mcp import __version__
 from incident_mcp.catalogue import select
 from incident_mcp.deps import App
+from incident_mcp.guard import Rail
 from incident_mcp.http import Bucket, Network, Service
+from incident_mcp.journal import Journal
 from incident_mcp.settings import KEY_VARIABLES, Settings
+from incident_mcp.writes import Safety
+
+if TYPE_CHECKING:
+    from incident_mcp.audit import AuditLog
 
 INSTRUCTIONS = """\
 Runs incidents in incident.io and alerts in Ionhour.
@@ -37,7 +44,7 @@ def build_server(settings: Settings, network: Network | None = None) -> MCPServe
     """
 
     @asynccontextmanager
-    async def lifespan(_: MCPServer[App]) -> AsyncIterator[App]:
+    async def lifespan(_: MCPServer[App]) -> AsyncGenerator[App]:
         app = _app(settings, network)
         try:
             yield app
@@ -45,6 +52,7 @@ def build_server(settings: Settings, network: Network | None = None) -> MCPServe
             for service in (app.incidentio, app.ionhour):
                 if service is not None:
                     await service.close()
+            app.safety.journal.close()
 
     server = MCPServer(
         "incident-mcp",
@@ -71,7 +79,32 @@ def _app(settings: Settings, network: Network | None) -> App:
     if incidentio is not None:
         # The vendor's bucket: 1200 at once, refilled at 20 a second. Ionhour documents no numbers.
         incidentio.bucket = Bucket(size=1200, rate=20)
-    return App(settings, incidentio, ionhour)
+    safety = Safety(
+        # What a sandbox did is gone with it, so the journal of one is not kept either.
+        journal=Journal(None if settings.sandbox and not settings.state_dir else lambda: _state_folder(settings)),
+        declares=Rail("declarations", settings.max_declares, "INCIDENT_MCP_MAX_DECLARES"),
+        writes=Rail("writes", settings.max_writes, "INCIDENT_MCP_MAX_WRITES"),
+        audit=_audit_log(settings),
+    )
+    return App(settings, safety, incidentio, ionhour)
+
+
+def _state_folder(settings: Settings) -> Path:
+    if settings.state_dir is not None:
+        return settings.state_dir
+    from platformdirs import user_state_path  # noqa: PLC0415  # only a write needs it
+
+    return user_state_path("incident-mcp", appauthor=False)
+
+
+def _audit_log(settings: Settings) -> "AuditLog | None":
+    if settings.audit_log is None:
+        return None
+    from incident_mcp.audit import AuditLog  # noqa: PLC0415  # only who asks for it pays for the import
+
+    log = AuditLog(settings.audit_log)
+    log.mend()
+    return log
 
 
 def _service(

@@ -35,6 +35,11 @@ class Settings:
     state_dir: Path | None = None
     """None: the platform's state folder."""
     sandbox: bool = False
+    max_declares: int = 5
+    """Incidents declared in 10 minutes; 0: any number."""
+    max_writes: int = 30
+    """Other writes in 10 minutes; 0: any number."""
+    audit_log: Path | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, sandbox: bool = False) -> "Settings":
@@ -45,17 +50,21 @@ class Settings:
         """
         env = {name: value.strip() for name, value in environ.items()}
         env = {name: value for name, value in env.items() if value and not _UNFILLED.fullmatch(value)}
-        state_dir = env.get("INCIDENT_MCP_STATE_DIR")
         return cls(
             incidentio_key=_key(env, "INCIDENTIO_API_KEY") or _key(env, "INCIDENT_API_KEY"),
             incidentio_url=_url("INCIDENTIO_API_URL", env.get("INCIDENTIO_API_URL", INCIDENTIO_URL)),
             ionhour_key=_key(env, "IONHOUR_API_KEY"),
             ionhour_url=_ionhour_url(env.get("IONHOUR_API_URL", IONHOUR_URL)),
-            ionhour_workspace_id=_number(env, "IONHOUR_WORKSPACE_ID"),
+            ionhour_workspace_id=_number(env, "IONHOUR_WORKSPACE_ID", 0) or None,
             read_only=_switch(env, "INCIDENT_MCP_READ_ONLY"),
-            toolsets=tuple(part.strip() for part in env.get("INCIDENT_MCP_TOOLSETS", "core").split(",") if part.strip()),
-            state_dir=Path(state_dir).expanduser() if state_dir else None,
+            toolsets=tuple(
+                part.strip() for part in env.get("INCIDENT_MCP_TOOLSETS", "core").split(",") if part.strip()
+            ),
+            state_dir=_path(env, "INCIDENT_MCP_STATE_DIR"),
             sandbox=sandbox or _switch(env, "INCIDENT_MCP_SANDBOX"),
+            max_declares=_number(env, "INCIDENT_MCP_MAX_DECLARES", 5),
+            max_writes=_number(env, "INCIDENT_MCP_MAX_WRITES", 30),
+            audit_log=_path(env, "INCIDENT_MCP_AUDIT_LOG"),
         )
 
 
@@ -64,17 +73,21 @@ def _key(env: Mapping[str, str], name: str) -> SecretStr | None:
     if value is None:
         return None
     if not value.isascii() or not value.isprintable() or " " in value:
-        raise SettingError(f"{name} holds a character that no API key has. Copy the key again, without quotes or line ends.")
+        raise SettingError(
+            f"{name} holds a character that no API key has. Copy the key again, without quotes or line ends."
+        )
     return SecretStr(value)
 
 
-def _number(env: Mapping[str, str], name: str) -> int | None:
-    value = env.get(name)
-    if value is None:
-        return None
-    if not (value.isascii() and value.isdigit()):
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    value = env.get(name, str(default))
+    if not re.fullmatch(r"[0-9]{1,18}", value):
         raise SettingError(f"{name} takes a whole number, not {value!r}.")
     return int(value)
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    return Path(env[name]).expanduser() if name in env else None
 
 
 def _switch(env: Mapping[str, str], name: str) -> bool:
@@ -92,7 +105,9 @@ def _url(name: str, value: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise SettingError(f"{name} takes an address without user, password, query or fragment.")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise SettingError(f"{name} is plain http: the API key would travel readable. Use https:// (http only to loopback).")
+        raise SettingError(
+            f"{name} is plain http: the API key would travel readable. Use https:// (http only to loopback)."
+        )
     return url
 
 
@@ -100,7 +115,8 @@ def _ionhour_url(value: str) -> str:
     url = _url("IONHOUR_API_URL", value)
     if (urlsplit(url).hostname or "").startswith("mcp."):
         raise SettingError(
-            f"IONHOUR_API_URL points to an MCP endpoint, which does not serve the REST API. Use {IONHOUR_URL}, or leave it unset."
+            f"IONHOUR_API_URL points to an MCP endpoint, which does not serve the REST API. Use {IONHOUR_URL}, or"
+            " leave it unset."
         )
     # The vendor's own tools write this address with, without and with a doubled /api.
     return re.sub(r"(/api)+$", "", url) + "/api"

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from mcp import Client
@@ -52,7 +52,7 @@ def call(settings: Settings, name: str, pairs: Sequence[str], as_json: str | Non
     known = [spec.name for spec in select(settings)]
     try:
         if name not in known:
-            raise _Usage(f"There is no tool {name}. There are: {', '.join(known)}.")
+            raise _Usage(f"There is no tool {name}. There are: {', '.join(known)}.")  # noqa: TRY301
         arguments = _arguments(pairs, as_json)
     except _Usage as error:
         print(f"incident-mcp call: {error}", file=sys.stderr)
@@ -74,19 +74,19 @@ def _arguments(pairs: Sequence[str], as_json: str | None) -> dict[str, Any]:
         if pairs:
             raise _Usage("Pass either key=value pairs or --json, not both.")
         try:
-            arguments = json.loads(as_json)
+            given: object = json.loads(as_json)
         except ValueError as error:
             raise _Usage(f"--json takes one JSON object: {error}.") from None
-        if not isinstance(arguments, dict):
+        if not isinstance(given, dict):
             raise _Usage('--json takes one JSON object, like \'{"incident": "INC-123"}\'.')
-        return arguments
-    arguments = {}
+        return cast("dict[str, Any]", given)
+    arguments: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise _Usage(f"{pair!r} is no key=value pair.")
         if key in arguments:
-            raise _Usage(f"{key} is given twice; pass a list as JSON: {key}='[\"a\",\"b\"]'.")
+            raise _Usage(f'{key} is given twice; pass a list as JSON: {key}=\'["a","b"]\'.')
         arguments[key] = value
     return arguments
 

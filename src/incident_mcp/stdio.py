@@ -2,7 +2,6 @@
 
 import signal
 import sys
-from collections.abc import Sequence
 
 import anyio
 

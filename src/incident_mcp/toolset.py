@@ -20,7 +20,8 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from incident_mcp.models import OUTCOME_PROPERTIES, Json, Outcome, Record, make_visible
+from incident_mcp.errors import ServiceError
+from incident_mcp.models import OUTCOME_PROPERTIES, Json, Outcome, Record, make_visible, part, parts
 
 
 class Arguments(ArgModelBase):
@@ -36,9 +37,11 @@ class HouseMetadata(FuncMetadata):
         """Read a list or an object that a host sent as a string; a null stands for an argument left out."""
         fields = self.arg_model.model_fields
         given = {name: value for name, value in data.items() if value is not None or name not in fields}
-        return {name: _unpack(value, fields[name].annotation) if name in fields else value for name, value in given.items()}
+        return {
+            name: _unpack(value, fields[name].annotation) if name in fields else value for name, value in given.items()
+        }
 
-    def convert_result(self, result: Any) -> CallToolResult | InputRequiredResult:
+    def convert_result(self, result: object) -> CallToolResult | InputRequiredResult:
         """Tell the record as compact text and, from the same dump, as structured content."""
         if isinstance(result, InputRequiredResult):
             return result
@@ -50,7 +53,7 @@ class HouseMetadata(FuncMetadata):
 class HouseTool(Tool):
     """A tool whose errors name the argument, and carry no prefix."""
 
-    async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:  # noqa: FBT001, FBT002  # the SDK's signature
+    async def run(self, arguments: Json, context: Context[Any, Any], convert_result: bool = False) -> object:  # noqa: FBT001, FBT002  # the SDK's signature
         """Run the tool.
 
         Raises:
@@ -68,14 +71,21 @@ class HouseTool(Tool):
             if isinstance(error.__cause__, ValidationError):
                 raise ToolError(self._explain(error.__cause__)) from error.__cause__
             if isinstance(error.__cause__, ToolError):
-                raise error.__cause__ from None
+                raise self._concluded(error.__cause__) from None
             raise
+
+    def _concluded(self, error: ToolError) -> ToolError:
+        """Say of a write that failed on its way to the write itself that nothing left."""
+        writes = self.annotations is not None and not self.annotations.read_only_hint
+        if writes and isinstance(error, ServiceError) and error.outcome is None:
+            error.conclude("not sent.")
+        return error
 
     def _explain(self, error: ValidationError) -> str:
         fields = self.fn_metadata.arg_model.model_fields
         said = [_complaint(cast("Json", problem)) for problem in error.errors(include_url=False)]
         known = ", ".join(f"{name}*" if info.is_required() else name for name, info in fields.items()) or "none"
-        return f"{self.name}: {'; '.join(said)}. Nothing was sent. Arguments (* required): {known}."
+        return f"{self.name}: {'; '.join(said)}. Not sent. Arguments (* required): {known}."
 
 
 def _complaint(problem: Json) -> str:
@@ -101,7 +111,9 @@ def _unpack(value: Any, annotation: Any) -> Any:  # noqa: ANN401  # any JSON, an
             return value
     if shape is list:
         return [value] if isinstance(value, str | int | float) else value
-    return {name: _unpack(item, inner) for name, item in value.items()} if isinstance(value, dict) else value
+    return (
+        {name: _unpack(item, inner) for name, item in cast("Json", value).items()} if isinstance(value, dict) else value
+    )
 
 
 def _shape(annotation: Any) -> tuple[Any, Any]:  # noqa: ANN401  # any annotation
@@ -113,27 +125,27 @@ def _shape(annotation: Any) -> tuple[Any, Any]:  # noqa: ANN401  # any annotatio
 
 def flatten(schema: Json) -> Json:
     """Inline `$ref`, drop titles and null defaults, fold `T | None` to T: some hosts drop a tool over these."""
-    definitions: Json = schema.get("$defs", {})
+    return _flat(schema, schema.get("$defs", {}))
 
-    def flat(node: Any) -> Any:  # noqa: ANN401  # any JSON
-        if isinstance(node, list):
-            return [flat(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        if "$ref" in node:
-            node = {**definitions[node["$ref"].rpartition("/")[2]], **{k: v for k, v in node.items() if k != "$ref"}}
-        arms = [arm for arm in node.get("anyOf", ()) if arm.get("type") != "null"]
-        if len(arms) == 1:
-            return flat({**arms[0], **{k: v for k, v in node.items() if k != "anyOf"}})
-        told = {k: v for k, v in node.items() if k not in ("$defs", "default") and not (k == "title" and isinstance(v, str))}
-        if node.get("default") is not None:
-            told["default"] = node["default"]
-        return {
-            key: {name: flat(item) for name, item in value.items()} if key == "properties" else flat(value)
-            for key, value in told.items()
-        }
 
-    return flat(schema)
+def _flat(schema: Json, definitions: Json) -> Json:
+    if "$ref" in schema:
+        schema = {**definitions[schema["$ref"].rpartition("/")[2]], **schema}
+    arms = [arm for arm in parts(schema, "anyOf") if arm.get("type") != "null"]
+    if len(arms) == 1:
+        schema = {**arms[0], **schema}
+        return _flat({name: value for name, value in schema.items() if name != "anyOf"}, definitions)
+    told: Json = {}
+    for name, value in schema.items():
+        if name in ("$defs", "$ref", "title") or (name == "default" and value is None):
+            continue
+        if name == "properties":
+            told[name] = {key: _flat(item, definitions) for key, item in part(schema, name).items()}
+        elif isinstance(value, dict):
+            told[name] = _flat(part(schema, name), definitions)
+        else:
+            told[name] = value
+    return told
 
 
 def _arguments(fn: Callable[..., Awaitable[Any]], injected: set[str]) -> type[ArgModelBase]:
@@ -188,6 +200,7 @@ class ToolSpec:
             parameters=parameters,
             fn_metadata=HouseMetadata(arg_model=arguments, output_schema=_answer_schema(answer)),
             is_async=True,
+            context_kwarg=None,
             resolved_params=dict(resolved),
             resolver_plans=build_resolver_plans(resolved, set(arguments.model_fields)),
             annotations=ToolAnnotations(

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from typing import cast
 
-from incident_mcp.models import Json, make_visible, shorten
+from incident_mcp.models import Json, make_visible, part, parts, shorten
 
 MOST_SAID = 300
 """Characters of a service's own message that an error repeats."""
@@ -34,10 +34,10 @@ def read_problem(body: object) -> Problem | None:
         return None
     told = cast("Json", body)
     if isinstance(told.get("errors"), list):
-        pairs = [_vendor_message(entry) for entry in told["errors"] if isinstance(entry, dict)]
+        pairs = [_vendor_message(entry) for entry in parts(told, "errors")]
         return Problem(_short(told.get("type")), tuple(pairs), _short(told.get("request_id")) or None)
-    message = told.get("message")
-    messages = message if isinstance(message, list) else [message]
+    message: object = told.get("message")
+    messages = cast("list[object]", message) if isinstance(message, list) else [message]
     pairs = [("", _short(entry)) for entry in messages if isinstance(entry, str) and entry]
     if not pairs and not isinstance(told.get("error"), str):
         return None
@@ -45,8 +45,7 @@ def read_problem(body: object) -> Problem | None:
 
 
 def _vendor_message(entry: Json) -> tuple[str, str]:
-    source: Any = entry.get("source")
-    source = source if isinstance(source, dict) else {}
+    source = part(entry, "source")
     field = source.get("field") or str(source.get("pointer") or "").strip("/").replace("/", ".")
     return _short(field), _short(entry.get("message") or entry.get("code")).rstrip(".")
 
@@ -57,8 +56,8 @@ def _short(value: object) -> str:
 
 def retry_after(headers: Mapping[str, str], body: object) -> float | None:
     """Read how many seconds to wait: the header as seconds or a date, else the body's `rate_limit.retry_after`."""
-    limit: Any = cast("Json", body).get("rate_limit") if isinstance(body, dict) else None
-    said = headers.get("retry-after") or (limit.get("retry_after") if isinstance(limit, dict) else None)
+    limit = part(cast("Json", body), "rate_limit") if isinstance(body, dict) else {}
+    said = headers.get("retry-after") or limit.get("retry_after")
     if not isinstance(said, str):
         return None
     if re.fullmatch(r"\d+(\.\d+)?", said.strip()):
@@ -77,13 +76,14 @@ def _instant(said: str) -> datetime | None:
     return None
 
 
-def next_step(status: int, key_variable: str, host: str) -> str:
+def next_step(status: int, key_variable: str, host: str, scope: str) -> str:  # noqa: PLR0911  # a table
     """Say what to do about a status, when nothing nearer to the call knows better."""
     match status:
         case 401:
             return f"The key in {key_variable} is not valid for {host}: set a current one and start the server again."
         case 403:
-            return f"The key in {key_variable} may not do this: give it the permission that the operation needs."
+            needs = f"the scope {scope}" if scope else "the permission that the operation needs"
+            return f"The key in {key_variable} may not do this: it needs {needs}."
         case 404:
             return "It does not exist, or this key may not see it."
         case 409:

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from incident_mcp.sandbox import INCIDENTIO_KEY, Sandbox
 from incident_mcp.sandbox.clock import account_ulid
 
+pytestmark = pytest.mark.anyio
+
 SEVERITY = {name: account_ulid(name) for name in ("Minor", "Major", "Critical")}
 LEAD, TEAM, SERVICES, PRODUCT = (
     account_ulid(name) for name in ("Incident Lead", "Affected team", "Affected services", "Affected product")
@@ -59,6 +61,9 @@ async def test_newest_come_first_and_test_and_tutorial_are_hidden(incidentio):
         ([(f"custom_field[{PRODUCT}][one_of]", account_ulid("Payouts"))], [112, 101]),
         ([(f"incident_role[{LEAD}][one_of]", account_ulid("Ines Moreau"))], [111, 101]),
         ([(f"incident_role[{LEAD}][is_blank]", "true")], [117, 116, 113, 105, 104, 102]),
+        ([(f"incident_role[{LEAD}][is_blank]", "false"), ("status_category[one_of]", "live")], [114, 112, 111, 110]),
+        ([(f"incident_role[{LEAD}][is_set]", "true"), ("status_category[one_of]", "live")], [116]),
+        ([("page_size", ""), ("sort_by", ""), ("mode[one_of]", "tutorial")], [103]),
         (
             [
                 ("filter_mode", "any"),
@@ -73,6 +78,12 @@ async def test_newest_come_first_and_test_and_tutorial_are_hidden(incidentio):
 )
 async def test_each_documented_filter_picks_its_incidents(incidentio, query, expected):
     assert await numbers(incidentio, *query) == expected
+
+
+async def test_a_comparison_takes_one_severity(incidentio):
+    query = [("severity[gte]", SEVERITY["Minor"]), ("severity[gte]", SEVERITY["Major"])]
+
+    assert (await incidentio.get("/v2/incidents", params=query)).status_code == 422
 
 
 async def test_not_in_a_custom_field_keeps_incidents_that_have_no_value(incidentio):
@@ -105,6 +116,8 @@ async def test_not_in_a_custom_field_keeps_incidents_that_have_no_value(incident
         ("custom_field[x][one_of]", "x"),
         (f"incident_role[{LEAD}][one_of]", "nobody"),
         (f"incident_role[{LEAD}][is_blank]", "maybe"),
+        (f"incident_role[{LEAD}][not_in]", account_ulid("Ines Moreau")),
+        ("incident_role[lead][is_blank]", "true"),
         ("page", "2"),
         ("sort_by", "name"),
         ("filter_mode", "or"),

@@ -4,6 +4,8 @@ import pytest
 
 from incident_mcp.sandbox.clock import account_ulid
 
+pytestmark = pytest.mark.anyio
+
 MAJOR, CRITICAL = account_ulid("Major"), account_ulid("Critical")
 CLOSED, DOCUMENTING, FIXING = account_ulid("Closed"), account_ulid("Documenting"), account_ulid("Fixing")
 TRIAGE, PAUSED = account_ulid("Triage"), account_ulid("Paused")
@@ -324,3 +326,40 @@ async def test_an_account_can_have_two_closed_statuses(box, incidentio):
 
     assert [row["name"] for row in rows if row["category"] == "closed"] == ["Closed", "Closed, no action"]
     assert reply.json()["incident"]["incident_status"]["name"] == "Closed, no action"
+
+
+async def test_a_channel_name_and_a_call_can_be_chosen_and_a_call_taken_away(incidentio):
+    await incidentio.post("/v2/incidents", json=new(slack_channel_name_override="inc-queue"))
+    created = (await incidentio.get("/v2/incidents/118")).json()["incident"]
+    body = edit(slack_channel_name_override="inc-queue-2", call_url="https://meet.example.com/1")
+    edited = (await incidentio.post("/v2/incidents/118/actions/edit", json=body)).json()["incident"]
+    cleared = (await incidentio.post("/v2/incidents/118/actions/edit", json=edit(call_url="", name=""))).json()[
+        "incident"
+    ]
+
+    assert created["slack_channel_name"] == "inc-queue"
+    assert (edited["slack_channel_name"], edited["call_url"]) == ("inc-queue-2", "https://meet.example.com/1")
+    assert "call_url" not in cleared
+    assert cleared["name"] == "Queue stuck"
+
+
+async def test_a_role_without_assignee_and_a_timestamp_without_value_become_empty(incidentio):
+    body = edit(
+        incident_role_assignments=[{"incident_role_id": LEAD}],
+        incident_timestamp_values=[{"incident_timestamp_id": STARTED}],
+    )
+
+    incident = (await incidentio.post("/v2/incidents/114/actions/edit", json=body)).json()["incident"]
+
+    [lead] = [slot for slot in incident["incident_role_assignments"] if slot["role"]["id"] == LEAD]
+    [started] = [slot for slot in incident["incident_timestamp_values"] if slot["incident_timestamp"]["id"] == STARTED]
+    assert "assignee" not in lead
+    assert "value" not in started
+
+
+async def test_an_unknown_catalog_entry_is_refused(incidentio):
+    body = edit(custom_field_entries=[entry("Affected product", {"value_catalog_entry_id": "Payouts"})])
+
+    found = await flaws(incidentio, "/v2/incidents/114/actions/edit", body)
+
+    assert found == [("not_found", "custom_field_entries.0.values.0.value_catalog_entry_id")]

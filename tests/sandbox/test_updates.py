@@ -4,6 +4,8 @@ import pytest
 
 from incident_mcp.sandbox.clock import account_ulid
 
+pytestmark = pytest.mark.anyio
+
 
 def ulid_of(box, number):
     return box.incidentio.incidents[number - 101]["id"]

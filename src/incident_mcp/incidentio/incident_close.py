@@ -5,14 +5,12 @@ from typing import Annotated
 from pydantic import Field
 
 from incident_mcp.deps import DryRun, IncidentioApi, WriterDep
-from incident_mcp.http import Repeat
 from incident_mcp.incidentio import names
-from incident_mcp.incidentio.incident_records import IncidentAnswer
-from incident_mcp.incidentio.incident_updates import IncidentUpdate, IncidentUpdateAnswer, update_request
-from incident_mcp.incidentio.incidents import IncidentRef, edit_request, incident_id
+from incident_mcp.incidentio.incident_records import Incident
+from incident_mcp.incidentio.incident_updates import IncidentUpdate, update_write
+from incident_mcp.incidentio.incidents import IncidentRef, edit_write, incident_id
 from incident_mcp.models import Instant, Outcome, Record
 from incident_mcp.toolset import write
-from incident_mcp.writes import Write
 
 
 class ClosedIncident(Record):
@@ -28,12 +26,11 @@ class ClosedIncident(Record):
     updated_at: Instant | None = None
 
 
-def _from_edit(answer: IncidentAnswer) -> ClosedIncident:
-    return ClosedIncident.model_validate(answer.incident.model_dump())
+def _from_edit(incident: Incident) -> ClosedIncident:
+    return ClosedIncident.model_validate(incident.model_dump())
 
 
-def _from_update(answer: IncidentUpdateAnswer) -> ClosedIncident:
-    update: IncidentUpdate = answer.incident_update
+def _from_update(update: IncidentUpdate) -> ClosedIncident:
     return ClosedIncident(
         id=update.incident_id,
         status=update.status,
@@ -58,22 +55,15 @@ async def incidentio_close_incident(
     incidentio_edit_incident.
     """
     closed = await names.closed_status(api, status)
+    tool = "incidentio_close_incident"
     if message is not None:
-        close = Write(
-            tool="incidentio_close_incident",
-            request=update_request(await incident_id(api, incident), message=message, to_incident_status_id=closed.id),
-            answer=IncidentUpdateAnswer,
-            tell=_from_update,
-            repeat=Repeat.KEYED,
+        at = await incident_id(api, incident)
+        update = update_write(
+            tool, api, at, ClosedIncident, _from_update, message=message, to_incident_status_id=closed.id
         )
-        return await writer.perform(api, close, dry_run=dry_run)
-    edit = Write(
-        tool="incidentio_close_incident",
-        request=edit_request(incident, {"incident_status_id": closed.id}, notify=notify_incident_channel),
-        answer=IncidentAnswer,
-        tell=_from_edit,
-        repeat=Repeat.NEVER,
-    )
+        return await writer.perform(api, update, dry_run=dry_run)
+    fields = {"incident_status_id": closed.id}
+    edit = edit_write(tool, api, incident, fields, ClosedIncident, _from_edit, notify=notify_incident_channel)
     return await writer.perform(api, edit, dry_run=dry_run)
 
 

@@ -1,6 +1,8 @@
 """Incidents: read, list, declare, edit."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -9,12 +11,12 @@ from incident_mcp.deps import DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.errors import InputError
 from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.incidentio import names
-from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, IncidentRow
+from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, IncidentRow, RawIncidentAnswer, holds
 from incident_mcp.incidentio.incident_statuses import Category
 from incident_mcp.incidentio.pages import After, Limit, Page, read_pages
-from incident_mcp.models import Json, Outcome, Record
+from incident_mcp.models import Json, Outcome, R, Record
 from incident_mcp.toolset import read, write
-from incident_mcp.writes import Write
+from incident_mcp.writes import DECLARE_SECONDS, Write
 
 Mode = Literal["standard", "retrospective", "test", "tutorial"]
 IncidentRef = Annotated[str, Field(min_length=1, description="INC-123, 123 or the incident's id.")]
@@ -79,7 +81,9 @@ Day = Annotated[str | None, Field(pattern=r"^\d{4}-\d{2}-\d{2}(T.+)?$", descript
 
 async def incidentio_list_incidents(
     api: IncidentioApi,
-    status_category: Annotated[list[Category] | None, Field(description="live = active, learning = post-incident.")] = None,
+    status_category: Annotated[
+        list[Category] | None, Field(description="live = active, learning = post-incident.")
+    ] = None,
     status: Names = None,
     severity: Names = None,
     severity_gte: Annotated[str | None, Field(description="This severe or worse.")] = None,
@@ -93,7 +97,9 @@ async def incidentio_list_incidents(
     created_at_lte: Day = None,
     updated_at_gte: Day = None,
     updated_at_lte: Day = None,
-    sort_by: Literal["created_at_newest_first", "created_at_oldest_first"] = "created_at_newest_first",
+    sort_by: Annotated[
+        Literal["created_at_newest_first", "created_at_oldest_first"], Field(description="Order.")
+    ] = "created_at_newest_first",
     limit: Limit = 25,
     after: After = None,
 ) -> Incidents:
@@ -112,12 +118,14 @@ async def incidentio_list_incidents(
     query += [("incident_type[one_of]", await names.type_id(api, value) or "") for value in incident_type or ()]
     query += [("mode[one_of]", value) for value in mode or ()]
     query += await names.custom_field_filter(api, custom_fields)
-    dates = given(**{
-        "created_at[gte]": created_at_gte,
-        "created_at[lte]": created_at_lte,
-        "updated_at[gte]": updated_at_gte,
-        "updated_at[lte]": updated_at_lte,
-    })
+    dates = given(
+        **{
+            "created_at[gte]": created_at_gte,
+            "created_at[lte]": created_at_lte,
+            "updated_at[gte]": updated_at_gte,
+            "updated_at[lte]": updated_at_lte,
+        }
+    )
     query += [*dates.items(), ("sort_by", sort_by)]
     pages = await read_pages(api, "/v2/incidents", _IncidentPage, query, limit=limit, after=after)
     last = pages[-1]
@@ -169,11 +177,15 @@ async def incidentio_create_incident(
     )
     declaration = Write(
         tool="incidentio_create_incident",
-        request=Request("POST", "/v2/incidents", body=body),
+        request=Request("POST", "/v2/incidents", body=body, scope="incidents.create"),
         answer=IncidentAnswer,
+        record=Incident,
         tell=lambda answer: answer.incident,
         repeat=Repeat.KEYED,
+        remembered=DECLARE_SECONDS,
         key=idempotency_key,
+        declares=True,
+        explain=partial(names.valid_names, api),
     )
     return await writer.perform(api, declaration, dry_run=dry_run)
 
@@ -207,21 +219,52 @@ async def incidentio_edit_incident(
         incident_timestamp_values=await names.timestamp_values(api, timestamps),
     )
     if not fields:
-        raise InputError("Nothing to edit: pass at least one of the fields to change. Nothing was sent.")
-    edit = Write(
-        tool="incidentio_edit_incident",
-        request=edit_request(incident, fields, notify=notify_incident_channel),
-        answer=IncidentAnswer,
-        tell=lambda answer: answer.incident,
-        repeat=Repeat.NEVER,
+        raise InputError("Nothing to edit: pass at least one of the fields to change. Not sent.")
+    edit = edit_write(
+        "incidentio_edit_incident", api, incident, fields, Incident, lambda told: told, notify=notify_incident_channel
     )
     return await writer.perform(api, edit, dry_run=dry_run)
 
 
-def edit_request(incident: str, fields: Json, *, notify: bool) -> Request:
-    """Write an edit as the API wants it: wrapped, and always saying whether to tell the channel."""
-    path = fill("/v2/incidents/{incident}/actions/edit", incident=path_id(incident))
-    return Request("POST", path, body={"incident": fields, "notify_incident_channel": notify})
+EDIT_SCOPES = {
+    "name": "incidents.update_name",
+    "slack_channel_name_override": "incidents.update_name",
+    "summary": "incidents.update_summary",
+    "severity_id": "incidents.update_severity",
+    "incident_status_id": "incidents.update_status",
+    "custom_field_entries": "incidents.update_custom_fields",
+    "incident_timestamp_values": "incidents.update_timestamps",
+    "incident_role_assignments": "incidents.update_role_assignments",
+    "call_url": "incident_calls.create",
+}
+
+
+def edit_write(
+    tool: str, api: Api, incident: str, fields: Json, record: type[R], tell: Callable[[Incident], R], *, notify: bool
+) -> Write[IncidentAnswer, R]:
+    """Write an edit as the API wants it: wrapped, and always saying whether to tell the channel.
+
+    It has no key: after a lost reply the incident is read back, and the edit repeated if it is not as wanted.
+    """
+    at = path_id(incident)
+    path = fill("/v2/incidents/{incident}/actions/edit", incident=at)
+    scopes = dict.fromkeys(["incidents.view", *(EDIT_SCOPES[name] for name in fields)])
+    body = {"incident": fields, "notify_incident_channel": notify}
+
+    async def verify() -> IncidentAnswer | None:
+        raw = await api.get(fill("/v2/incidents/{incident}", incident=at), RawIncidentAnswer)
+        return IncidentAnswer.model_validate(raw.model_dump()) if holds(raw.incident, fields) else None
+
+    return Write(
+        tool=tool,
+        request=Request("POST", path, body=body, scope=", ".join(scopes)),
+        answer=IncidentAnswer,
+        record=record,
+        tell=lambda answer: tell(answer.incident),
+        repeat=Repeat.CHECKED,
+        verify=verify,
+        explain=partial(names.valid_names, api),
+    )
 
 
 TOOLS = [

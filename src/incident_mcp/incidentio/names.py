@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from pydantic import Field
 
-from incident_mcp.errors import InputError
+from incident_mcp.errors import InputError, Refused, ServiceError
 from incident_mcp.http import Api
 from incident_mcp.incidentio.incident_statuses import IncidentStatus, load_statuses
 from incident_mcp.incidentio.incident_types import load_types
@@ -102,8 +102,8 @@ async def find(api: Api, what: str, value: str, load: Callable[[Api], Awaitable[
         return found[0]
     if found:
         which = ", ".join(f"{row.name} ({row.id})" for row in found)
-        raise InputError(f"{what} {value!r} fits several: {which}. Pass the id. Nothing was sent.")
-    raise InputError(f"There is no {what} {value[:80]!r}{of}. Pass one of: {candidates(rows)}. Nothing was sent.")
+        raise InputError(f"{what} {value!r} fits several: {which}. Pass the id. Not sent.")
+    raise InputError(f"There is no {what} {value[:80]!r}{of}. Pass one of: {candidates(rows)}. Not sent.")
 
 
 def _fitting(rows: Sequence[N], value: str) -> list[N]:
@@ -145,14 +145,14 @@ async def closed_status(api: Api, value: str | None) -> IncidentStatus:
         if status.category != "closed":
             raise InputError(
                 f"Status {status.name} is of category {status.category}, not closed: set it with"
-                " incidentio_edit_incident, or pass a closed one. Nothing was sent."
+                " incidentio_edit_incident, or pass a closed one. Not sent."
             )
         return status
     rows, _ = await api.cached("status", lambda: load_statuses(api))
     closed = [row for row in rows if row.category == "closed"]
     if len(closed) == 1:
         return closed[0]
-    raise InputError(f"Pass status: the account's closed ones are {candidates(closed)}. Nothing was sent.")
+    raise InputError(f"Pass status: the account's closed ones are {candidates(closed)}. Not sent.")
 
 
 async def _load_fields(api: Api) -> list[CustomField]:
@@ -184,7 +184,7 @@ async def custom_field_entries(api: Api, given: dict[str, list[str]] | None) -> 
 async def _entry(api: Api, name: str, values: list[str]) -> Json:
     field = await find(api, "custom field", name, _load_fields)
     if len(values) > 1 and field.field_type != "multi_select":
-        raise InputError(f"Custom field {field.name} takes one value, not {len(values)}. Nothing was sent.")
+        raise InputError(f"Custom field {field.name} takes one value, not {len(values)}. Not sent.")
     return {"custom_field_id": field.id, "values": [await _value(api, field, value) for value in values]}
 
 
@@ -197,7 +197,7 @@ async def _value(api: Api, field: CustomField, value: str) -> Json:
             return {"value_option_id": await _option_id(api, field, value)}
         case "numeric":
             if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value.strip()):
-                raise InputError(f"Custom field {field.name} takes a number, not {value[:40]!r}. Nothing was sent.")
+                raise InputError(f"Custom field {field.name} takes a number, not {value[:40]!r}. Not sent.")
             return {"value_numeric": value.strip()}
         case "link":
             return {"value_link": value}
@@ -211,8 +211,8 @@ async def custom_field_filter(api: Api, given: dict[str, list[str]] | None) -> l
     for name, values in (given or {}).items():
         field = await find(api, "custom field", name, _load_fields)
         select = field.field_type in ("single_select", "multi_select") and not field.catalog_type_id
-        for value in values:
-            query.append((f"custom_field[{field.id}][one_of]", await _option_id(api, field, value) if select else value))
+        ids = [await _option_id(api, field, value) if select else value for value in values]
+        query += [(f"custom_field[{field.id}][one_of]", wanted) for wanted in ids]
     return query
 
 
@@ -234,7 +234,7 @@ def _person(role: str, person: str) -> Json:
         return {"slack_user_id": person}
     if re.fullmatch(r"[0-9A-Za-z_-]{16,}", person):
         return {"id": person}
-    raise InputError(f"roles.{role}: {person[:60]!r} is no email, user id or Slack id (U...). Nothing was sent.")
+    raise InputError(f"roles.{role}: {person[:60]!r} is no email, user id or Slack id (U...). Not sent.")
 
 
 async def timestamp_values(api: Api, given: dict[str, str] | None) -> list[Json] | None:
@@ -242,7 +242,10 @@ async def timestamp_values(api: Api, given: dict[str, str] | None) -> list[Json]
     if given is None:
         return None
     return [
-        {"incident_timestamp_id": (await find(api, "timestamp", name, _load_timestamps)).id, "value": _instant(name, at)}
+        {
+            "incident_timestamp_id": (await find(api, "timestamp", name, _load_timestamps)).id,
+            "value": _instant(name, at),
+        }
         for name, at in given.items()
     ]
 
@@ -254,6 +257,29 @@ def _instant(name: str, at: str) -> str:
         instant = None
     if instant is None or instant.tzinfo is None:
         raise InputError(
-            f"timestamps.{name}: {at[:40]!r} is no RFC 3339 instant with a zone, like 2026-11-21T03:12:00Z. Nothing was sent."
+            f"timestamps.{name}: {at[:40]!r} is no RFC 3339 instant with a zone, like 2026-11-21T03:12:00Z. Not sent."
         )
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+_NAMED_FIELDS = {
+    "severity_id": ("severity", load_severities),
+    "to_severity_id": ("severity", load_severities),
+    "incident_status_id": ("status", load_statuses),
+    "to_incident_status_id": ("status", load_statuses),
+    "incident_type_id": ("incident_type", load_types),
+}
+
+
+async def valid_names(api: Api, refused: Refused) -> str:
+    """Say which names would be valid, of the severities, statuses and types that a refusal complains about."""
+    fields = dict.fromkeys(field.rpartition(".")[2] for field, _ in refused.problems)
+    return " ".join([await _candidates_for(api, *_NAMED_FIELDS[name]) for name in fields if name in _NAMED_FIELDS])
+
+
+async def _candidates_for(api: Api, argument: str, load: Callable[[Api], Awaitable[Sequence[Named]]]) -> str:
+    try:
+        rows, _ = await api.cached(argument, lambda: load(api))
+    except ServiceError:
+        return f"Pass {argument}."
+    return f"Pass {argument}: one of {candidates(rows)}."

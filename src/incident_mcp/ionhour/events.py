@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-from pydantic import Field
-
 from incident_mcp.deps import IonhourApi
 from incident_mcp.http import fill
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing

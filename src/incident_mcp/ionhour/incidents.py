@@ -22,9 +22,7 @@ class IonhourIncident(IonhourRecord):
     reason: str | None = None
     summary: HtmlText | None = None
     project: str | None = Field(default=None, validation_alias=AliasPath("project", "name"))
-    project_id: int | None = Field(
-        default=None, validation_alias=AliasChoices(AliasPath("project", "id"), "projectId")
-    )
+    project_id: int | None = Field(default=None, validation_alias=AliasChoices(AliasPath("project", "id"), "projectId"))
     check: str | None = Field(default=None, validation_alias=AliasPath("check", "name"))
     check_id: int | None = Field(default=None, validation_alias=AliasChoices("checkId", AliasPath("check", "id")))
     dependency_name: str | None = Field(
@@ -38,9 +36,7 @@ class IonhourIncident(IonhourRecord):
     resolved_at: Instant | None = None
     acknowledged_at: Instant | None = None
     acknowledged_by: int | None = None
-    acknowledged_by_email: str | None = Field(
-        default=None, validation_alias=AliasPath("acknowledgedByUser", "email")
-    )
+    acknowledged_by_email: str | None = Field(default=None, validation_alias=AliasPath("acknowledgedByUser", "email"))
     last_signal_at: Instant | None = None
     last_signal_type: str | None = None
     last_signal_source: str | None = None
@@ -144,6 +140,7 @@ async def ionhour_acknowledge_incident(
         tool="ionhour_acknowledge_incident",
         request=Request("POST", fill("/incidents/{incident_id}/acknowledge", incident_id=incident_id)),
         answer=Acknowledgement,
+        record=Acknowledgement,
         tell=lambda answer: answer.model_copy(update={"id": incident_id}),
         repeat=Repeat.HARMLESS,
         advice={409: f"Incident {incident_id} is resolved already: there is nothing left to acknowledge."},

@@ -8,17 +8,17 @@ from incident_mcp.deps import DryRun, IonhourApi, WriterDep
 from incident_mcp.errors import InputError
 from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing, NoteId
-from incident_mcp.models import HtmlText, Instant, Outcome, Record
+from incident_mcp.models import HtmlText, Instant, Outcome, Record, html_to_text
 from incident_mcp.toolset import read, write
-from incident_mcp.writes import Write
+from incident_mcp.writes import UPDATE_SECONDS, Write
 
 Body = Annotated[str, Field(description="The note's text.")]
 
 
 class Note(IonhourRecord):
-    """A note; the document names only its body, so all but the id is read tolerantly."""
+    """A note; the document names only its body, and does not say that the answer to a write has an id."""
 
-    id: int
+    id: int | None = None
     body: HtmlText | None = None
     author: str | None = Field(
         default=None,
@@ -28,12 +28,6 @@ class Note(IonhourRecord):
     )
     created_at: Instant | None = None
     updated_at: Instant | None = None
-
-
-class WrittenNote(Note):
-    """A note as a write answers it; the document does not say that the answer has an id."""
-
-    id: int | None = None
 
 
 class _NoteList(Listing):
@@ -64,7 +58,7 @@ _NOT_AUTHOR = {403: "Only a note's author, the owner of the key that wrote it, c
 
 def _body(body: str) -> str:
     if not body.strip():
-        raise InputError("body is empty: a note needs text. Nothing was sent.")
+        raise InputError("body is empty: a note needs text. Not sent.")
     return body
 
 
@@ -81,26 +75,32 @@ async def ionhour_list_notes(api: IonhourApi, incident_id: IncidentId) -> Notes:
 
 async def ionhour_create_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, body: Body, dry_run: DryRun = False
-) -> Outcome[WrittenNote]:
+) -> Outcome[Note]:
     """Put a note on an Ionhour incident, in the name of the key's owner."""
     note = Write(
         tool="ionhour_create_note",
-        request=Request("POST", fill("/incident-notes/{incident_id}", incident_id=incident_id), body={"body": _body(body)}),
-        answer=WrittenNote,
+        request=Request(
+            "POST", fill("/incident-notes/{incident_id}", incident_id=incident_id), body={"body": _body(body)}
+        ),
+        answer=Note,
+        record=Note,
         tell=lambda answer: answer,
         repeat=Repeat.NEVER,
+        remembered=UPDATE_SECONDS,
+        verify=lambda: _find(api, incident_id, body),
     )
     return await writer.perform(api, note, dry_run=dry_run)
 
 
 async def ionhour_update_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, body: Body, dry_run: DryRun = False
-) -> Outcome[WrittenNote]:
+) -> Outcome[Note]:
     """Replace a note's text; only its author may."""
     edit = Write(
         tool="ionhour_update_note",
         request=Request("PATCH", _note_path(incident_id, note_id), body={"body": _body(body)}),
-        answer=WrittenNote,
+        answer=Note,
+        record=Note,
         tell=lambda answer: answer,
         repeat=Repeat.HARMLESS,
         advice=_NOT_AUTHOR,
@@ -116,11 +116,23 @@ async def ionhour_delete_note(
         tool="ionhour_delete_note",
         request=Request("DELETE", _note_path(incident_id, note_id)),
         answer=_Anything,
+        record=Deleted,
         tell=lambda _: Deleted(incident_id=incident_id, note_id=note_id),
         repeat=Repeat.HARMLESS,
-        advice=_NOT_AUTHOR,
+        advice=_NOT_AUTHOR | {404: "If an earlier delete of it had an unknown outcome, that one did it."},
     )
     return await writer.perform(api, delete, dry_run=dry_run)
+
+
+async def _find(api: Api, incident_id: int, body: str) -> Note | None:
+    """Find a note by its text, since the API has no key that would make a repeat safe."""
+    wanted = _plain(body)
+    notes = (await read_notes(api, incident_id)).notes
+    return next((note for note in notes if _plain(note.body) == wanted), None)
+
+
+def _plain(body: str | None) -> str:
+    return " ".join(str(html_to_text(body or "")).split())
 
 
 def _note_path(incident_id: int, note_id: int) -> str:

@@ -1,6 +1,6 @@
 """What Ionhour's resources share: camelCase read as snake case, and lists that come bare or in an envelope."""
 
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -30,5 +30,5 @@ class Listing(Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _bare(cls, value: Any) -> Any:  # noqa: ANN401  # the JSON edge
-        return {"items": value} if isinstance(value, list) else value
+    def _bare(cls, value: object) -> object:
+        return {"items": cast("list[object]", value)} if isinstance(value, list) else value

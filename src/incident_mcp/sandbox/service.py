@@ -70,7 +70,7 @@ class Reply:
                 return json.dumps(self.body, ensure_ascii=False).encode(), "application/json"
 
 
-class Refusal(Exception):  # noqa: N818  an answer, not a defect of ours
+class Refusal(Exception):
     """Raised by a handler to answer with an error."""
 
     def __init__(self, status: int, *flaws: Flaw) -> None:

@@ -54,7 +54,7 @@ def _split(query: list[tuple[str, str]]) -> tuple[dict[str, str], dict[tuple[str
     for key, value in query:
         if key in _PLAIN:
             choices = _PLAIN[key]
-            if choices and value not in choices:
+            if choices and value and value not in choices:
                 raise _refused(key, f"must be one of {', '.join(choices)}, not {value!r}")
             plain[key] = value
             continue

@@ -27,11 +27,12 @@ def page(
 ) -> tuple[list[Json], Json]:
     """One page of the rows that `keep` lets through, and its pagination_meta, without `after` on the last page.
 
-    The cursor is the id of the last record shown. It also works when that record has since left the selection.
+    The cursor is the id of the last record shown. It also works when that record has since left the selection. An
+    empty parameter is as good as none: the vendor's document allows empty values.
     """
     size = page_size(given, most)
     start = 0
-    if "after" in given:
+    if given.get("after"):
         ids = [row["id"] for row in rows]
         if given["after"] not in ids:
             raise Refusal(422, Flaw("invalid_value", f"after: no record has the id {given['after']!r}", "after"))
@@ -46,7 +47,7 @@ def page(
 
 def page_size(given: dict[str, str], most: int) -> int:
     """The page size asked for, from 1 to `most`."""
-    text = given.get("page_size", str(DEFAULT_SIZE))
+    text = given.get("page_size") or str(DEFAULT_SIZE)
     if not text.isdecimal() or not 1 <= int(text) <= most:
         raise Refusal(422, Flaw("invalid_value", f"page_size must be between 1 and {most}, not {text!r}", "page_size"))
     return int(text)

@@ -142,7 +142,7 @@ INCIDENTS = (
         "Fixing",
         "Minor",
         "🚨 加盟店の売上データ取り込みが毎晩欠落する (settlement import drops lines with long shop names) 🧾",
-        _LONG * 12,
+        _LONG * 16,
         type="Data",
         creator="Yuki Tanaka",
         roles={LEAD: "Yuki Tanaka"},

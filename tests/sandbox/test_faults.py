@@ -1,0 +1,192 @@
+"""Every way the sandbox can fail, seen through its transport."""
+
+import anyio
+import httpx2
+import pytest
+
+from incident_mcp.sandbox import Fault
+from incident_mcp.sandbox.clock import account_ulid
+
+pytestmark = pytest.mark.anyio
+
+BODY = {"idempotency_key": "k", "visibility": "public", "severity_id": account_ulid("Minor")}
+
+
+async def create(client):
+    return await client.post("/v2/incidents", json=BODY)
+
+
+@pytest.mark.parametrize(("kind", "made"), [("cut_before", 0), ("cut_after", 1)])
+async def test_a_cut_connection_is_a_read_error_before_or_after_the_write(box, incidentio, kind, made):
+    box.fail(Fault(kind))
+
+    with pytest.raises(httpx2.ReadError):
+        await create(incidentio)
+
+    assert len(box.incidentio.incidents) == 17 + made
+    assert [request.status for request in box.requests] == [None]
+
+
+async def test_a_refused_connection_is_a_connect_error_and_writes_nothing(box, incidentio):
+    box.fail(Fault("refuse"))
+
+    with pytest.raises(httpx2.ConnectError):
+        await create(incidentio)
+
+    assert len(box.incidentio.incidents) == 17
+
+
+@pytest.mark.parametrize(("kind", "made"), [("hang_before", 0), ("hang_after", 1)])
+async def test_silence_lasts_until_the_client_gives_up(box, incidentio, kind, made):
+    box.fail(Fault(kind))
+
+    with anyio.move_on_after(0.01) as scope:
+        await create(incidentio)
+
+    assert scope.cancelled_caught
+    assert len(box.incidentio.incidents) == 17 + made
+
+
+async def test_silence_ends_at_the_client_s_read_timeout(box, incidentio):
+    box.fail(Fault("hang_before"))
+
+    with pytest.raises(httpx2.ReadTimeout):
+        await incidentio.get("/v1/severities", timeout=httpx2.Timeout(5, read=0.01))
+
+
+async def test_a_delayed_request_is_done_normally(box, incidentio):
+    box.fail(Fault("delay", seconds=0.001))
+
+    assert (await create(incidentio)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (500, "api_error"),
+        (503, "api_error"),
+        (403, "resource_forbidden"),
+        (409, "conflict"),
+        (401, "authentication_error"),
+    ],
+)
+async def test_a_status_comes_with_the_vendor_s_error_body(box, incidentio, status, kind):
+    box.fail(Fault("status", status=status))
+
+    reply = await create(incidentio)
+
+    told = reply.json()
+    assert (reply.status_code, told["status"], told["type"]) == (status, status, kind)
+    assert told["errors"][0]["code"] == kind
+    assert len(box.incidentio.incidents) == 17
+
+
+async def test_a_429_says_when_to_come_back_in_headers_and_body(box, incidentio):
+    box.fail(Fault("status", status=429, headers={"Retry-After": "7"}))
+
+    reply = await create(incidentio)
+
+    assert reply.headers["Retry-After"] == "7"
+    assert reply.headers["X-RateLimit-Remaining"] == "0"
+    assert reply.json()["rate_limit"] == {
+        "name": "Sandbox key",
+        "limit": 1200,
+        "remaining": 0,
+        "retry_after": "2026-11-20T03:00:07Z",
+    }
+
+
+@pytest.mark.parametrize(("headers", "sent"), [({}, "1"), ({"retry-after": None}, None)])
+async def test_a_429_brings_retry_after_unless_it_is_left_out(box, incidentio, headers, sent):
+    box.fail(Fault("status", status=429, headers=headers))
+
+    assert (await create(incidentio)).headers.get("Retry-After") == sent
+
+
+async def test_ionhour_s_429_brings_no_header_by_itself(box, ionhour):
+    box.fail(Fault("status", status=429))
+
+    reply = await ionhour.get("/incidents")
+
+    assert reply.json() == {
+        "statusCode": 429,
+        "message": "The sandbox was told to fail",
+        "error": "Too Many Requests",
+    }
+    assert "Retry-After" not in reply.headers
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [({"message": ["a", "b"]}, '{"message": ["a", "b"]}'), ("busy", "busy"), (b"\x00", "\x00")],
+)
+async def test_an_error_s_body_can_be_chosen(box, ionhour, body, text):
+    box.fail(Fault("status", status=502, body=body))
+
+    assert (await ionhour.get("/incidents")).text == text
+
+
+async def test_garbage_is_a_200_after_which_the_write_is_done(box, incidentio):
+    box.fail(Fault("garbage"))
+
+    reply = await create(incidentio)
+
+    assert reply.status_code == 200
+    with pytest.raises(ValueError, match=r"."):
+        reply.json()
+    assert len(box.incidentio.incidents) == 18
+
+
+async def test_a_truncated_answer_is_the_first_half_of_the_real_one(box, incidentio):
+    whole = await incidentio.get("/v1/severities")
+    box.fail(Fault("truncated"))
+
+    half = await incidentio.get("/v1/severities")
+
+    assert half.content == whole.content[: len(whole.content) // 2]
+    assert half.headers["Content-Type"] == "application/json"
+
+
+async def test_a_gateway_s_html_page_replaces_the_answer(box, incidentio):
+    box.fail(Fault("html", status=502))
+
+    reply = await create(incidentio)
+
+    assert (reply.status_code, reply.headers["Content-Type"]) == (502, "text/html")
+    assert reply.text.startswith("<html>")
+    assert len(box.incidentio.incidents) == 17
+
+
+async def test_a_fault_strikes_only_what_it_fits(box, incidentio, ionhour):
+    box.fail(Fault("status", service="incidentio", method="POST", path=r"^/v2/incidents$"))
+
+    assert (await incidentio.get("/v2/incidents")).status_code == 200
+    assert (await ionhour.post("/incidents/4514/acknowledge")).status_code == 201
+    assert (await incidentio.post("/v2/incident_updates", json={})).status_code == 422
+    assert (await create(incidentio)).status_code == 500
+
+
+async def test_a_fault_waits_for_its_turn_and_is_used_up(box, incidentio):
+    box.fail(Fault("status", status=503, after=1, times=2))
+
+    statuses = [(await incidentio.get("/v1/severities")).status_code for _ in range(5)]
+
+    assert statuses == [200, 503, 503, 200, 200]
+
+
+async def test_a_second_fault_takes_over_when_the_first_is_used_up(box, incidentio):
+    box.fail(Fault("status", status=503, times=1))
+    box.fail(Fault("status", status=429, times=1))
+
+    statuses = [(await incidentio.get("/v1/severities")).status_code for _ in range(3)]
+
+    assert statuses == [503, 429, 200]
+
+
+async def test_healing_removes_every_fault(box, incidentio):
+    box.fail(Fault("refuse"))
+    box.fail(Fault("html"))
+
+    box.heal()
+
+    assert (await incidentio.get("/v1/severities")).status_code == 200

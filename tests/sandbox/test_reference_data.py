@@ -1,0 +1,173 @@
+"""What is only read in the incident.io half, its keys, headers and refusals."""
+
+import httpx2
+import pytest
+
+from incident_mcp.sandbox.clock import account_ulid
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_identity_needs_nothing_but_a_valid_key(incidentio):
+    reply = await incidentio.get("/v1/identity")
+
+    assert reply.json()["identity"]["name"] == "Sandbox key"
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ({}, "missing_authorization_material"),
+        ({"Authorization": "Bearer other"}, "unauthenticated"),
+        ({"Authorization": "sandbox-incidentio-key"}, "unauthenticated"),
+    ],
+)
+async def test_another_key_or_none_is_refused_and_told_apart(box, header, code):
+    async with httpx2.AsyncClient(
+        transport=box.transport("incidentio"), base_url="https://x", headers=header
+    ) as client:
+        reply = await client.get("/v1/severities")
+
+    assert reply.status_code == 401
+    told = reply.json()
+    assert told["request_id"]
+    assert [error["code"] for error in told["errors"]] == [code]
+    assert "X-RateLimit-Limit" not in reply.headers
+
+
+async def test_every_authenticated_reply_tells_what_is_left_of_the_rate_limit(box, incidentio):
+    box.incidentio.bucket.level = 100.0
+
+    fine = await incidentio.get("/v1/severities")
+    missing = await incidentio.get("/v2/incidents/999")
+
+    for reply in (fine, missing):
+        assert reply.headers["X-RateLimit-Limit"] == "1200, 1200;window=60"
+        left = int(reply.headers["X-RateLimit-Remaining"])
+        assert int(reply.headers["X-RateLimit-Used"]) == 1200 - left
+        assert int(reply.headers["X-RateLimit-Reset"]) > 0
+        assert left <= 100
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "name"),
+    [
+        ("/v1/severities", "severity", "Critical"),
+        ("/v1/incident_statuses", "incident_status", "Paused"),
+        ("/v1/incident_types", "incident_type", "Security"),
+        ("/v2/users", "user", "Yuki Tanaka"),
+    ],
+)
+async def test_single_records_are_found_by_id_and_not_by_name(incidentio, path, key, name):
+    found = await incidentio.get(f"{path}/{account_ulid(name)}")
+    missing = await incidentio.get(f"{path}/{name}")
+
+    assert found.json()[key]["name"] == name
+    assert (missing.status_code, missing.json()["type"]) == (404, "not_found")
+
+
+async def test_severities_rank_upwards_and_come_unsorted(incidentio):
+    rows = (await incidentio.get("/v1/severities")).json()["severities"]
+
+    assert {row["name"]: row["rank"] for row in rows} == {"Minor": 1, "Major": 2, "Critical": 3}
+    assert [row["rank"] for row in rows] != [1, 2, 3]
+
+
+async def test_there_is_one_status_of_each_managed_category(incidentio):
+    rows = (await incidentio.get("/v1/incident_statuses")).json()["incident_statuses"]
+
+    categories = [row["category"] for row in rows]
+    assert {name: categories.count(name) for name in categories} == {
+        "triage": 1,
+        "live": 3,
+        "paused": 1,
+        "learning": 2,
+        "closed": 1,
+        "declined": 1,
+        "merged": 1,
+        "canceled": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({"email": "sam.okafor@paysand.example"}, ["Sam Okafor"]),
+        ({"slack_user_id": "U04SAML"}, ["Sam Lindqvist"]),
+        ({"email": "nobody@example.com"}, []),
+        ({"email": "tom.baker@paysand.example"}, []),
+        ({"email": "tom.baker@paysand.example", "include_inactive": "true"}, ["Tom Baker"]),
+    ],
+)
+async def test_people_are_found_by_mail_and_slack_id(incidentio, query, names):
+    reply = await incidentio.get("/v2/users", params=query)
+
+    assert [user["name"] for user in reply.json()["users"]] == names
+
+
+async def test_include_inactive_is_true_or_false(incidentio):
+    assert (await incidentio.get("/v2/users", params={"include_inactive": "yes"})).status_code == 422
+
+
+async def test_options_need_a_field_and_come_in_pages(incidentio):
+    query = {"custom_field_id": account_ulid("Affected services"), "page_size": "4"}
+    first = (await incidentio.get("/v1/custom_field_options", params=query)).json()
+    query["after"] = first["pagination_meta"]["after"]
+    second = (await incidentio.get("/v1/custom_field_options", params=query)).json()
+
+    assert [len(page["custom_field_options"]) for page in (first, second)] == [4, 2]
+    assert second["pagination_meta"] == {"page_size": 4}
+    assert (await incidentio.get("/v1/custom_field_options")).status_code == 422
+    unknown = await incidentio.get("/v1/custom_field_options", params={"custom_field_id": "x"})
+    assert unknown.status_code == 422
+
+
+async def test_the_catalog_field_says_so_and_has_no_options(incidentio):
+    fields = (await incidentio.get("/v2/custom_fields")).json()["custom_fields"]
+
+    [product] = [field for field in fields if "catalog_type_id" in field]
+    assert product["name"] == "Affected product"
+    query = {"custom_field_id": product["id"]}
+    assert (await incidentio.get("/v1/custom_field_options", params=query)).json()["custom_field_options"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "kind"),
+    [
+        ("GET", "/v2/nothing", 404, "not_found"),
+        ("GET", "/v2/incidents/", 404, "not_found"),
+        ("DELETE", "/v2/incidents/114", 405, "method_not_allowed"),
+        ("PATCH", "/v2/incidents/114", 405, "method_not_allowed"),
+        ("GET", "/v2/incidents/114/actions/edit", 405, "method_not_allowed"),
+        ("GET", "/v1/severities?name=Major", 422, "validation_error"),
+    ],
+)
+async def test_what_is_not_documented_is_not_answered(incidentio, method, path, status, kind):
+    reply = await incidentio.request(method, path)
+
+    assert (reply.status_code, reply.json()["type"]) == (status, kind)
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"{", 400), (b"", 422), (b"[]", 422), (b'"text"', 422)])
+async def test_a_body_that_is_no_json_object_is_refused(incidentio, body, status):
+    reply = await incidentio.post("/v2/incidents", content=body)
+
+    assert reply.status_code == status
+
+
+async def test_requests_are_recorded_as_they_arrived(box, incidentio):
+    await incidentio.get("/v2/incidents", params=[("mode[one_of]", "test"), ("mode[one_of]", "standard")])
+    await incidentio.post("/v2/incidents", json={"name": "x"})
+
+    first, second = box.requests
+    assert first.query == [("mode[one_of]", "test"), ("mode[one_of]", "standard")]
+    assert (first.service, first.method, first.path, first.body, first.status) == (
+        "incidentio",
+        "GET",
+        "/v2/incidents",
+        None,
+        200,
+    )
+    assert (second.body, second.status) == ({"name": "x"}, 422)
+    assert box.writes() == box.writes("incidentio") == [second]
+    assert box.writes("ionhour") == []

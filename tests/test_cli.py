@@ -1,0 +1,188 @@
+"""The command line: what it prints where, and its exit codes."""
+
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from incident_mcp.catalogue import TOOLS
+from incident_mcp.cli import main
+from tests.spawned import OURS, ROOT, SERVER, environment, run
+
+PLANTED = "planted-for-the-test"
+
+
+@dataclass
+class Said:
+    code: int
+    out: str
+    err: str
+
+
+Shell = Callable[..., Said]
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Shell:
+    """Run a command in this process: `shell("call", "--sandbox", "incidentio_list_types")`."""
+    for name in environment(tmp_path):
+        if name.startswith(OURS):
+            monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("INCIDENT_MCP_STATE_DIR", str(tmp_path))
+
+    def shell_(*arguments: str, **settings: str) -> Said:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        try:
+            code = main(list(arguments))
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        out, err = capsys.readouterr()
+        return Said(code, out, err)
+
+    return shell_
+
+
+def test_call_prints_the_answer_as_json_and_nothing_else(shell: Shell) -> None:
+    said = shell("call", "--sandbox", "incidentio_get_incident", "incident=INC-114")
+    assert (said.code, said.err) == (0, "")
+    assert json.loads(said.out)["reference"] == "INC-114"
+    assert said.out.count("\n") == 1
+
+
+@pytest.mark.parametrize("options", [("--sandbox", "call"), ("call", "--sandbox")], ids=" ".join)
+def test_sandbox_is_taken_before_and_after_the_command(shell: Shell, options: tuple[str, str]) -> None:
+    assert shell(*options, "incidentio_list_types").code == 0
+
+
+def test_pairs_carry_numbers_switches_and_json(shell: Shell) -> None:
+    said = shell(
+        "call",
+        "--sandbox",
+        "incidentio_create_incident",
+        "name=Payouts stop = all of them",
+        "severity=minor",
+        'custom_fields={"Affected team": ["Payments"]}',
+        "dry_run=true",
+    )
+    assert said.code == 0, said.err
+    body = json.loads(said.out)["would_send"]["body"]
+    assert body["name"] == "Payouts stop = all of them"
+    assert body["custom_field_entries"]
+    said = shell("call", "--sandbox", "incidentio_list_incidents", 'status_category=["live","triage"]', "limit=3")
+    assert len(json.loads(said.out)["incidents"]) == 3
+
+
+def test_json_carries_all_arguments_at_once(shell: Shell) -> None:
+    said = shell(
+        "call", "--sandbox", "incidentio_list_incidents", "--json", '{"status_category": ["live"], "limit": 2}'
+    )
+    assert said.code == 0, said.err
+    assert len(json.loads(said.out)["incidents"]) == 2
+
+
+def test_text_of_any_language_is_printed_as_it_is(shell: Shell) -> None:
+    assert "加盟店" in shell("call", "--sandbox", "incidentio_get_incident", "incident=110").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["incidentio_get_incident", "incident=INC-9999"], "404"),
+        (["incidentio_get_incident"], "incident is required"),
+        (["incidentio_list_incidents", "statsu=live"], "there is no argument statsu"),
+        (["incidentio_create_incident", "name=X", "severity=Awful"], "Minor, Major, Critical"),
+        (["ionhour_acknowledge_incident", "incident_id=4507"], "resolved"),
+        (["ionhour_get_incident", "incident_id=abc"], "incident_id"),
+    ],
+)
+def test_a_failed_tool_says_why_on_stderr_and_ends_with_1(shell: Shell, arguments: list[str], reason: str) -> None:
+    said = shell("call", "--sandbox", *arguments)
+    assert (said.code, said.out) == (1, "")
+    assert reason in said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["incidentio_list_types", "category"], "key=value"),
+        (["incidentio_list_types", "=live"], "key=value"),
+        (["incidentio_list_incidents", "limit=1", "limit=2"], "twice"),
+        (["incidentio_list_incidents", "limit=1", "--json", "{}"], "not both"),
+        (["incidentio_list_incidents", "--json", "{"], "JSON object"),
+        (["incidentio_list_incidents", "--json", "[]"], "JSON object"),
+        ([], "TOOL"),
+        (["incidentio_list_types", "--no-such-option"], "--no-such-option"),
+    ],
+)
+def test_a_command_line_that_cannot_be_read_ends_with_2(shell: Shell, arguments: list[str], reason: str) -> None:
+    said = shell("call", "--sandbox", *arguments)
+    assert (said.code, said.out) == (2, "")
+    assert reason in said.err
+
+
+def test_an_unknown_tool_is_answered_with_the_list_of_tools(shell: Shell) -> None:
+    said = shell("call", "--sandbox", "incidentio_resolve_incident")
+    assert (said.code, said.out) == (2, "")
+    assert all(tool.name in said.err for tool in TOOLS)
+
+
+def test_an_unusable_setting_ends_with_2_and_names_the_variable(shell: Shell) -> None:
+    said = shell("tools", INCIDENT_MCP_READ_ONLY="perhaps")
+    assert (said.code, said.out) == (2, "")
+    assert "INCIDENT_MCP_READ_ONLY" in said.err
+
+
+def test_without_a_key_a_call_says_which_variable_to_set(shell: Shell) -> None:
+    said = shell("call", "ionhour_list_incidents")
+    assert (said.code, said.out) == (1, "")
+    assert "IONHOUR_API_KEY" in said.err
+
+
+def test_tools_lists_every_tool_once_in_the_order_of_the_server(shell: Shell) -> None:
+    said = shell("tools", "--json")
+    assert said.code == 0
+    tools = json.loads(said.out)
+    assert [tool["name"] for tool in tools] == [tool.name for tool in TOOLS if tool.toolset == "core"]
+    assert all(tool["description"] and tool["inputSchema"]["type"] == "object" for tool in tools)
+
+
+def test_the_table_of_tools_names_each_in_full_at_any_width(shell: Shell) -> None:
+    for width in ("60", "80", "200"):
+        said = shell("tools", COLUMNS=width)
+        assert said.code == 0
+        assert [tool.name for tool in TOOLS if tool.name not in said.out] == [], f"at {width} columns"
+
+
+def test_tools_shows_what_the_settings_offer(shell: Shell) -> None:
+    said = shell("tools", "--json", INCIDENT_MCP_READ_ONLY="1", IONHOUR_API_KEY=PLANTED)
+    names = [tool["name"] for tool in json.loads(said.out)]
+    assert names
+    assert all(name.startswith("ionhour_") for name in names)
+    assert "ionhour_create_note" not in names
+
+
+@pytest.mark.parametrize("command", [[], ["call"], ["tools"], ["demo"]], ids=" ".join)
+def test_help_names_no_key(shell: Shell, command: list[str]) -> None:
+    said = shell(*command, "--help", INCIDENTIO_API_KEY=PLANTED, IONHOUR_API_KEY=PLANTED)
+    assert said.code == 0
+    assert "usage: incident-mcp" in said.out
+    assert PLANTED not in said.out + said.err
+    assert "API_KEY" not in said.out
+
+
+def test_version_is_the_package_s(shell: Shell) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert shell("--version").out.strip() == project["version"]
+
+
+def test_a_real_process_behaves_the_same(tmp_path: Path) -> None:
+    good = run(*SERVER, "call", "--sandbox", "incidentio_list_types", env=environment(tmp_path))
+    assert (good.returncode, good.stderr) == (0, "")
+    assert json.loads(good.stdout)["incident_types"]
+    bad = run(*SERVER, "call", "--sandbox", "nothing", env=environment(tmp_path))
+    assert (bad.returncode, bad.stdout) == (2, "")
