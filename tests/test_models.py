@@ -1,0 +1,106 @@
+"""What the answers are made of: instants, texts of HTML, cuts, and nothing hidden."""
+
+import json
+from typing import Annotated
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from incident_mcp.models import HtmlText, Instant, Name, Outcome, Planned, Record, cut_at, make_visible, shorten
+
+
+class Thing(Record):
+    id: str
+    name: Name | None = None
+    text: Annotated[str, cut_at(10, "… [cut]")] | None = None
+    summary: HtmlText | None = None
+    at: Instant | None = None
+
+
+INSTANTS = {
+    "2021-08-17T13:28:57.801578Z": "2021-08-17T13:28:57Z",
+    "2021-08-17T13:28:57+02:00": "2021-08-17T11:28:57Z",
+    "2021-08-17T13:28:57": "2021-08-17T13:28:57Z",
+    "2021-12-31T23:30:00-01:00": "2022-01-01T00:30:00Z",
+    "soon": "soon",
+    "": "",
+}
+HTML = {
+    "plain": "plain",
+    "1 < 2 and 3 > 2": "1 < 2 and 3 > 2",
+    "<p>One</p><p>Two</p>": "One\nTwo",
+    "<ul><li>a</li><li>b &amp; c</li></ul>": "- a\n- b & c",
+    "a<br>b<br/>c": "a\nb\nc",
+    "<style>p{}</style><script>alert(1)</script>seen": "seen",
+    "<a href='https://x.example'>link</a>": "link",
+    "<p>unclosed <b>bold": "unclosed bold",
+    "<!-- hidden -->shown": "shown",
+}
+HIDDEN = {
+    "a\u202eb": "a<U+202E>b",
+    "\x1b[31mred": "<U+001B>[31mred",
+    "tag\U000e0041": "tag<U+E0041>",
+    "\ufeffbom": "<U+FEFF>bom",
+    "zero\u2066width": "zero<U+2066>width",
+    "lines\r\nand\ttabs": "lines\nand\ttabs",
+    "日本語 🚨 ü": "日本語 🚨 ü",
+    "\ud800": "<U+D800>",
+}
+
+
+@pytest.mark.parametrize(("given", "told"), INSTANTS.items())
+def test_an_instant_is_told_in_utc_to_the_second_and_anything_else_as_it_is(given, told):
+    assert Thing(id="1", at=given).at == told
+
+
+@pytest.mark.parametrize(("given", "told"), HTML.items())
+def test_html_is_told_as_text(given, told):
+    assert Thing(id="1", summary=given).summary == told
+
+
+@pytest.mark.parametrize(("given", "told"), HIDDEN.items())
+def test_characters_that_hide_something_are_written_out(given, told):
+    assert make_visible({given: [given, 1, None]}) == {told: [told, 1, None]}
+
+
+def test_a_text_is_cut_to_its_length_with_a_mark_that_says_so():
+    assert Thing(id="1", text="exactly 10").text == "exactly 10"
+    assert Thing(id="1", text="eleven char").text == "ele… [cut]"
+    assert Thing(id="1", name="x" * 121).name == "x" * 113 + "… [cut]"
+    assert Thing(id="1", name="x" * 120).name == "x" * 120
+
+
+def test_nulls_stay_away_and_unknown_keys_are_ignored():
+    assert Thing.model_validate({"id": 7, "name": None, "newer": {"a": 1}}).dump() == {"id": "7"}
+
+
+def test_an_outcome_tells_its_record_and_what_else_is_true():
+    record = Thing(id="1")
+    assert Outcome(record).dump() == {"id": "1"}
+    assert Outcome(record, repeated=True, note="n").dump() == {"id": "1", "repeated": True, "note": "n"}
+    planned = Planned("incident.io", "POST", "/v2/incidents", {"name": "n"})
+    assert Outcome(would_send=planned).dump() == {
+        "dry_run": True,
+        "would_send": {"service": "incident.io", "method": "POST", "path": "/v2/incidents", "body": {"name": "n"}},
+    }
+    assert "body" not in Planned("Ionhour", "DELETE", "/x", None).dump()
+
+
+@settings(derandomize=True)
+@given(st.text(st.characters()), st.integers(1, 50))
+def test_a_cut_text_is_never_longer_than_allowed(text, length):
+    assert len(shorten(text, length)) <= length
+    assert shorten(text, length) == text or shorten(text, length).endswith("…")
+
+
+@settings(derandomize=True)
+@given(st.recursive(st.none() | st.integers() | st.text(st.characters()), st.lists))
+def test_whatever_is_told_can_be_written_as_json_in_utf_8(value):
+    json.dumps(make_visible(value), ensure_ascii=False).encode()
+
+
+@settings(derandomize=True)
+@given(st.text(st.sampled_from("<>/abp&; \n\"'=!-") | st.characters(), max_size=60))
+def test_no_text_makes_reading_html_fail(text):
+    assert isinstance(Thing(id="1", summary=text).summary, str)

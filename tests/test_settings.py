@@ -1,0 +1,133 @@
+"""What the environment may say, and what is made of it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from incident_mcp.errors import SettingError
+from incident_mcp.settings import INCIDENTIO_URL, IONHOUR_URL, Settings
+
+UNSET = ("", "  ", "\t\n", "${user_config.x}", "${user_config.incidentio_api_key}", " ${INCIDENTIO_API_KEY} ")
+VARIABLES = (
+    "INCIDENTIO_API_KEY",
+    "INCIDENT_API_KEY",
+    "INCIDENTIO_API_URL",
+    "IONHOUR_API_KEY",
+    "IONHOUR_API_URL",
+    "IONHOUR_WORKSPACE_ID",
+    "INCIDENT_MCP_READ_ONLY",
+    "INCIDENT_MCP_TOOLSETS",
+    "INCIDENT_MCP_STATE_DIR",
+    "INCIDENT_MCP_SANDBOX",
+)
+READ: list[tuple[dict[str, str], dict[str, Any]]] = [
+    ({"INCIDENTIO_API_KEY": "a"}, {"incidentio_key": SecretStr("a")}),
+    ({"INCIDENT_API_KEY": "b"}, {"incidentio_key": SecretStr("b")}),
+    ({"INCIDENTIO_API_KEY": "a", "INCIDENT_API_KEY": "b"}, {"incidentio_key": SecretStr("a")}),
+    ({"INCIDENTIO_API_KEY": "", "INCIDENT_API_KEY": "b"}, {"incidentio_key": SecretStr("b")}),
+    ({"INCIDENTIO_API_KEY": "${user_config.k}", "INCIDENT_API_KEY": "b"}, {"incidentio_key": SecretStr("b")}),
+    ({"INCIDENTIO_API_KEY": " a\n"}, {"incidentio_key": SecretStr("a")}),
+    ({"IONHOUR_API_KEY": "c"}, {"ionhour_key": SecretStr("c")}),
+    ({"IONHOUR_WORKSPACE_ID": "12"}, {"ionhour_workspace_id": 12}),
+    ({"INCIDENT_MCP_TOOLSETS": " core , all,"}, {"toolsets": ("core", "all")}),
+    ({"INCIDENT_MCP_TOOLSETS": "all"}, {"toolsets": ("all",)}),
+    ({"INCIDENT_MCP_STATE_DIR": "state"}, {"state_dir": Path("state")}),
+    *[({"INCIDENT_MCP_READ_ONLY": yes}, {"read_only": True}) for yes in ("1", "true", "TRUE", "yes", "On")],
+    *[({"INCIDENT_MCP_READ_ONLY": no}, {"read_only": False}) for no in ("0", "false", "No", "off", "")],
+    ({"INCIDENT_MCP_SANDBOX": "1"}, {"sandbox": True}),
+]
+INCIDENTIO_URLS = {
+    "https://api.incident.io/": INCIDENTIO_URL,
+    "https://proxy.example/incidentio//": "https://proxy.example/incidentio",
+    "http://localhost:8080": "http://localhost:8080",
+    "http://127.0.0.1:8080/incidentio": "http://127.0.0.1:8080/incidentio",
+    "http://[::1]:8080/": "http://[::1]:8080",
+}
+IONHOUR_URLS = {
+    "https://api.ionhour.com": IONHOUR_URL,
+    "https://api.ionhour.com/": IONHOUR_URL,
+    "https://api.ionhour.com/api": IONHOUR_URL,
+    "https://api.ionhour.com/api/": IONHOUR_URL,
+    "https://api.ionhour.com/api/api": IONHOUR_URL,
+    "https://api.ionhour.com/api/api//": IONHOUR_URL,
+    "https://api.ionhour.com//api//api/": IONHOUR_URL,
+    "http://127.0.0.1:9000/ionhour": "http://127.0.0.1:9000/ionhour/api",
+}
+REFUSED = [
+    ({"INCIDENTIO_API_URL": "http://api.incident.io"}, "INCIDENTIO_API_URL is plain http"),
+    ({"INCIDENTIO_API_URL": "http://127.0.0.1.example"}, "INCIDENTIO_API_URL is plain http"),
+    ({"IONHOUR_API_URL": "http://api.ionhour.com/api"}, "IONHOUR_API_URL is plain http"),
+    ({"IONHOUR_API_URL": "https://mcp.ionhour.com"}, "IONHOUR_API_URL points to an MCP endpoint"),
+    ({"IONHOUR_API_URL": "https://MCP.ionhour.com/api"}, "IONHOUR_API_URL points to an MCP endpoint"),
+    ({"INCIDENTIO_API_URL": "api.incident.io"}, "INCIDENTIO_API_URL takes an address"),
+    ({"INCIDENTIO_API_URL": "ftp://api.incident.io"}, "INCIDENTIO_API_URL takes an address"),
+    ({"INCIDENTIO_API_URL": "https://"}, "INCIDENTIO_API_URL takes an address"),
+    ({"INCIDENTIO_API_URL": "https://user:secret@api.incident.io"}, "INCIDENTIO_API_URL takes an address without"),
+    ({"INCIDENTIO_API_URL": "https://api.incident.io?key=secret"}, "INCIDENTIO_API_URL takes an address without"),
+    ({"INCIDENTIO_API_URL": "https://[api.incident.io"}, "INCIDENTIO_API_URL takes an address"),
+    ({"IONHOUR_API_URL": "https://api.ionhour.com:port"}, "IONHOUR_API_URL takes an address"),
+    ({"IONHOUR_WORKSPACE_ID": "main"}, "IONHOUR_WORKSPACE_ID takes a whole number"),
+    ({"IONHOUR_WORKSPACE_ID": "-1"}, "IONHOUR_WORKSPACE_ID takes a whole number"),
+    ({"IONHOUR_WORKSPACE_ID": "²"}, "IONHOUR_WORKSPACE_ID takes a whole number"),
+    ({"INCIDENT_MCP_READ_ONLY": "maybe"}, "INCIDENT_MCP_READ_ONLY takes one of"),
+    ({"INCIDENT_MCP_SANDBOX": "2"}, "INCIDENT_MCP_SANDBOX takes one of"),
+    ({"INCIDENTIO_API_KEY": "secret\nX-Header: 1"}, "INCIDENTIO_API_KEY holds a character"),
+    ({"INCIDENTIO_API_KEY": "Bearer secret"}, "INCIDENTIO_API_KEY holds a character"),
+    ({"IONHOUR_API_KEY": "secrét"}, "IONHOUR_API_KEY holds a character"),
+]
+
+
+def test_an_empty_environment_gives_the_defaults():
+    settings = Settings.from_env({})
+    assert settings == Settings()
+    assert settings.incidentio_url == INCIDENTIO_URL
+    assert settings.ionhour_url == IONHOUR_URL
+    assert not settings.read_only
+    assert not settings.sandbox
+    assert settings.toolsets == ("core",)
+
+
+@pytest.mark.parametrize("value", UNSET)
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_blank_value_or_a_hosts_unfilled_setting_counts_as_unset(name, value):
+    assert Settings.from_env({name: value}) == Settings()
+
+
+@pytest.mark.parametrize(("env", "expected"), READ)
+def test_a_value_is_read(env, expected):
+    assert Settings.from_env(env) == replace(Settings(), **expected)
+
+
+@pytest.mark.parametrize(("given", "expected"), INCIDENTIO_URLS.items())
+def test_incidentios_address_is_read_without_slashes_at_the_end(given, expected):
+    assert Settings.from_env({"INCIDENTIO_API_URL": given}).incidentio_url == expected
+
+
+@pytest.mark.parametrize(("given", "expected"), IONHOUR_URLS.items())
+def test_ionhours_address_ends_in_one_api_however_it_is_written(given, expected):
+    assert Settings.from_env({"IONHOUR_API_URL": given}).ionhour_url == expected
+
+
+@pytest.mark.parametrize(("env", "text"), REFUSED)
+def test_a_value_that_cannot_be_used_is_refused_by_name_and_secrets_are_not_repeated(env, text):
+    with pytest.raises(SettingError) as refused:
+        Settings.from_env(env)
+    assert text in str(refused.value)
+    assert "secr" not in str(refused.value)
+
+
+def test_the_command_line_can_ask_for_the_sandbox():
+    assert Settings.from_env({}, sandbox=True).sandbox
+
+
+def test_a_home_folder_is_found_for_the_state():
+    assert Settings.from_env({"INCIDENT_MCP_STATE_DIR": "~/state"}).state_dir == Path.home() / "state"
+
+
+def test_keys_are_not_in_the_text_of_the_settings():
+    settings = Settings.from_env({"INCIDENTIO_API_KEY": "inc_abcdef", "IONHOUR_API_KEY": "ionh_abcdef"})
+    for text in (repr(settings), str(settings), f"{settings}"):
+        assert "abcdef" not in text
