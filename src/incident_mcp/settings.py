@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
@@ -97,10 +97,19 @@ def _switch(env: Mapping[str, str], name: str) -> bool:
     return value in _YES
 
 
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        # Reading the port checks it.
+        return parts if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
+
+
 def _url(name: str, value: str) -> str:
     url = value.rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _split(url)
+    if parts is None:
         raise SettingError(f"{name} takes an address like {INCIDENTIO_URL}, with https:// in front.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise SettingError(f"{name} takes an address without user, password, query or fragment.")
@@ -119,4 +128,4 @@ def _ionhour_url(value: str) -> str:
             " leave it unset."
         )
     # The vendor's own tools write this address with, without and with a doubled /api.
-    return re.sub(r"(/api)+$", "", url) + "/api"
+    return re.sub(r"(/+api)+$", "", url) + "/api"

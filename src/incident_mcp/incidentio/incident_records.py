@@ -29,7 +29,9 @@ def _values(value: object) -> object:
     if (entries := _entries(value)) is None:
         return value
     told = {
-        str(part(entry, "custom_field").get("name")): [_value(each) for each in parts(entry, "values")]
+        str(part(entry, "custom_field").get("name")): [
+            said for each in parts(entry, "values") if (said := _value(each))
+        ]
         for entry in entries
     }
     return {name: values for name, values in told.items() if values} or None
