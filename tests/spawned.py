@@ -22,7 +22,7 @@ def environment(state: Path, **settings: str) -> dict[str, str]:
 
 
 def node_program(name: str) -> str:
-    """Find a Node program; without it the test skips, or fails where INCIDENT_MCP_REQUIRE_NODE says that it must run."""
+    """Find a Node program; without it the test skips, or fails where INCIDENT_MCP_REQUIRE_NODE is set."""
     found = shutil.which(name)
     if found is None:
         reason = f"{name} is not on the path (npm package {NODE_PACKAGES[name]}, Node 22.19 or newer)"
@@ -34,6 +34,12 @@ def node_program(name: str) -> str:
 
 def run(*command: str | Path, timeout: float = 60, **options: object) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, its output captured."""
-    return subprocess.run(  # noqa: PLW1510  # the tests look at the exit code
-        [str(part) for part in command], capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, **options
+    return subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        stdin=subprocess.DEVNULL,
+        check=False,
+        **options,
     )

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -15,7 +16,7 @@ def server() -> str:
     return str(Path(sys.executable).with_name("incident-mcp"))
 
 
-def inspect(state: Path, *arguments: str):  # noqa: ANN201
+def inspect(state: Path, *arguments: str) -> CompletedProcess[str]:
     inspector = node_program("mcp-inspector")
     return run(
         inspector,

@@ -27,9 +27,7 @@ INITIALIZE = {
 
 
 def parameters(state: Path, *arguments: str, **settings: str) -> StdioServerParameters:
-    return StdioServerParameters(
-        command=SERVER[0], args=[*SERVER[1:], *arguments], env=environment(state, **settings)
-    )
+    return StdioServerParameters(command=SERVER[0], args=[*SERVER[1:], *arguments], env=environment(state, **settings))
 
 
 @pytest.mark.parametrize(("mode", "version"), ERAS)
@@ -48,7 +46,9 @@ async def test_a_client_of_either_era_lists_and_calls_tools(mode: Any, version: 
 @pytest.mark.parametrize(("mode", "version"), ERAS)
 async def test_a_write_is_remembered_while_the_server_runs(mode: Any, version: str, tmp_path: Path) -> None:
     async with Client(parameters(tmp_path, "--sandbox"), mode=mode) as client:
-        declared = await client.call_tool("incidentio_create_incident", {"name": f"Drill {version}", "severity": "Minor"})
+        declared = await client.call_tool(
+            "incidentio_create_incident", {"name": f"Drill {version}", "severity": "Minor"}
+        )
         reference = declared.structured_content["reference"]
         await client.call_tool("incidentio_post_update", {"incident": reference, "message": "Looking."})
         updates = await client.call_tool("incidentio_list_updates", {"incident": reference})
@@ -113,7 +113,15 @@ def wire(tmp_path: Path) -> Iterator[Wire]:
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"not json", b"{", b"[]", b'{"jsonrpc":"2.0"}', b"\xff\xfe", b'"' + b"x" * 100_000, b'{"jsonrpc":"2.0","id":7,"method":5}'],
+    [
+        b"not json",
+        b"{",
+        b"[]",
+        b'{"jsonrpc":"2.0"}',
+        b"\xff\xfe",
+        b'"' + b"x" * 100_000,
+        b'{"jsonrpc":"2.0","id":7,"method":5}',
+    ],
     ids=["words", "cut", "empty batch", "no method", "no utf-8", "long", "wrong type"],
 )
 def test_a_line_of_garbage_is_survived(wire: Wire, garbage: bytes) -> None:
@@ -132,12 +140,14 @@ def test_the_end_of_input_ends_it_with_0_and_a_quiet_stderr(wire: Wire) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_within_a_second_with_128_and_its_number(wire: Wire, number: signal.Signals) -> None:
     wire.start()
-    wire.ask({
-        "jsonrpc": "2.0",
-        "id": 2,
-        "method": "tools/call",
-        "params": {"name": "incidentio_list_severities", "arguments": {}},
-    })
+    wire.ask(
+        {
+            "jsonrpc": "2.0",
+            "id": 2,
+            "method": "tools/call",
+            "params": {"name": "incidentio_list_severities", "arguments": {}},
+        }
+    )
     began = time.monotonic()
     wire.process.send_signal(number)
     assert wire.process.wait(timeout=5) == 128 + number

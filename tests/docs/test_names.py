@@ -1,0 +1,123 @@
+"""What README, SKILL.md and manifest.json name exists, and what exists is named there."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from incident_mcp.catalogue import TOOLS
+from tests.spawned import ROOT
+
+BUILT = [spec.build() for spec in TOOLS]
+DEFAULT = [spec.name for spec in TOOLS if spec.toolset == "core"]
+ARGUMENTS = {name for tool in BUILT for name in tool.parameters["properties"]}
+SETTINGS = set(
+    re.findall(
+        r'"((?:INCIDENTIO|INCIDENT|IONHOUR)_[A-Z_]+)"', (ROOT / "src/incident_mcp/settings.py").read_text("utf-8")
+    )
+)
+DOCUMENTS = ["README.md", "SKILL.md", "manifest.json"]
+NO_TOOLS = {"incidentio_api_key", "ionhour_api_key", "ionhour_workspace_id", "ionhour_incident_id"}
+"""Settings of the bundle and fields, which look like tools."""
+
+
+def text(document: str) -> str:
+    return (ROOT / document).read_text("utf-8")
+
+
+def manifest() -> dict[str, Any]:
+    return json.loads(text("manifest.json"))
+
+
+def fields(schema: Any) -> set[str]:
+    """Give every property name in a schema, at any depth."""
+    if isinstance(schema, list):
+        return {name for item in schema for name in fields(item)}
+    if not isinstance(schema, dict):
+        return set()
+    return set(schema.get("properties", {})) | {name for item in schema.values() for name in fields(item)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_tool_that_a_document_names_exists(document: str) -> None:
+    named = set(re.findall(r"\b(?:incidentio|ionhour)_[a-z_]*[a-z]\b", text(document))) - NO_TOOLS
+    assert named - {tool.name for tool in BUILT} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_tool_of_the_default_set_is_named(document: str) -> None:
+    assert [name for name in DEFAULT if not re.search(rf"\b{name}\b", text(document))] == []
+
+
+def test_the_readme_lists_tools_in_their_order_and_says_which_write() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (reads|writes) \|$", text("README.md"), re.MULTILINE)
+    assert rows == [(spec.name, "writes" if spec.writes else "reads") for spec in TOOLS if spec.name in DEFAULT]
+
+
+@pytest.mark.parametrize("document", ["README.md", "SKILL.md"])
+def test_every_name_in_backticks_is_an_argument_or_a_field(document: str) -> None:
+    prose = re.sub(r"```.*?```", "", text(document), flags=re.DOTALL)
+    named = {name for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)(?:=[^`]*)?`", prose) if name.split("_")[0] != "mcp"}
+    known = {tool.name for tool in BUILT} | ARGUMENTS | {name for tool in BUILT for name in fields(tool.output_schema)}
+    assert named - known - {"claude_desktop_config"} == set()
+
+
+@pytest.mark.parametrize("document", ["README.md", "SKILL.md", "CONTRIBUTING.md", "manifest.json"])
+def test_every_setting_that_a_document_names_exists(document: str) -> None:
+    named = set(re.findall(r"\b(?:INCIDENTIO|INCIDENT|IONHOUR)_[A-Z_]+[A-Z]\b", text(document)))
+    assert named - SETTINGS - {"INCIDENT_MCP_REQUIRE_NODE"} == set()
+
+
+def test_the_readme_s_table_has_every_setting() -> None:
+    rows = "\n".join(re.findall(r"^\| `[A-Z_]+` \|.*$", text("README.md"), re.MULTILINE))
+    assert sorted(name for name in SETTINGS if f"`{name}`" not in rows) == []
+
+
+def test_the_readme_s_json_blocks_can_be_read_and_start_the_command() -> None:
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text("README.md"), re.DOTALL)]
+    assert len(blocks) == 5
+    for block in blocks:
+        servers = block.get("mcpServers") or block.get("servers") or block["mcp"]["servers"]
+        assert servers["incidents"]["command"] == "uvx"
+        assert servers["incidents"]["args"] == ["incident-mcp"]
+
+
+def test_the_manifest_is_of_this_version_and_lists_the_default_tools_in_order() -> None:
+    project = tomllib.loads(text("pyproject.toml"))["project"]
+    bundle = manifest()
+    assert (bundle["name"], bundle["version"]) == (project["name"], project["version"])
+    assert [tool["name"] for tool in bundle["tools"]] == DEFAULT
+    assert all(tool["description"] for tool in bundle["tools"])
+
+
+def test_the_manifest_fills_its_environment_from_settings_that_may_be_left_empty() -> None:
+    bundle = manifest()
+    environment = bundle["server"]["mcp_config"]["env"]
+    filled = {match[1] for value in environment.values() if (match := re.fullmatch(r"\$\{user_config\.(\w+)\}", value))}
+    assert filled == set(bundle["user_config"])
+    assert set(environment) - {"UV_COMPILE_BYTECODE"} <= SETTINGS
+    assert environment["UV_COMPILE_BYTECODE"] == "1"
+    for name, option in bundle["user_config"].items():
+        assert option["required"] is False
+        assert "default" in option, f"{name} without a default reaches the server as a placeholder"
+        assert option.get("sensitive", False) == name.endswith("api_key")
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    version = tomllib.loads(text("pyproject.toml"))["project"]["version"]
+    assert f'__version__ = "{version}"' in text("src/incident_mcp/__init__.py")
+    assert f"## [{version}]" in text("CHANGELOG.md")
+
+
+def test_the_documents_stay_short_enough_to_be_read() -> None:
+    assert len(text("SKILL.md").splitlines()) < 300
+    assert len(text("AGENTS.md").splitlines()) < 80
+
+
+@pytest.mark.parametrize("document", ["README.md", "AGENTS.md", "CONTRIBUTING.md", "CLAUDE.md"])
+def test_every_file_that_a_document_links_to_exists(document: str) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text(document)) if "://" not in link]
+    assert [link for link in links if not Path(ROOT, link).exists()] == []
