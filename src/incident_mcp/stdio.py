@@ -1,5 +1,6 @@
 """Serving MCP on stdio, and ending in time."""
 
+import gc
 import signal
 import sys
 
@@ -20,6 +21,8 @@ def serve(settings: Settings) -> int:
 
 async def _serve(settings: Settings) -> int:
     server = build_server(settings)
+    gc.freeze()
+    gc.enable()
     if sys.platform == "win32":
         await server.run_stdio_async()
         return 0

@@ -25,13 +25,17 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return folder / "unpacked"
 
 
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
 def test_the_manifest_validates() -> None:
     checked = run(node_program("mcpb"), "validate", ROOT / "manifest.json")
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_the_bundle_holds_what_a_host_needs_and_no_more(bundle: Path) -> None:
-    assert {path.name for path in bundle.iterdir()} == {
+    assert names_in(bundle) == {
         "CHANGELOG.md",
         "LICENSE",
         "README.md",
@@ -69,4 +73,4 @@ async def test_the_unpacked_bundle_starts_as_its_manifest_says_and_lists_its_too
         == [spec.name for spec in TOOLS if spec.toolset == "core"]
     )
     assert not answer.is_error
-    assert ".venv" in [path.name for path in bundle.iterdir()], "it ran from its own environment"
+    assert ".venv" in names_in(bundle), "it ran from its own environment"

@@ -1,0 +1,143 @@
+"""What the steps of the demo walk with: the calls, the checks, and what a person sees of them."""
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from mcp import Client
+from mcp_types import TextContent
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+Json = dict[str, Any]
+
+ANSWER_SECONDS = 10
+"""Within which each answer must come."""
+LABEL = 9
+"""Columns for `call` and for how long it took."""
+
+
+class StepError(Exception):
+    """A step did not show what it claims; the text says what came instead."""
+
+
+def expect(claim: bool, otherwise: str) -> None:  # noqa: FBT001  # reads like assert, which -O would drop
+    """Fail the step unless the claim holds."""
+    if not claim:
+        raise StepError(otherwise)
+
+
+@dataclass
+class Walk:
+    """The walk so far: what the steps print through, count in and hand on to each other."""
+
+    console: Console
+    title: str = ""
+    """The step under way."""
+    number: int = 0
+    calls: int = 0
+    refusals: int = 0
+    declared: int = 0
+    """Calls that declared an incident, by the answers."""
+    seconds: float = 0
+    """Spent in tool calls."""
+    took: float = 0
+    """The last call."""
+    alert: Json = field(default_factory=dict[str, Any])
+    """The Ionhour incident that it all starts from."""
+    incident: Json = field(default_factory=dict[str, Any])
+    """The incident.io incident that was declared."""
+
+    def begin(self, title: str, why: str) -> None:
+        """Print a step's heading before anything of it happens."""
+        if self.number and self.console.is_terminal:
+            time.sleep(PAUSE)
+        self.number, self.title = self.number + 1, title
+        self.console.print()
+        self.console.rule(Text(f"{self.number}. {title}", style="bold cyan"), align="left", style="cyan")
+        self.console.print(Text(why))
+
+    def row(self, label: str, what: RenderableType) -> None:
+        """Print something beside a label."""
+        grid = Table.grid()
+        grid.add_column(width=LABEL, style="dim")
+        grid.add_column(ratio=1)
+        grid.add_row(label, what)
+        self.console.print(Padding(grid, (0, 0, 0, 2)))
+
+    def show(self, what: RenderableType) -> None:
+        """Print the last call's answer beside the time it took."""
+        self.row(f"{self.took * 1000:.0f} ms", what)
+
+
+@dataclass
+class Caller:
+    """Calls the server's tools before the reader's eyes."""
+
+    client: Client
+    walk: Walk
+
+    async def __call__(self, tool: str, **arguments: Any) -> Json:  # noqa: ANN401  # the JSON edge
+        """Call a tool that must succeed."""
+        text, answer = await self._call(tool, arguments)
+        if answer is None:
+            raise StepError(text)
+        return answer
+
+    async def refused(self, tool: str, **arguments: Any) -> str:  # noqa: ANN401  # the JSON edge
+        """Call a tool that must refuse, and give its words."""
+        text, answer = await self._call(tool, arguments)
+        expect(answer is None, f"{tool} did what it should have refused.")
+        self.walk.refusals += 1
+        return text
+
+    async def _call(self, tool: str, arguments: Json) -> tuple[str, Json | None]:
+        """Give the text of the answer, and the answer unless it is an error."""
+        walk = self.walk
+        walk.row("call", _call_as_text(tool, arguments))
+        walk.calls += 1
+        began = time.perf_counter()
+        try:
+            with anyio.fail_after(ANSWER_SECONDS):
+                result = await self.client.call_tool(tool, arguments)
+        except TimeoutError:
+            raise StepError(f"{tool} did not answer within {ANSWER_SECONDS} s.") from None
+        walk.took = time.perf_counter() - began
+        walk.seconds += walk.took
+        text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+        return text, None if result.is_error else result.structured_content or {}
+
+
+def _call_as_text(tool: str, arguments: Json) -> Text:
+    text = Text(tool, style="bold")
+    for name, value in arguments.items():
+        text.append(f" {name}=", style="not bold cyan")
+        text.append(json.dumps(value, ensure_ascii=False), style="not bold")
+    return text
+
+
+def table(rows: Iterable[Json], columns: Mapping[str, str]) -> Table:
+    """Show these keys of the rows under these headings; the last one takes the room that is left."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    *short, last = columns.values()
+    for heading in short:
+        table.add_column(heading, no_wrap=True)
+    table.add_column(last, ratio=1)
+    for row in rows:
+        table.add_row(*(Text(str(row.get(key, "-"))) for key in columns))
+    return table
+
+
+def facts(answer: Json, *keys: str) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(ratio=1)
+    for key in keys:
+        if key in answer:
+            grid.add_row(key, Text(str(answer[key])))
+    return grid
