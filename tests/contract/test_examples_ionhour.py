@@ -173,11 +173,12 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, str], Any, dict[str, Any]]] = 
 EMPTY = ("ionhour_acknowledge_incident", "ionhour_create_note", "ionhour_update_note", "ionhour_delete_note")
 
 
-@pytest.mark.parametrize("case", CASES, ids=[f"{number}-{case[0]}" for number, case in enumerate(CASES)])
-async def test_an_answer_in_a_documented_shape_is_told(connect, case):
-    tool, arguments, request, answer, expected = case
-    async with connect(sandbox=Scripted({request: answer})) as call:
-        assert await call.ok(tool, **arguments) == expected
+async def test_an_answer_in_a_documented_shape_is_told(connect):
+    network = Scripted({})
+    async with connect(sandbox=network) as call:
+        for tool, arguments, request, answer, expected in CASES:
+            network.answers = {request: answer}
+            assert (tool, await call.ok(tool, **arguments)) == (tool, expected)
 
 
 @pytest.mark.parametrize("tool", EMPTY)
@@ -187,9 +188,11 @@ async def test_a_write_may_be_answered_with_nothing_at_all(connect, tool):
         await call.ok(tool, **arguments)
 
 
-@pytest.mark.parametrize("case", CASES, ids=[f"{number}-{case[0]}" for number, case in enumerate(CASES)])
-async def test_the_live_token_of_a_check_is_in_no_answer(connect, case):
-    tool, arguments, request, answer, _ = case
-    async with connect(sandbox=Scripted({request: answer})) as call:
-        result = await call.result(tool, **arguments)
-    assert "live-credential" not in result.model_dump_json()
+async def test_the_live_token_of_a_check_is_in_no_answer_and_no_error(connect):
+    network = Scripted({})
+    async with connect(sandbox=network) as call:
+        for tool, arguments, request, answer, _ in CASES:
+            for spoilt in (answer, {"items": answer}, {"id": EXAMPLES["incident"]}, [[EXAMPLES["incident"]]]):
+                network.answers = {request: spoilt}
+                result = await call.result(tool, **arguments)
+                assert "live-credential" not in result.model_dump_json(), tool

@@ -70,29 +70,24 @@ def severity(name: str, number: str) -> Json:
     return {"id": number, "name": name, "description": "", "rank": 9, "created_at": stamp, "updated_at": stamp}
 
 
-@pytest.mark.parametrize(("filters", "sent"), SPELLINGS)
-async def test_a_name_in_any_case_or_an_id_is_taken(call, box, filters, sent):
-    await call.ok(LIST, **filters)
-    assert sent in box.requests[-1].query
+async def test_a_name_in_any_case_or_an_id_is_taken(call, box):
+    for filters, sent in SPELLINGS:
+        await call.ok(LIST, **filters)
+        assert sent in box.requests[-1].query
 
 
-@pytest.mark.parametrize(("tool", "arguments", "said"), UNKNOWN)
-async def test_a_name_that_fits_nothing_is_refused_with_the_candidates_and_nothing_is_sent(
-    connect, box, tool, arguments, said
-):
-    async with connect() as call:
+async def test_a_name_that_fits_nothing_is_refused_with_the_candidates_and_nothing_is_sent(call, box):
+    for tool, arguments, said in UNKNOWN:
         error = await call.error(tool, **arguments)
-    assert said in error
-    assert error.endswith("ot sent.")
+        assert said in error
+        assert error.endswith("ot sent.")
     assert not box.writes()
     assert not [request for request in box.requests if request.path == "/v2/incidents"]
 
 
-@pytest.mark.parametrize(("arguments", "said"), UNFIT)
-async def test_a_value_that_the_api_cannot_take_is_refused_and_nothing_is_sent(connect, box, arguments, said):
-    async with connect() as call:
-        error = await call.error(EDIT, incident="114", **arguments)
-    assert said in error
+async def test_a_value_that_the_api_cannot_take_is_refused_and_nothing_is_sent(call, box):
+    for arguments, said in UNFIT:
+        assert said in await call.error(EDIT, incident="114", **arguments)
     assert not box.writes()
 
 
