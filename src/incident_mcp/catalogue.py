@@ -11,10 +11,12 @@ from incident_mcp.incidentio import (
 )
 from incident_mcp.ionhour import events, notes
 from incident_mcp.ionhour import incidents as ionhour_incidents
+from incident_mcp.response import situation
 from incident_mcp.settings import Settings
 from incident_mcp.toolset import ToolSpec
 
 TOOLS: list[ToolSpec] = [
+    *situation.TOOLS,
     *severities.TOOLS,
     *incident_statuses.TOOLS,
     *incident_types.TOOLS,

@@ -46,6 +46,25 @@ async def ionhour(ctx: Context[App]) -> Api:
     return _api(_app(ctx).ionhour, "Ionhour", KEY_VARIABLES["ionhour"])
 
 
+@dataclass
+class Services:
+    """Both services, as far as there is a key for them, within one call's time."""
+
+    incidentio: Api | None
+    ionhour: Api | None
+
+
+async def services(ctx: Context[App]) -> Services:
+    """Give both services for this call."""
+    app = _app(ctx)
+    if app.incidentio is None and app.ionhour is None:
+        return Services(_api(None, "incident.io or Ionhour", " or ".join(KEY_VARIABLES.values())), None)
+    return Services(
+        Api(app.incidentio) if app.incidentio else None,
+        Api(app.ionhour) if app.ionhour else None,
+    )
+
+
 async def app_settings(ctx: Context[App]) -> Settings:
     """Give the settings."""
     return _app(ctx).settings
@@ -61,6 +80,7 @@ async def writer(ctx: Context[App]) -> Writer:
 # Plain assignments: behind a `type` alias the SDK would offer these to the model as arguments.
 IncidentioApi = Annotated[Api, Resolve(incidentio)]
 IonhourApi = Annotated[Api, Resolve(ionhour)]
+BothServices = Annotated[Services, Resolve(services)]
 AppSettings = Annotated[Settings, Resolve(app_settings)]
 WriterDep = Annotated[Writer, Resolve(writer)]
 

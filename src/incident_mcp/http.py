@@ -5,7 +5,8 @@ import math
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal, NoReturn, Protocol, TypeVar, cast
@@ -20,18 +21,26 @@ from incident_mcp.errors import InputError, NoAnswer, NotSent, Refused, ServiceE
 from incident_mcp.models import Json
 from incident_mcp.wording import next_step, read_problem, retry_after
 
-CONNECT_SECONDS = 5.0
-ATTEMPT_SECONDS = 20.0
-CALL_SECONDS = 45.0
-"""One whole tool call: hosts give up at 60."""
-ATTEMPTS = 4
-MOST_BYTES = 20_000_000
-MOST_AT_ONCE = 16
 CACHE_SECONDS = 60.0
 
 A = TypeVar("A", bound=BaseModel)
 T = TypeVar("T")
 Query = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long and how often, how much at once; in seconds."""
+
+    connect: float = 5.0
+    attempt: float = 20.0
+    call: float = 45.0
+    """One whole tool call: hosts give up at 60."""
+    attempts: int = 4
+    backoff: float = 1.0
+    """The longest first wait before another attempt; each further one is twice as long."""
+    at_once: int = 16
+    most_bytes: int = 20_000_000
 
 
 class Repeat(Enum):
@@ -40,8 +49,8 @@ class Repeat(Enum):
     READ = "a read"
     KEYED = "a write that its idempotency key makes safe to repeat"
     HARMLESS = "a write that does the same when done twice"
-    CHECKED = "a write that is looked for before it is sent again, and does the same when done twice"
-    NEVER = "a write that a repeat would do twice"
+    CHECKED = "a write that does the same when done twice, and is looked for before it is sent again"
+    NEVER = "a write that a repeat would do twice: sent again only if it was looked for and can no longer land"
 
 
 @dataclass(frozen=True)
@@ -128,9 +137,13 @@ class Service:
     bucket: Bucket | None = None
     transport: httpx2.AsyncBaseTransport | None = None
     """Another transport than the network: the sandbox."""
-    slots: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(MOST_AT_ONCE))
+    limits: Limits = Limits()
+    slots: anyio.Semaphore = field(init=False)
     cache: "dict[str, _Cached]" = field(default_factory=dict[str, "_Cached"], repr=False)
     _client: httpx2.AsyncClient | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.slots = anyio.Semaphore(self.limits.at_once)
 
     @property
     def host(self) -> str:
@@ -142,8 +155,8 @@ class Service:
         if self._client is None:
             self._client = httpx2.AsyncClient(
                 transport=self.transport,
-                timeout=httpx2.Timeout(ATTEMPT_SECONDS, connect=CONNECT_SECONDS),
-                limits=httpx2.Limits(max_connections=MOST_AT_ONCE),
+                timeout=httpx2.Timeout(self.limits.attempt, connect=self.limits.connect),
+                limits=httpx2.Limits(max_connections=self.limits.at_once),
                 follow_redirects=False,
                 headers={"User-Agent": f"incident-mcp/{__version__}", "Accept": "application/json"},
             )
@@ -169,8 +182,11 @@ class Api:
     """A service as one tool call sees it, with that call's time limit."""
 
     service: Service
-    deadline: float = field(default_factory=lambda: anyio.current_time() + CALL_SECONDS)
-    sleep: Callable[[float], Any] = anyio.sleep
+    deadline: float = field(init=False)
+    """`anyio.current_time()` by which the call is to be answered."""
+
+    def __post_init__(self) -> None:
+        self.deadline = anyio.current_time() + self.service.limits.call
 
     async def get(self, path: str, answer: type[A], query: Query = (), *, scope: str = "") -> A:
         """Read a path."""
@@ -196,18 +212,33 @@ class Api:
                 cached.value, cached.read_at = await load(), asked_at
             return cast("T", cached.value), cached.read_at
 
-    async def send(self, request: Request, answer: type[A], *, repeat: Repeat = Repeat.READ) -> A:
+    async def send(
+        self,
+        request: Request,
+        answer: type[A],
+        *,
+        repeat: Repeat = Repeat.READ,
+        look: Callable[[], Awaitable[A | None]] | None = None,
+    ) -> A:
         """Send a request, again where that is safe, and parse the answer.
 
-        | What happened                                          | Sent again                                    |
-        |--------------------------------------------------------|-----------------------------------------------|
-        | 429                                                    | any request: it was never carried out         |
-        | 408, 500, 502, 503, 504, connection lost or refused,   | reads, and writes that are keyed or harmless  |
-        | no answer in time                                      |                                               |
-        | every other status, an answer that cannot be read      | never                                         |
+        | What happened                                        | Sent again                                         |
+        |------------------------------------------------------|----------------------------------------------------|
+        | 429, or no connection was made                       | any request: it was never carried out              |
+        | 408, 500, 502, 503, 504, connection lost, no answer  | reads, and writes that are keyed or harmless;      |
+        | in time                                              | edits, when a look finds them not done; notes      |
+        |                                                      | likewise, unless it may still be under way (408,   |
+        |                                                      | 504, no answer in time)                            |
+        | every other status, an answer that cannot be read    | never                                              |
 
         At most four attempts, inside the call's 45 seconds. The wait is `Retry-After` if the service says one, else
-        half a second doubled each time, with jitter.
+        half a second to a second, doubled each time.
+
+        Args:
+            request: What to send.
+            answer: What the service answers.
+            repeat: Whether it may be sent again when its outcome is open.
+            look: Finds what a lost attempt did, None if it did nothing; asked before another attempt and at the end.
 
         Raises:
             NotSent: The request never reached the service, or was throttled to the end.
@@ -215,45 +246,67 @@ class Api:
             NoAnswer: The outcome is not known.
         """
         lost: NoAnswer | None = None
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, self.service.limits.attempts + 1):
             try:
                 return await self._attempt(request, answer)
             except ServiceError as failure:
                 if lost and failure.status == 404 and request.method == "DELETE":
                     return answer.model_validate({})
-                wait = failure.retry_after or random.uniform(0.5, 1.0) * 2 ** (attempt - 2)  # noqa: S311  # jitter
+                if isinstance(failure, NoAnswer) and repeat is not Repeat.READ:
+                    lost = failure
+                wait = failure.retry_after or random.uniform(0.5, 1) * self.service.limits.backoff * 2 ** (attempt - 1)  # noqa: S311  # jitter
                 fits = anyio.current_time() + wait < self.deadline
-                if attempt == ATTEMPTS or not fits or not _may_repeat(failure, repeat):
-                    if not fits and failure.retry_after:
-                        failure.advise(
-                            f"It asks to wait {wait:.0f} s, longer than a call may take: call again after that."
-                        )
-                    if lost and not isinstance(failure, NoAnswer):
-                        lost.advise(f"The attempt after that: {failure.text}")
-                        raise lost from None
+                last = attempt == self.service.limits.attempts or not fits or not _may_repeat(failure, repeat)
+                if last and failure.retry_after:
+                    longer = "" if fits else ", longer than a call may take"
+                    failure.advise(f"It asks to wait {failure.retry_after:.0f} s{longer}: call again after that.")
+                if last and not lost:
                     raise
-                lost = failure if isinstance(failure, NoAnswer) else lost
-            await self.sleep(wait)
+                ended = failure
+            if not last:
+                await anyio.sleep(wait)
+            if lost and look and (done := await _found(look, lost)) is not None:
+                return done
+            if last and lost:
+                if ended is not lost:
+                    lost.advise(f"The attempt after that: {ended.text}")
+                raise lost
         raise AssertionError("the last attempt returns or raises")
 
     async def _attempt(self, request: Request, answer: type[A]) -> A:
         await self._wait_for_turn(request)
-        left = self.deadline - anyio.current_time()
-        try:
-            with anyio.fail_after(max(0.0, min(ATTEMPT_SECONDS, left))):
-                async with self.service.slots:
+        async with self._slot(request):
+            left = self.deadline - anyio.current_time()
+            try:
+                with anyio.fail_after(max(0.0, min(self.service.limits.attempt, left))):
                     status, headers, content = await self._exchange(request)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            why = type(error).__name__
-            text = f"{self.service.name} at {self.service.host} could not be reached for {request.label} ({why})."
-            raise NotSent(text, transient=True) from None
-        except (TimeoutError, httpx2.TimeoutException):
-            text = f"{self.service.name} did not answer {request.label} in time."
-            raise NoAnswer(text, transient=True, late=True) from None
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            text = f"The connection to {self.service.name} was lost during {request.label} ({type(error).__name__})."
-            raise NoAnswer(text, transient=True) from None
+            except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+                why = type(error).__name__
+                text = f"{self.service.name} at {self.service.host} could not be reached for {request.label} ({why})."
+                raise NotSent(text, transient=True) from None
+            except (TimeoutError, httpx2.TimeoutException):
+                text = f"{self.service.name} did not answer {request.label} in time."
+                raise NoAnswer(text, transient=True, late=True) from None
+            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+                text = f"The connection to {self.service.name} was lost during {request.label} ({type(error).__name__})."
+                raise NoAnswer(text, transient=True) from None
         return self._read(request, answer, status, headers, content)
+
+    @asynccontextmanager
+    async def _slot(self, request: Request) -> AsyncGenerator[None]:
+        """Wait for one of the service's slots, no longer than the call has left."""
+        try:
+            with anyio.fail_after(max(0.0, self.deadline - anyio.current_time())):
+                await self.service.slots.acquire()
+        except TimeoutError:
+            raise NotSent(
+                f"{request.label} found no turn within the call's time: {self.service.limits.at_once} requests to"
+                f" {self.service.name} are the most at once, and it is slow to answer. Call again later."
+            ) from None
+        try:
+            yield
+        finally:
+            self.service.slots.release()
 
     async def _wait_for_turn(self, request: Request) -> None:
         bucket = self.service.bucket
@@ -264,7 +317,7 @@ class Api:
                 f"{request.label} waits: {self.service.name}'s rate limit is used up. Call again in {wait:.0f} s."
             )
         if wait:
-            await self.sleep(wait)
+            await anyio.sleep(wait)
 
     async def _exchange(self, request: Request) -> tuple[int, httpx2.Headers, bytes]:
         # Serialized here, since a lone surrogate in a text would fail inside the client.
@@ -281,7 +334,7 @@ class Api:
             received = bytearray()
             async for chunk in response.aiter_bytes():
                 received += chunk
-                if len(received) > MOST_BYTES:
+                if len(received) > self.service.limits.most_bytes:
                     raise NoAnswer(f"{self.service.name} answered {request.label} with over 20 MB, which was not read.")
             # A service that tells the key back must not bring it into an answer or an error.
             content = bytes(received).replace(self.service.key.get_secret_value().encode(), b"[key]")
@@ -331,4 +384,15 @@ def _json(content: bytes) -> object:
 
 
 def _may_repeat(failure: ServiceError, repeat: Repeat) -> bool:
-    return failure.status == 429 or (failure.transient and repeat is not Repeat.NEVER)
+    if failure.status == 429 or not failure.transient:
+        return failure.status == 429
+    return repeat is not Repeat.NEVER or not failure.late
+
+
+async def _found(look: Callable[[], Awaitable[A | None]], lost: NoAnswer) -> A | None:
+    """Look for what a lost attempt did; a look that fails leaves it open, so that nothing more may be sent."""
+    try:
+        return await look()
+    except ServiceError as failure:
+        lost.advise(f"Whether it was done could not be looked up: {failure.text}")
+        raise lost from None

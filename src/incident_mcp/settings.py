@@ -15,6 +15,8 @@ IONHOUR_URL = "https://api.ionhour.com/api"
 
 KEY_VARIABLES = {"incidentio": "INCIDENTIO_API_KEY", "ionhour": "IONHOUR_API_KEY"}
 
+CONFIRM = ("never", "destructive", "writes")
+
 _UNFILLED = re.compile(r"\$\{[^}]*\}")
 """What a host leaves of an optional setting that its user did not fill in."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -40,6 +42,10 @@ class Settings:
     max_writes: int = 30
     """Other writes in 10 minutes; 0: any number."""
     audit_log: Path | None = None
+    stale_minutes: int = 60
+    """After how long without an update an open incident counts as missing one."""
+    confirm: str = "never"
+    """Which writes a person is asked about: never, destructive, writes."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, sandbox: bool = False) -> "Settings":
@@ -65,6 +71,8 @@ class Settings:
             max_declares=_number(env, "INCIDENT_MCP_MAX_DECLARES", 5),
             max_writes=_number(env, "INCIDENT_MCP_MAX_WRITES", 30),
             audit_log=_path(env, "INCIDENT_MCP_AUDIT_LOG"),
+            stale_minutes=_number(env, "INCIDENT_MCP_STALE_MINUTES", 60),
+            confirm=_choice(env, "INCIDENT_MCP_CONFIRM", CONFIRM),
         )
 
 
@@ -84,6 +92,13 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
     if not re.fullmatch(r"[0-9]{1,18}", value):
         raise SettingError(f"{name} takes a whole number, not {value!r}.")
     return int(value)
+
+
+def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    value = env.get(name, choices[0]).lower()
+    if value not in choices:
+        raise SettingError(f"{name} takes one of {', '.join(choices)}, not {value!r}.")
+    return value
 
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, cast
 
-from pydantic import AliasPath, BaseModel, BeforeValidator, Field
+from pydantic import AliasPath, BaseModel, BeforeValidator, Field, model_validator
 
 from incident_mcp.models import Instant, Json, Name, Record, part, parts, to_second
 
@@ -174,7 +174,8 @@ def _value_ids(values: list[Json]) -> list[str]:
     )
 
 
-def _lead(value: object) -> object:
+def lead_of(value: object) -> object:
+    """Who leads, of an incident's role assignments."""
     if (entries := _entries(value)) is None:
         return value
     leads = (part(entry, "assignee") for entry in entries if part(entry, "role").get("role_type") == "lead")
@@ -189,8 +190,17 @@ class IncidentRow(Record):
     severity: str | None = Field(default=None, validation_alias=AliasPath("severity", "name"))
     status: str | None = Field(default=None, validation_alias=AliasPath("incident_status", "name"))
     status_category: str | None = Field(default=None, validation_alias=AliasPath("incident_status", "category"))
-    lead: Annotated[str | None, BeforeValidator(_lead)] = Field(
+    lead: Annotated[str | None, BeforeValidator(lead_of)] = Field(
         default=None, validation_alias="incident_role_assignments"
     )
     created_at: Instant | None = None
     updated_at: Instant | None = None
+    """Left out while it is the instant of creation."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _never_updated(cls, value: Any) -> Any:  # noqa: ANN401  # the JSON edge
+        told = cast("Json", value)
+        if isinstance(value, dict) and told.get("updated_at") == told.get("created_at"):
+            return {name: item for name, item in told.items() if name != "updated_at"}
+        return value

@@ -43,7 +43,9 @@ async def read_pages(
         answer = await api.get(path, page, [*query, ("page_size", str(min(left, MOST_A_PAGE))), *cursor])
         pages.append(answer)
         left -= len(answer.rows)  # type: ignore[attr-defined]
-        # A service that hands out the same cursor again would be read for ever.
-        if left <= 0 or not answer.after or answer.after == after:
+        if answer.after == after:
+            # A service that hands out the same cursor again would be read for ever.
+            answer.after = None
+        if left <= 0 or not answer.after:
             return pages
         after = answer.after

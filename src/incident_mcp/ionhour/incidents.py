@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, AliasPath, BeforeValidator, Field
 
 from incident_mcp.deps import AppSettings, DryRun, IonhourApi, WriterDep
-from incident_mcp.http import Repeat, Request, fill
+from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing
 from incident_mcp.models import HtmlText, Instant, Name, Outcome, Record
 from incident_mcp.toolset import read, write
@@ -84,6 +84,29 @@ class Acknowledgement(IonhourRecord):
     state: str | None = None
     acknowledged_by: int | None = None
     acknowledged_at: Instant | None = None
+
+
+class _WholePage(Listing):
+    items: list[IonhourIncident]
+    total: int | None = None
+
+
+async def unresolved_incidents(api: Api, workspace_id: int | None) -> tuple[list[IonhourIncident], int]:
+    """Read the unresolved incidents, whole, up to 500.
+
+    Returns:
+        The incidents and how many there are in all.
+    """
+    rows: dict[int, IonhourIncident] = {}
+    workspace = [("workspaceId", str(workspace_id))] if workspace_id else []
+    for page in range(1, 6):
+        query = [*workspace, ("state", "ACTIVE"), ("page", str(page)), ("limit", "100")]
+        answer = await api.get("/incidents", _WholePage, query)
+        # Pages by number over a changing list can repeat a row.
+        rows |= {row.id: row for row in answer.items}
+        if not answer.items or not answer.has_more:
+            return list(rows.values()), len(rows)
+    return list(rows.values()), max(len(rows), answer.total or 0)
 
 
 def _upper(value: object) -> object:

@@ -15,13 +15,15 @@ from .walk import Caller, Json, Walk, expect, facts, table
 
 NAME = "Checkout is down, customers cannot pay"
 
+
 async def see_incidentio(walk: Walk, call: Caller) -> None:
     """Show what is live and in triage in incident.io."""
     answer = await call("incidentio_list_incidents", status_category=["triage", "live"])
     rows = answer["incidents"]
+    walk.live = [row["name"] for row in rows]
     expect(bool(rows), "There is no live incident.")
-    expect(NAME not in {row["name"] for row in rows}, f"{NAME!r} is there already.")
-    columns = {"reference": "Incident", "severity": "Severity", "status": "Status", "lead": "Lead", "name": "Name"}
+    expect(NAME not in walk.live, f"{NAME!r} is there already.")
+    columns = {"reference": "Incident", "severity": "Severity", "status": "Status", "name": "Name"}
     walk.show(table(rows, columns))
 
 
@@ -34,9 +36,11 @@ async def see_ionhour(walk: Walk, call: Caller) -> None:
     told = [
         {**row, "since": _ago(row["started_at"]), "seen": "yes" if "acknowledged_at" in row else "NO"} for row in rows
     ]
-    columns = {"id": "Alert", "severity": "Sev.", "state": "State", "since": "Since", "seen": "Acknowledged"}
+    columns = {"id": "Alert", "severity": "Sev.", "state": "State", "since": "Since", "seen": "Ack."}
     walk.show(table(told, columns | {"title": "Title"}))
-    walk.row("", Text(f"Nobody has seen {walk.alert['id']}, and no incident of step 2 is about it.", style="yellow"))
+    check = walk.alert["check"]
+    expect(not any(check in name for name in walk.live), f"An incident about {check} is live already.")
+    walk.row("", Text("Nobody has acknowledged the P1, and no live incident is about it.", style="yellow"))
 
 
 async def acknowledge(walk: Walk, call: Caller) -> None:
@@ -118,12 +122,12 @@ async def escalate(walk: Walk, call: Caller) -> None:
 
 async def post_second_update(walk: Walk, call: Caller) -> None:
     """Say that it works again."""
-    await _update(walk, call, "Rolled back. Payments go through again; watching for 15 minutes.", "Monitoring")
+    await _update(walk, call, "Rolled back. Payments go through again; we keep watching.", "Monitoring")
 
 
 async def close(walk: Walk, call: Caller) -> None:
     """Close the incident with a last word."""
-    message = "No failed payment for 15 minutes. The release stays out until its start-up is tested."
+    message = "Payments hold. The release stays out until its start-up is tested."
     answer = await call("incidentio_close_incident", incident=walk.incident["reference"], message=message)
     expect(answer["status_category"] == "closed", f"The status is {answer.get('status')}.")
     walk.show(facts(answer, "status", "status_category", "updated_at"))
@@ -134,17 +138,21 @@ async def read_the_alert(walk: Walk, call: Caller) -> None:
     alert = walk.alert["id"]
     events = (await call("ionhour_list_events", incident_id=alert))["events"]
     expect({"OPENED", "ACKNOWLEDGED"} <= {row["type"] for row in events}, "It was not opened and acknowledged.")
-    walk.show(table(map(_with_clock, events), {"clock": "Time", "type": "Event", "message": "Message"}))
+    walk.show(table(map(_with_clock, events), {"clock": "UTC", "type": "Event", "message": "Message"}))
     notes = (await call("ionhour_list_notes", incident_id=alert))["notes"]
     expect(any(walk.incident["reference"] in row["body"] for row in notes), "The note with the link is not there.")
-    walk.show(table(map(_with_clock, notes), {"clock": "Time", "body": "Note"}))
+    walk.show(table(map(_with_clock, notes), {"clock": "UTC", "body": "Note"}))
 
 
 async def read_the_updates(walk: Walk, call: Caller) -> None:
-    """Read what was told, oldest first."""
+    """Read what was told; the list has the newest first, the reader wants the oldest."""
     rows = (await call("incidentio_list_updates", incident=walk.incident["reference"]))["incident_updates"]
-    expect([row["status"] for row in rows[:3]] == ["Closed", "Monitoring", "Fixing"], "An update is missing.")
-    columns = {"clock": "Time", "status": "Status", "severity": "Severity", "message": "Message"}
+    told = [(row["status"], row["severity"]) for row in rows if "message" in row]
+    expect(
+        told == [("Closed", "Critical"), ("Monitoring", "Critical"), ("Fixing", "Major")],
+        f"Told were, newest first: {told}",
+    )
+    columns = {"clock": "UTC", "status": "Status", "severity": "Severity", "message": "Message"}
     walk.show(table(map(_with_clock, reversed(rows)), columns))
 
 
@@ -189,9 +197,6 @@ class Step:
     act: Act
 
 
-    "Start the server and connect",
-    "As an assistant's host does: a process of its own, MCP over stdin and stdout.",
-)
 STEPS = (
     Step("What is live in incident.io?", "Look before declaring: somebody may have done it already.", see_incidentio),
     Step("What is open in Ionhour?", "The monitor's view of the same evening.", see_ionhour),
@@ -202,10 +207,10 @@ STEPS = (
         "Declaring wakes people. A dry run answers the exact request that would be sent, and sends nothing.",
         dry_run,
     ),
-    Step("Declare", "The same call without dry_run. This one is real.", declare),
+    Step("Declare", "The same call without dry_run. This one counts.", declare),
     Step(
         "Declare again, by mistake",
-        "A reply gets lost, an assistant tries again. The equal call is recognised: no second incident, no second page.",
+        "A reply gets lost, an assistant tries again. The equal call is recognised: nobody is woken twice.",
         declare_again,
     ),
     Step("Link the alert to the incident", "Who opens the alert finds the incident.", note_the_link),
@@ -224,5 +229,5 @@ STEPS = (
         "Its events and notes. Ionhour resolves it by itself when the check recovers.",
         read_the_alert,
     ),
-    Step("Count", "Two calls declared it. The account must have one incident of that name.", count),
+    Step("Count", "Declared in two calls; the account must have one incident of that name.", count),
 )

@@ -1,0 +1,119 @@
+"""Starting the server, walking all steps, and the end of it."""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import anyio
+from mcp import Client, MCPError
+from mcp.client.stdio import StdioServerParameters
+from rich.console import Console
+from rich.panel import Panel
+from rich.text import Text
+
+from .steps import STEPS
+from .walk import Caller, StepError, Walk, facts
+
+SERVER = (sys.executable, "-m", "incident_mcp", "--sandbox")
+WIDEST = 110
+"""Columns used of a wider terminal."""
+PAUSE = 0.35
+"""Seconds between steps on a terminal, so that a person can follow; a pipe gets none."""
+LONGEST = 30
+"""Seconds that the whole walk may take."""
+
+
+def run(server: Sequence[str] = SERVER) -> int:
+    """Walk all steps and print them.
+
+    Args:
+        server: The command that starts the server.
+
+    Returns:
+        0, or 1 when a step failed, which is named.
+    """
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
+        reconfigure(errors="replace")  # names hold what not every terminal can write
+    console = Console(markup=False, emoji=False, highlight=False)
+    console.width = min(console.width, WIDEST)
+    walk = Walk(console)
+    failure = None
+    try:
+        with tempfile.TemporaryDirectory(prefix="incident-mcp-demo-") as state:
+            anyio.run(_walk_in_time, walk, _parameters(server, os.environ, state))
+    except* (StepError, MCPError, OSError, LookupError, KeyboardInterrupt) as failures:
+        failure = _first(failures)
+    if failure is not None:
+        _tell_failure(walk, failure)
+        return 1
+    _tell_end(walk)
+    return 0
+
+
+def _parameters(server: Sequence[str], environ: Mapping[str, str], state: str) -> StdioServerParameters:
+    """Start the server without the caller's keys and settings, and with a state folder of its own."""
+    plain = {name: value for name, value in environ.items() if not name.startswith(("INCIDENT", "IONHOUR"))}
+    return StdioServerParameters(
+        command=server[0], args=list(server[1:]), env={**plain, "INCIDENT_MCP_STATE_DIR": state}
+    )
+
+
+async def _walk_in_time(walk: Walk, server: StdioServerParameters) -> None:
+    try:
+        with anyio.fail_after(LONGEST):
+            await _walk(walk, server)
+    except TimeoutError:
+        raise StepError(f"No answer came, and the {LONGEST} s that the whole demo may take are over.") from None
+
+
+async def _walk(walk: Walk, server: StdioServerParameters) -> None:
+    walk.console.print(Text("incident-mcp demo", style="bold"))
+    walk.console.print(
+        Text(
+            "An incident from first alert to close, on made-up data in memory: nothing leaves this machine. Each step"
+            " says why, which tool is called with what, what came back and how long that took."
+        )
+    )
+    walk.begin("Start the server", "As an assistant's host does: a process of its own, MCP over stdin and stdout.")
+    walk.row("run", Text(" ".join([Path(server.command).name, *server.args])))
+    began = time.perf_counter()
+    async with Client(server) as client:
+        tools = (await client.list_tools()).tools
+        walk.start_seconds = walk.took = time.perf_counter() - began
+        walk.show(Text(f"connected: {len(tools)} tools, MCP {client.protocol_version}"))
+        for step in STEPS:
+            await anyio.sleep(PAUSE if walk.console.is_terminal else 0)
+            walk.begin(step.title, step.why)
+            await step.act(walk, Caller(client, walk))
+
+
+def _first(failure: BaseException) -> BaseException:
+    if isinstance(failure, BaseExceptionGroup):
+        return _first(cast("BaseExceptionGroup[BaseException]", failure).exceptions[0])
+    return failure
+
+
+def _tell_failure(walk: Walk, failure: BaseException) -> None:
+    text = f"The answer has no {failure}." if isinstance(failure, LookupError) else str(failure)
+    text = text or type(failure).__name__
+    told = Panel(Text(text), title=f"Step {walk.number} failed: {walk.title}", title_align="left", border_style="red")
+    walk.console.print()
+    walk.console.print(told)
+
+
+def _tell_end(walk: Walk) -> None:
+    told = {
+        "Incidents": f"{walk.declared} declared: {walk.incident['reference']}, from first alert to close",
+        "Steps": f"{walk.number}, each checked",
+        "Tool calls": f"{walk.calls}: {walk.calls - walk.refusals} answered, {walk.refusals} refused on purpose",
+        "Time": f"{walk.seconds:.2f} s in tool calls, {walk.start_seconds:.1f} s to start the server",
+    }
+    walk.console.print()
+    walk.console.print(Panel(facts(told, *told), title="Done", title_align="left", border_style="green"))
+    walk.console.print(
+        Text("Your turn: give an assistant `incident-mcp --sandbox` as MCP server; README.md says how, host by host.")
+    )

@@ -1,0 +1,140 @@
+"""Whatever a model passes: the one intended path, the exact filters, or a refusal before anything is sent."""
+
+import re
+from typing import Any
+from urllib.parse import quote, unquote
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from incident_mcp.errors import InputError
+from incident_mcp.http import fill
+from tests.account import ENTRY, FIELD, OPTION, SEVERITY, STATUS, TYPE
+
+pytestmark = pytest.mark.anyio
+
+quickly = settings(
+    deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+NASTY = [
+    "..", ".", "/", "%2e", "%2e%2e", "%2F", "\\", "?", "#", "\x00", "\n", "\t", " ", "é", "١", "a", "INC-", "#", "1", ";", ":",
+    "\u202e", "\ud800", "{incident}", "{0}", "%", "@", "\u2028", "\x7f", "\x85",
+]  # fmt: skip
+ids = st.text() | st.lists(st.sampled_from(NASTY), max_size=5).map("".join) | st.text("/.%2eE\\?#:@", max_size=8)
+HARMFUL = re.compile(r"[/\\?#\s\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def intended(incident: str) -> str | None:
+    """The one path segment for what was passed; None where it must be refused."""
+    text = incident.strip()
+    number = re.fullmatch(r"#?(?:[Ii][Nn][Cc]-)?([0-9]+)", text)
+    text = number[1] if number else text
+    return None if text in ("", ".", "..") or HARMFUL.search(text) else quote(text, safe="")
+
+
+@settings(derandomize=True, max_examples=500)
+@given(ids)
+@example("..")
+@example("\ud800")
+def test_filling_a_path_gives_one_segment_that_reads_back_or_refuses(value):
+    try:
+        path = fill("/v2/incidents/{incident}/actions/edit", incident=value)
+    except InputError:
+        assert value in ("", ".", "..") or HARMFUL.search(value)
+    else:
+        before, segment, after = re.fullmatch(r"(/v2/incidents/)([^/?#]+)(/actions/edit)", path).groups()
+        assert (before, unquote(segment), after) == ("/v2/incidents/", value, "/actions/edit")
+
+
+@quickly
+@given(ids.filter(lambda text: text.isprintable() or text.isascii()))
+@example("..")
+@example("%2e%2e")
+@example("INC-114/../112")
+@example("{incident}")
+async def test_any_incident_gives_the_one_intended_path_or_is_refused_before_anything_is_sent(call, box, incident):
+    segment = intended(incident)
+    for tool, arguments, path in (
+        ("incidentio_get_incident", {}, "/v2/incidents/{}"),
+        ("incidentio_edit_incident", {"name": "n", "dry_run": True}, "/v2/incidents/{}/actions/edit"),
+        ("incidentio_close_incident", {"dry_run": True}, "/v2/incidents/{}/actions/edit"),
+        ("incidentio_post_update", {"message": "m", "dry_run": True}, "/v2/incidents/{}"),
+        ("incidentio_list_updates", {}, "/v2/incidents/{}"),
+    ):
+        box.requests.clear()
+        result = await call.result(tool, incident=incident, **arguments)
+        paths = [request.path for request in box.requests if request.path != "/v1/incident_statuses"]
+        if segment is None:
+            assert result.is_error
+            assert paths == []
+        elif "actions" in path:
+            assert result.structured_content["would_send"]["path"] == path.format(segment)
+            assert paths == []
+        elif tool == "incidentio_get_incident" or segment.isdigit():
+            assert paths[0] == path.format(segment)
+        elif tool == "incidentio_list_updates":
+            assert box.requests[0].query[0] == ("incident_id", incident.strip())
+        else:
+            assert result.structured_content["would_send"]["body"]["incident_id"] == incident.strip()
+        assert not box.writes()
+
+
+def some(values: dict[str, str]) -> st.SearchStrategy[list[tuple[str, str]]]:
+    """Some of these, each by its name in any case or by its id, with the id that is to be sent."""
+    def spelt(name: str) -> st.SearchStrategy[tuple[str, str]]:
+        return st.sampled_from([(said, values[name]) for said in (name, name.upper(), f" {name.lower()} ", values[name])])
+
+    return st.lists(st.sampled_from(sorted(values)), unique=True, max_size=3).flatmap(
+        lambda names: st.tuples(*map(spelt, names)).map(list)
+    )
+
+
+def plain(values: list[str]) -> st.SearchStrategy[list[tuple[str, str]]]:
+    return st.lists(st.sampled_from(values), unique=True, max_size=3).map(lambda chosen: [(one, one) for one in chosen])
+
+
+days = st.sampled_from(["2026-11-01", "2026-11-20T03:00:00Z", "2026-11-20T03:00:00+05:30", "2026-11-20T03:00:00.5Z"])
+one_day = days.map(lambda day: [(day, day)])
+SERVICES = {name: OPTION[name] for name in ("checkout-api", "search", "ledger")}
+TEAMS = {name: OPTION[name] for name in ("Payments", "Platform", "Growth")}
+PRODUCTS = {entry: entry for entry in ENTRY.values()}
+FILTERS: dict[str, tuple[str, bool, Any]] = {
+    # argument: the API's key, whether it takes several, what to pass with what is to be sent
+    "status_category": ("status_category[one_of]", True, plain(["live", "triage", "closed", "paused"])),
+    "mode": ("mode[one_of]", True, plain(["standard", "test", "tutorial", "retrospective"])),
+    "status": ("status[one_of]", True, some(STATUS)),
+    "severity": ("severity[one_of]", True, some(SEVERITY)),
+    "incident_type": ("incident_type[one_of]", True, some(TYPE)),
+    "severity_gte": ("severity[gte]", False, some(SEVERITY)),
+    "severity_lte": ("severity[lte]", False, some(SEVERITY)),
+    "created_at_gte": ("created_at[gte]", False, one_day),
+    "created_at_lte": ("created_at[lte]", False, one_day),
+    "updated_at_gte": ("updated_at[gte]", False, one_day),
+    "updated_at_lte": ("updated_at[lte]", False, one_day),
+    "Affected services": (f"custom_field[{FIELD['Affected services']}][one_of]", True, some(SERVICES)),
+    "Affected team": (f"custom_field[{FIELD['Affected team']}][one_of]", True, some(TEAMS)),
+    "Affected product": (f"custom_field[{FIELD['Affected product']}][one_of]", True, plain(sorted(PRODUCTS))),
+    "sort_by": ("sort_by", False, plain(["created_at_newest_first", "created_at_oldest_first"])),
+}
+combinations = st.fixed_dictionaries({}, optional={name: values for name, (_, _, values) in FILTERS.items()})
+
+
+@quickly
+@given(combinations)
+async def test_any_combination_of_filters_is_sent_as_exactly_the_intended_query(call, box, chosen):
+    arguments: dict[str, Any] = {}
+    wanted = [("page_size", "25")]
+    for name, pairs in chosen.items():
+        key, several, _ = FILTERS[name]
+        pairs = pairs if several else pairs[:1]
+        given = [said for said, _ in pairs]
+        wanted += [(key, sent) for _, sent in pairs]
+        if name in FIELD:
+            arguments.setdefault("custom_fields", {})[name] = given
+        elif several or given:
+            arguments[name] = given if several else given[0]
+    if "sort_by" not in arguments:
+        wanted.append(("sort_by", "created_at_newest_first"))
+    await call.ok("incidentio_list_incidents", **arguments)
+    assert sorted(box.requests[-1].query) == sorted(wanted)
