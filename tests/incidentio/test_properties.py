@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from incident_mcp.errors import InputError
 from incident_mcp.http import fill
+from incident_mcp.models import make_visible
 from tests.account import ENTRY, FIELD, OPTION, SEVERITY, STATUS, TYPE
 
 pytestmark = pytest.mark.anyio
 
 quickly = settings(
-    deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, derandomize=True, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 NASTY = [
     "..", ".", "/", "%2e", "%2e%2e", "%2F", "\\", "?", "#", "\x00", "\n", "\t", " ", "é", "١", "a", "INC-", "#", "1", ";", ":",
@@ -48,7 +49,7 @@ def test_filling_a_path_gives_one_segment_that_reads_back_or_refuses(value):
 
 
 @quickly
-@given(ids.filter(lambda text: text.isprintable() or text.isascii()))
+@given(ids)
 @example("..")
 @example("%2e%2e")
 @example("INC-114/../112")
@@ -76,7 +77,8 @@ async def test_any_incident_gives_the_one_intended_path_or_is_refused_before_any
         elif tool == "incidentio_list_updates":
             assert box.requests[0].query[0] == ("incident_id", incident.strip())
         else:
-            assert result.structured_content["would_send"]["body"]["incident_id"] == incident.strip()
+            # Told with its invisible characters written out, as everything is.
+            assert result.structured_content["would_send"]["body"]["incident_id"] == make_visible(incident.strip())
         assert not box.writes()
 
 
