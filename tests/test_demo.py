@@ -1,14 +1,14 @@
 """`incident-mcp demo`: a person reads every step, and a step that does not hold fails it by name."""
 
+import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from incident_mcp.sandbox.demo.steps import NAME, STEPS
-from tests.spawned import OURS, SERVER, environment, run
+from tests.spawned import OURS, SERVER, run
 
 WALK = "import sys\nfrom incident_mcp.sandbox.demo import run\nsys.exit(run(sys.argv[1:]))"
 """Walks the demo against the server command that it is given."""
@@ -28,16 +28,15 @@ build_server(Settings(sandbox=True), network=box).run("stdio")
 def plain(**settings: str) -> dict[str, str]:
     """Give an environment in which rich asks the output alone how wide and colourful it is."""
     meddling = {"COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
-    kept = {name: value for name, value in environment(Path("unused")).items() if name not in meddling}
-    kept = {name: value for name, value in kept.items() if not name.startswith(OURS)}
+    kept = {k: v for k, v in os.environ.items() if k not in meddling and not k.startswith(OURS)}
     return {**kept, "PYTHONIOENCODING": "utf-8", **settings}
 
 
 @pytest.fixture(scope="module")
 def piped() -> subprocess.CompletedProcess[str]:
-    """The demo into a pipe, by a caller whose own settings would spoil it."""
+    """The demo into a pipe, within its 15 s, by a caller whose own settings would spoil it."""
     spoiling = plain(INCIDENT_MCP_READ_ONLY="1", INCIDENTIO_API_URL="no address", IONHOUR_API_KEY="planted-key")
-    return run(*SERVER, "demo", env=spoiling, encoding="utf-8")
+    return run(*SERVER, "demo", timeout=15, env=spoiling, encoding="utf-8")
 
 
 def walk(*server: str) -> subprocess.CompletedProcess[str]:
@@ -73,7 +72,7 @@ def test_a_terminal_that_knows_ascii_alone_is_enough() -> None:
 
 
 BROKEN = {
-    "What is live in incident.io?": 'box.fail(Fault(service="incidentio", status=401))',
+    "What is live in incident.io?": 'box.fail(Fault("status", service="incidentio", status=401))',
     "What is open in Ionhour?": "box.ionhour.incidents.clear()",
     "Post an update": 'box.incidentio.statuses[:] = [s for s in box.incidentio.statuses if s["name"] != "Fixing"]',
     "Close": 'box.add_closed_status("Resolved")',
