@@ -7,9 +7,11 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from incident_mcp.catalogue import TOOLS
 from incident_mcp.cli import main
 from tests.spawned import OURS, ROOT, environment, run
 
@@ -37,6 +39,19 @@ def test_an_example_runs_on_the_sandbox(
     if " call " in command:
         answer = json.loads(capsys.readouterr().out)
         assert any(answer.get(rows, True) for rows in ("incidents", "notes", "events")), "an example that shows nothing"
+        [tool] = [spec.build() for spec in TOOLS if spec.name in command.split()]
+        assert undeclared(answer, tool.output_schema or {}) == []
+
+
+def undeclared(value: object, schema: dict[str, Any]) -> list[str]:
+    """Give the keys of an answer that its schema does not name; an object without properties may hold any."""
+    if isinstance(value, list):
+        return [name for item in value for name in undeclared(item, schema.get("items", {}))]
+    if not isinstance(value, dict) or "properties" not in schema:
+        return []
+    known = schema["properties"]
+    deeper = [name for key in value if key in known for name in undeclared(value[key], known[key])]
+    return [key for key in value if key not in known] + deeper
 
 
 def test_the_examples_call_every_tool_but_none_twice_the_same() -> None:
