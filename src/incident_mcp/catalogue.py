@@ -11,12 +11,14 @@ from incident_mcp.incidentio import (
 )
 from incident_mcp.ionhour import events, notes
 from incident_mcp.ionhour import incidents as ionhour_incidents
-from incident_mcp.response import situation
+from incident_mcp.response import declare, situation, timeline
 from incident_mcp.settings import Settings
 from incident_mcp.toolset import ToolSpec
 
 TOOLS: list[ToolSpec] = [
     *situation.TOOLS,
+    *timeline.TOOLS,
+    *declare.TOOLS,
     *severities.TOOLS,
     *incident_statuses.TOOLS,
     *incident_types.TOOLS,
@@ -53,6 +55,6 @@ def _offered(tool: ToolSpec, settings: Settings) -> bool:
     if "all" not in settings.toolsets and tool.toolset not in settings.toolsets:
         return False
     keys = {"incidentio": settings.incidentio_key, "ionhour": settings.ionhour_key}
-    service = tool.name.partition("_")[0]
-    one_key = not settings.sandbox and len([key for key in keys.values() if key]) == 1
-    return not (one_key and service in keys and not keys[service])
+    if settings.sandbox or not any(keys.values()):
+        return True
+    return all(keys[service] for service in tool.services)

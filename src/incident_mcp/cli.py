@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 when a tool or a step failed, 2 for usage and settings.
     """
     options = _parser().parse_args(argv)
-    # Building some hundred schema models allocates much and frees nothing: a collection in between costs 5 % of the start.
+    # Building schema models allocates much and frees nothing: collections in between are 5 % of the start.
     gc.disable()
     from incident_mcp.errors import SettingError  # noqa: PLC0415  # after --help and --version
 

@@ -1,11 +1,13 @@
 """What a tool may ask for beside its arguments: a service to talk to, and the way to write to it."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from mcp.server.mcpserver import Context, Resolve
 from pydantic import Field
 
+from incident_mcp.confirm import ask
 from incident_mcp.errors import SettingError
 from incident_mcp.http import Api, Service
 from incident_mcp.settings import KEY_VARIABLES, Settings
@@ -72,9 +74,10 @@ async def app_settings(ctx: Context[App]) -> Settings:
 
 async def writer(ctx: Context[App]) -> Writer:
     """Give the way to write."""
+    app = _app(ctx)
     client = ctx.request_context.session.client_params
     caller = f"{client.client_info.name} {client.client_info.version}" if client else None
-    return Writer(_app(ctx).safety, caller)
+    return Writer(app.safety, caller, confirm=app.settings.confirm, ask=partial(ask, ctx))
 
 
 # Plain assignments: behind a `type` alias the SDK would offer these to the model as arguments.

@@ -14,6 +14,8 @@ ToolError                 mcp's: the one kind whose text reaches the model
 from collections.abc import Sequence
 
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, InputRequiredResult
 
 
 class IncidentMcpError(ToolError):
@@ -30,6 +32,18 @@ class InputError(IncidentMcpError):
 
 class GuardError(InputError):
     """Too many writes in a short time; nothing was sent."""
+
+
+class NotConfirmed(InputError):
+    """A person was to be asked and did not say yes; nothing was sent."""
+
+
+class InputRequired(MCPError):
+    """A question to a person, on its way out as the call's result."""
+
+    def __init__(self, result: InputRequiredResult) -> None:
+        super().__init__(code=INTERNAL_ERROR, message="A question was not passed on.")
+        self.result = result
 
 
 class ServiceError(IncidentMcpError):
@@ -92,3 +106,9 @@ class Refused(ServiceError):
 
 class NoAnswer(ServiceError):
     """The request left, and whether it was carried out is not known."""
+
+    def followed_by(self, later: ServiceError) -> "NoAnswer":
+        """Add what came of a later request, which leaves this one as open as it was."""
+        if later is not self:
+            self.advise(f"After that: {later.text}")
+        return self

@@ -31,8 +31,8 @@ class Rail:
             wait = self.taken[0] + WINDOW_SECONDS - now
             raise GuardError(
                 f"Guard rail: this server made {len(self.taken)} {self.what} in the last 10 minutes, and {self.most} is"
-                f" the most ({self.setting}). Ask a person whether this is wanted; the next is possible in {wait:.0f} s."
-                " Not sent."
+                f" the most ({self.setting}). Ask a person whether this is wanted; there is room for one more in"
+                f" {wait:.0f} s. Not sent."
             )
         self.taken.append(now)
         return now

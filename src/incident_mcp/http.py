@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Literal, NoReturn, Protocol, TypeVar, cast
+from typing import Literal, NoReturn, Protocol, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 import anyio
@@ -41,6 +41,9 @@ class Limits:
     """The longest first wait before another attempt; each further one is twice as long."""
     at_once: int = 16
     most_bytes: int = 20_000_000
+
+
+DOCUMENTED = Limits()
 
 
 class Repeat(Enum):
@@ -137,7 +140,7 @@ class Service:
     bucket: Bucket | None = None
     transport: httpx2.AsyncBaseTransport | None = None
     """Another transport than the network: the sandbox."""
-    limits: Limits = Limits()
+    limits: Limits = DOCUMENTED
     slots: anyio.Semaphore = field(init=False)
     cache: "dict[str, _Cached]" = field(default_factory=dict[str, "_Cached"], repr=False)
     _client: httpx2.AsyncClient | None = field(default=None, repr=False)
@@ -186,6 +189,10 @@ class Api:
     """`anyio.current_time()` by which the call is to be answered."""
 
     def __post_init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin the call's time anew."""
         self.deadline = anyio.current_time() + self.service.limits.call
 
     async def get(self, path: str, answer: type[A], query: Query = (), *, scope: str = "") -> A:
@@ -250,28 +257,34 @@ class Api:
             try:
                 return await self._attempt(request, answer)
             except ServiceError as failure:
-                if lost and failure.status == 404 and request.method == "DELETE":
-                    return answer.model_validate({})
-                if isinstance(failure, NoAnswer) and repeat is not Repeat.READ:
-                    lost = failure
-                wait = failure.retry_after or random.uniform(0.5, 1) * self.service.limits.backoff * 2 ** (attempt - 1)  # noqa: S311  # jitter
-                fits = anyio.current_time() + wait < self.deadline
-                last = attempt == self.service.limits.attempts or not fits or not _may_repeat(failure, repeat)
-                if last and failure.retry_after:
-                    longer = "" if fits else ", longer than a call may take"
-                    failure.advise(f"It asks to wait {failure.retry_after:.0f} s{longer}: call again after that.")
-                if last and not lost:
-                    raise
                 ended = failure
-            if not last:
+            if lost and ended.status == 404 and request.method == "DELETE":
+                return answer.model_validate({})
+            if isinstance(ended, NoAnswer) and repeat is not Repeat.READ:
+                lost = ended
+            wait = self._wait(attempt, ended, may_repeat=_may_repeat(ended, repeat, looked_for=look is not None))
+            if wait is not None:
                 await anyio.sleep(wait)
+            elif not lost:
+                raise ended
             if lost and look and (done := await _found(look, lost)) is not None:
                 return done
-            if last and lost:
-                if ended is not lost:
-                    lost.advise(f"The attempt after that: {ended.text}")
-                raise lost
+            if lost and wait is None:
+                raise lost.followed_by(ended)
         raise AssertionError("the last attempt returns or raises")
+
+    def _wait(self, attempt: int, failure: ServiceError, *, may_repeat: bool) -> float | None:
+        """Give the seconds until another attempt, or None when there is to be none."""
+        limits = self.service.limits
+        jitter = random.uniform(0.5, 1) * limits.backoff * 2 ** (attempt - 1)  # noqa: S311  # not a secret
+        wait = failure.retry_after or jitter
+        fits = anyio.current_time() + wait < self.deadline
+        if may_repeat and fits and attempt < limits.attempts:
+            return wait
+        if failure.retry_after:
+            longer = "" if fits else ", longer than a call may take"
+            failure.advise(f"It asks to wait {failure.retry_after:.0f} s{longer}: call again after that.")
+        return None
 
     async def _attempt(self, request: Request, answer: type[A]) -> A:
         await self._wait_for_turn(request)
@@ -288,7 +301,8 @@ class Api:
                 text = f"{self.service.name} did not answer {request.label} in time."
                 raise NoAnswer(text, transient=True, late=True) from None
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-                text = f"The connection to {self.service.name} was lost during {request.label} ({type(error).__name__})."
+                why = type(error).__name__
+                text = f"The connection to {self.service.name} was lost during {request.label} ({why})."
                 raise NoAnswer(text, transient=True) from None
         return self._read(request, answer, status, headers, content)
 
@@ -383,10 +397,12 @@ def _json(content: bytes) -> object:
         return None
 
 
-def _may_repeat(failure: ServiceError, repeat: Repeat) -> bool:
-    if failure.status == 429 or not failure.transient:
-        return failure.status == 429
-    return repeat is not Repeat.NEVER or not failure.late
+def _may_repeat(failure: ServiceError, repeat: Repeat, *, looked_for: bool) -> bool:
+    if failure.status == 429:
+        return True
+    if isinstance(failure, NotSent) or repeat is not Repeat.NEVER:
+        return failure.transient
+    return failure.transient and looked_for and not failure.late
 
 
 async def _found(look: Callable[[], Awaitable[A | None]], lost: NoAnswer) -> A | None:
@@ -394,5 +410,4 @@ async def _found(look: Callable[[], Awaitable[A | None]], lost: NoAnswer) -> A |
     try:
         return await look()
     except ServiceError as failure:
-        lost.advise(f"Whether it was done could not be looked up: {failure.text}")
-        raise lost from None
+        raise lost.followed_by(failure) from None

@@ -13,13 +13,16 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
+
+if TYPE_CHECKING:
+    import filelock
 
 from incident_mcp.models import Json
 
@@ -27,9 +30,9 @@ KEPT_SECONDS = 7 * 86_400
 SAME_KEY_SECONDS = 86_400
 """For how long a call whose outcome is open is sent again with its first key."""
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
+_COLUMNS = "intent, tool, account, key, state, result_id, answer, at, lands_by"
 _TABLE = """
 CREATE TABLE IF NOT EXISTS writes (
     intent TEXT PRIMARY KEY,
@@ -39,7 +42,8 @@ CREATE TABLE IF NOT EXISTS writes (
     state TEXT NOT NULL CHECK (state IN ('pending', 'unknown', 'done')),
     result_id TEXT,
     answer TEXT,
-    at REAL NOT NULL
+    at REAL NOT NULL,
+    lands_by REAL NOT NULL
 )"""
 
 
@@ -47,16 +51,26 @@ CREATE TABLE IF NOT EXISTS writes (
 class Entry:
     """What the journal knows of an intent."""
 
+    intent: str
+    tool: str
+    account: str
     key: str
     state: str
     answer: Json | None
     at: float
     """Unix seconds of the last change."""
+    lands_by: float
+    """Unix seconds after which a request without an answer is no longer carried out."""
 
     @property
     def age(self) -> float:
-        """Seconds since the last change."""
+        """Seconds since the last change; none when the clock was set back meanwhile."""
         return max(0.0, time.time() - self.at)
+
+    @property
+    def may_land(self) -> float:
+        """Seconds for which a request without an answer may still be carried out, whatever was done to the clock."""
+        return min(self.lands_by - time.time(), self.lands_by - self.at)
 
 
 def fingerprint(*parts: object) -> str:
@@ -65,10 +79,19 @@ def fingerprint(*parts: object) -> str:
 
 
 @dataclass
+class _Turn:
+    """Lets the tasks of this process at one intent, one after the other."""
+
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    users: int = 0
+
+
+@dataclass
 class Journal:
     """The journal of one process.
 
-    A journal that cannot be written never loses a call: it goes on in memory, and `trouble` says why.
+    A journal that cannot be written never loses a call: what cannot be saved is kept in memory and saved with the next
+    row that can be; until then `trouble` says why.
 
     Args:
         folder: Finds the state folder, on the first write; None keeps the journal in memory.
@@ -76,33 +99,33 @@ class Journal:
 
     folder: Callable[[], Path] | None
     trouble: str | None = None
+    _unsaved: dict[str, Entry | None] = field(default_factory=dict[str, "Entry | None"], repr=False)
+    """Rows that are not on disk; None is a row that could not be dropped from it."""
     _connection: sqlite3.Connection | None = field(default=None, repr=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _turns: dict[str, _Turn] = field(default_factory=dict[str, _Turn], repr=False)
+    _warned: bool = False
 
     async def look(self, intent: str) -> Entry | None:
         """Give what is known of an intent."""
-        return await self._run(lambda db: _look(db, intent))
+        return await anyio.to_thread.run_sync(self._look, intent)
 
-    async def begin(self, intent: str, *, tool: str, account: str, key: str) -> None:
-        """Put on disk that a write is about to be sent."""
-        row = (intent, tool, account, key, "pending", time.time())
-        sql = "INSERT OR REPLACE INTO writes (intent, tool, account, key, state, at) VALUES (?, ?, ?, ?, ?, ?)"
-        await self._run(lambda db: db.execute(sql, row))
+    async def begin(self, intent: str, *, tool: str, account: str, key: str, may_land: float) -> None:
+        """Put on disk that a write is about to be sent, which may be carried out for `may_land` seconds."""
+        now = time.time()
+        await self._save(intent, Entry(intent, tool, account, key, "pending", None, now, now + may_land))
 
     async def done(self, intent: str, answer: Json) -> None:
         """Put on disk what came of it."""
-        row = (str(answer.get("id", "")), json.dumps(answer), time.time(), intent)
-        sql = "UPDATE writes SET state = 'done', result_id = ?, answer = ?, at = ? WHERE intent = ?"
-        await self._run(lambda db: db.execute(sql, row))
+        await self._change(intent, state="done", answer=answer, may_land=0)
 
-    async def unknown(self, intent: str) -> None:
+    async def unknown(self, intent: str, *, may_land: float) -> None:
         """Put on disk that it was sent and no usable answer came."""
-        sql = "UPDATE writes SET state = 'unknown', at = ? WHERE intent = ?"
-        await self._run(lambda db: db.execute(sql, (time.time(), intent)))
+        await self._change(intent, state="unknown", answer=None, may_land=may_land)
 
     async def forget(self, intent: str) -> None:
         """Drop a write that was not done."""
-        await self._run(lambda db: db.execute("DELETE FROM writes WHERE intent = ?", (intent,)))
+        await self._save(intent, None)
 
     @asynccontextmanager
     async def alone(self, intent: str, deadline: float) -> AsyncGenerator[bool]:
@@ -113,97 +136,180 @@ class Journal:
             deadline: `anyio.current_time()` after which to give up.
 
         Yields:
-            Whether the lock was had; without a usable state folder it always is.
+            Whether it is alone. Without a usable state folder that is so among the tasks of this process.
         """
-        lock = await anyio.to_thread.run_sync(self._lock_file, intent)
-        if lock is None:
+        turn = self._turns.setdefault(intent, _Turn())
+        turn.users += 1
+        try:
+            held = False
+            with anyio.move_on_after(max(0.0, deadline - 1 - anyio.current_time())):
+                await turn.lock.acquire()
+                held = True
+            if not held:
+                yield False
+                return
+            try:
+                async with self._among_processes(intent, deadline) as alone:
+                    yield alone
+            finally:
+                turn.lock.release()
+        finally:
+            turn.users -= 1
+            if not turn.users:
+                del self._turns[intent]
+
+    @asynccontextmanager
+    async def _among_processes(self, intent: str, deadline: float) -> AsyncGenerator[bool]:
+        file = await anyio.to_thread.run_sync(self._lock_file, intent)
+        if file is None:
             yield True
             return
-        import filelock  # noqa: PLC0415  # only a journalled write needs it
+        lock = _file_lock(file)
+        try:
+            yield await self._acquire(lock, deadline)
+        finally:
+            lock.release()
 
-        with_lock = filelock.FileLock(lock, mode=0o600)
-        held = False
-        while not held:
+    async def _acquire(self, lock: "filelock.FileLock", deadline: float) -> bool:
+        while True:
             try:
-                with_lock.acquire(blocking=False)
-                held = True
-            except filelock.Timeout:
+                lock.acquire(blocking=False)
+            except TimeoutError:
                 if anyio.current_time() + 1 > deadline:
-                    break
+                    return False
                 await anyio.sleep(0.05)
             except (OSError, NotImplementedError) as error:
                 self._warn(error)
-                break
-        try:
-            yield held or self.trouble is not None
-        finally:
-            with_lock.release()
+                return True
+            else:
+                return True
 
     def close(self) -> None:
         """Close the database."""
         with self._guard:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._disconnect()
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await anyio.to_thread.run_sync(self._work, work)
-
-    def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with self._guard:
-            try:
-                return work(self._open())
-            except (sqlite3.Error, OSError) as error:
-                self._warn(error)
-                self._connection = _in_memory()
-                return work(self._connection)
-
-    def _open(self) -> sqlite3.Connection:
+    def _disconnect(self) -> None:
         if self._connection is not None:
-            return self._connection
-        if self.folder is None:
-            self._connection = _in_memory()
-        else:
-            path = private_folder(self.folder()) / "journal.sqlite3"
+            self._connection.close()
+            self._connection = None
+
+    def _look(self, intent: str) -> Entry | None:
+        with self._guard:
+            if intent in self._unsaved or self.folder is None:
+                return self._unsaved.get(intent)
+            try:
+                row = self._open(self.folder).execute(f"SELECT {_COLUMNS} FROM writes WHERE intent = ?", (intent,))  # noqa: S608  # our own words
+                return _entry(row.fetchone())
+            except (sqlite3.Error, OSError) as error:
+                self._disconnect()
+                self._warn(error)
+                return None
+
+    async def _change(self, intent: str, *, state: str, answer: Json | None, may_land: float) -> None:
+        now = time.time()
+        known = await self.look(intent)
+        if known is not None:
+            row = replace(known, state=state, answer=answer, at=now, lands_by=now + may_land)
+            await self._save(intent, row)
+
+    async def _save(self, intent: str, row: Entry | None) -> None:
+        await anyio.to_thread.run_sync(self._store, intent, row)
+
+    def _store(self, intent: str, row: Entry | None) -> None:
+        with self._guard:
+            self._unsaved[intent] = row
+            oldest = time.time() - KEPT_SECONDS
+            if self.folder is None:
+                self._unsaved = {name: kept for name, kept in self._unsaved.items() if kept and kept.at > oldest}
+                return
+            try:
+                with self._open(self.folder) as db:
+                    db.execute("BEGIN IMMEDIATE")
+                    db.execute("DELETE FROM writes WHERE at < ?", (oldest,))
+                    for name, kept in self._unsaved.items():
+                        _put(db, name, kept)
+            except (sqlite3.Error, OSError, UnicodeError) as error:
+                self._disconnect()
+                self._warn(error)
+            else:
+                self._unsaved.clear()
+                self.trouble = None
+
+    def _open(self, folder: Callable[[], Path]) -> sqlite3.Connection:
+        if self._connection is None:
+            path = private_folder(folder()) / "journal.sqlite3"
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._connection = _connect(str(path))
-            self._connection.execute("DELETE FROM writes WHERE at < ?", (time.time() - KEPT_SECONDS,))
+            path.chmod(0o600)
+            self._connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+            self._connection.execute(_TABLE)
+            _sweep(path.parent)
         return self._connection
 
     def _lock_file(self, intent: str) -> Path | None:
-        """One of 256 files, so that they need no sweeping."""
-        if self.folder is None or self.trouble is not None:
+        if self.folder is None:
             return None
         try:
-            return private_folder(self.folder()) / f"lock-{intent[:2]}"
+            return private_folder(self.folder()) / f"{_LOCK}{intent}"
         except OSError as error:
             self._warn(error)
             return None
 
     def _warn(self, error: Exception) -> None:
-        if self.trouble is None:
-            self.trouble = f"The journal cannot be written ({type(error).__name__}: {error})"
+        self.trouble = f"The journal cannot be written ({type(error).__name__}: {error})"
+        if not self._warned:
+            self._warned = True
             _log.warning("%s; going on in memory: repeats are recognised only until this process ends.", self.trouble)
 
 
-def _look(db: sqlite3.Connection, intent: str) -> Entry | None:
-    row = db.execute("SELECT key, state, answer, at FROM writes WHERE intent = ?", (intent,)).fetchone()
-    return None if row is None else Entry(row[0], row[1], json.loads(row[2]) if row[2] else None, row[3])
+_LOCK = "lock-"
+_OURS = (_LOCK, "journal.sqlite3")
 
 
-def _connect(path: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
-    db.execute(_TABLE)
-    return db
+def _file_lock(path: Path) -> "filelock.FileLock":
+    import filelock  # noqa: PLC0415  # only a journalled write needs it
+
+    # A soft lock would outlive a process that was killed.
+    return filelock.FileLock(path, mode=0o600, fallback_to_soft=False)
 
 
-def _in_memory() -> sqlite3.Connection:
-    return _connect(":memory:")
+def _sweep(folder: Path) -> None:
+    """Drop lock files that nobody has used for a day."""
+    for path in folder.glob(f"{_LOCK}*"):
+        with suppress(OSError):
+            if path.stat().st_mtime < time.time() - SAME_KEY_SECONDS:
+                # Whoever waits for it meanwhile sees that the file is gone, and makes a new one.
+                with _file_lock(path).acquire(blocking=False):
+                    path.unlink()
+
+
+def _entry(row: tuple[Any, ...] | None) -> Entry | None:
+    if row is None:
+        return None
+    intent, tool, account, key, state, _, answer, at, lands_by = row
+    return Entry(intent, tool, account, key, state, _json(answer), at, lands_by)
+
+
+def _json(answer: str | None) -> Json | None:
+    try:
+        return json.loads(answer) if answer else None
+    except ValueError:
+        return None
+
+
+def _put(db: sqlite3.Connection, intent: str, row: Entry | None) -> None:
+    if row is None:
+        db.execute("DELETE FROM writes WHERE intent = ?", (intent,))
+        return
+    result_id = None if row.answer is None else str(row.answer.get("id", ""))
+    answer = None if row.answer is None else json.dumps(row.answer)
+    values = (intent, row.tool, row.account, row.key, row.state, result_id, answer, row.at, row.lands_by)
+    db.execute(f"INSERT OR REPLACE INTO writes ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  # our own words
 
 
 def private_folder(folder: Path) -> Path:
-    """Make a folder that only its owner can enter."""
+    """Make a folder that only its owner can enter; one that holds other things too is left as it is."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if folder.stat().st_mode & 0o077:
+    if folder.stat().st_mode & 0o077 and all(path.name.startswith(_OURS) for path in folder.iterdir()):
         folder.chmod(0o700)
     return folder

@@ -35,7 +35,9 @@ class Record(BaseModel):
     Fields are read from the API's JSON by validation aliases and told under their own names.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True, populate_by_name=True, defer_build=True)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, coerce_numbers_to_str=True, populate_by_name=True, defer_build=True
+    )
 
     def dump(self) -> Json:
         """Give the JSON to tell: no nulls."""

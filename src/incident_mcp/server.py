@@ -3,9 +3,11 @@
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import anyio
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import MCPServer
 from pydantic import SecretStr
@@ -14,7 +16,7 @@ from incident_mcp import __version__
 from incident_mcp.catalogue import select
 from incident_mcp.deps import App
 from incident_mcp.guard import Rail
-from incident_mcp.http import Bucket, Network, Service
+from incident_mcp.http import DOCUMENTED, Bucket, Limits, Network, Service
 from incident_mcp.journal import Journal
 from incident_mcp.settings import KEY_VARIABLES, Settings
 from incident_mcp.writes import Safety
@@ -22,6 +24,7 @@ from incident_mcp.writes import Safety
 if TYPE_CHECKING:
     from incident_mcp.audit import AuditLog
 
+CLOSING_SECONDS = 0.5
 INSTRUCTIONS = """\
 Runs incidents in incident.io and alerts in Ionhour.
 - Look before you declare: incidentio_list_incidents (status_category live, triage) and incidentio_list_severities.
@@ -32,12 +35,13 @@ Runs incidents in incident.io and alerts in Ionhour.
 """
 
 
-def build_server(settings: Settings, network: Network | None = None) -> MCPServer[App]:
+def build_server(settings: Settings, network: Network | None = None, limits: Limits = DOCUMENTED) -> MCPServer[App]:
     """Make the server that these settings ask for.
 
     Args:
         settings: What the environment asks for.
         network: Stands in for the network: a sandbox that somebody holds on to.
+        limits: How long and how often, for each service.
 
     Raises:
         SettingError: The settings contradict each other or name what does not exist.
@@ -45,14 +49,16 @@ def build_server(settings: Settings, network: Network | None = None) -> MCPServe
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[App]) -> AsyncGenerator[App]:
-        app = _app(settings, network)
+        app = _app(settings, network, limits)
         try:
             yield app
         finally:
-            for service in (app.incidentio, app.ionhour):
-                if service is not None:
-                    await service.close()
             app.safety.journal.close()
+            # A signal cancels what runs here, and the pools are to be closed all the same.
+            with anyio.move_on_after(CLOSING_SECONDS, shield=True):
+                for service in (app.incidentio, app.ionhour):
+                    if service is not None:
+                        await service.close()
 
     server = MCPServer(
         "incident-mcp",
@@ -69,13 +75,14 @@ def build_server(settings: Settings, network: Network | None = None) -> MCPServe
     return server
 
 
-def _app(settings: Settings, network: Network | None) -> App:
+def _app(settings: Settings, network: Network | None, limits: Limits) -> App:
     if settings.sandbox and network is None:
         from incident_mcp.sandbox import Sandbox  # noqa: PLC0415  # only who asks for it pays for the import
 
         network = Sandbox()
-    incidentio = _service("incidentio", "incident.io", settings.incidentio_url, settings.incidentio_key, network)
-    ionhour = _service("ionhour", "Ionhour", settings.ionhour_url, settings.ionhour_key, network)
+    service = partial(_service, network=network, limits=limits)
+    incidentio = service("incidentio", "incident.io", settings.incidentio_url, settings.incidentio_key)
+    ionhour = service("ionhour", "Ionhour", settings.ionhour_url, settings.ionhour_key)
     if incidentio is not None:
         # The vendor's bucket: 1200 at once, refilled at 20 a second. Ionhour documents no numbers.
         incidentio.bucket = Bucket(size=1200, rate=20)
@@ -107,12 +114,18 @@ def _audit_log(settings: Settings) -> "AuditLog | None":
     return log
 
 
-def _service(
-    slug: Literal["incidentio", "ionhour"], name: str, url: str, key: SecretStr | None, network: Network | None
+def _service(  # noqa: PLR0913  # all that two services differ in, and what they share by name
+    slug: Literal["incidentio", "ionhour"],
+    name: str,
+    url: str,
+    key: SecretStr | None,
+    *,
+    network: Network | None,
+    limits: Limits,
 ) -> Service | None:
     if network is not None:
         key = SecretStr(network.key(slug))
     if key is None:
         return None
     transport = network.transport(slug) if network else None
-    return Service(name, url, key, KEY_VARIABLES[slug], transport=transport)
+    return Service(name, url, key, KEY_VARIABLES[slug], transport=transport, limits=limits)

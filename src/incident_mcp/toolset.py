@@ -20,7 +20,7 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from incident_mcp.errors import ServiceError
+from incident_mcp.errors import InputRequired, ServiceError
 from incident_mcp.models import OUTCOME_PROPERTIES, Json, Outcome, Record, make_visible, part, parts
 
 
@@ -61,6 +61,8 @@ class HouseTool(Tool):
         """
         try:
             return await super().run(arguments, context, convert_result)
+        except InputRequired as question:
+            return question.result
         except UnexpectedToolError as error:
             cause = type(error.__cause__).__name__
             raise UnexpectedToolError(
@@ -184,6 +186,12 @@ class ToolSpec:
     def name(self) -> str:
         """The function is the tool."""
         return self.fn.__name__
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that it cannot do without: the resolvers it asks for are called after them."""
+        needed = {marker.fn.__name__ for marker, _ in find_resolved_parameters(self.fn).values()}
+        return tuple(service for service in ("incidentio", "ionhour") if service in needed)
 
     def build(self) -> Tool:
         """Make the tool."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic
 
 import anyio
+from pydantic import ValidationError
 
 if TYPE_CHECKING:
     from incident_mcp.audit import AuditLog
@@ -38,8 +39,11 @@ class Write(Generic[A, R]):
         record: What is told of it.
         tell: Makes the record of the answer.
         repeat: Whether the request may be sent again when its outcome is open.
+        question: What happens, in one sentence, for a person to accept or decline.
+        destructive: Something is lost or people are woken.
         remembered: Seconds for which an equal call is answered with this one's record; 0 keeps it out of the journal.
         verify: Looks whether it was done, and gives the answer if so: for writes without a key.
+        look_first: Use `verify` before the first sending, too.
         key: The caller's idempotency key, sent as given; a keyed write without one gets a new one.
         declares: It declares an incident.
         advice: What a refusal with this status means for this write.
@@ -52,8 +56,11 @@ class Write(Generic[A, R]):
     record: type[R]
     tell: Callable[[A], R]
     repeat: Repeat
+    question: str = ""
+    destructive: bool = False
     remembered: float = 0
     verify: Callable[[], Awaitable[A | None]] | None = None
+    look_first: bool = False
     key: str | None = None
     declares: bool = False
     advice: Mapping[int, str] = field(default_factory=dict[int, str])
@@ -75,8 +82,13 @@ class Writer:
     """Carries out the writes of one tool call."""
 
     safety: Safety
-    caller: str | None = None
+    caller: str | None
     """The client's name and version."""
+    confirm: str
+    """Which writes a person is asked about: never, destructive, writes."""
+    ask: Callable[[str], Awaitable[None]]
+    """Asks a person; raises unless the answer is yes."""
+    asked: bool = False
 
     async def perform(self, api: Api, write: Write[A, R], *, dry_run: bool) -> Outcome[R]:
         """Carry a write out, or show it.
@@ -87,6 +99,9 @@ class Writer:
         if dry_run:
             request = _with_key(write, write.key or str(uuid.uuid4()))
             return Outcome(would_send=Planned(api.service.name, request.method, request.path, request.body))
+        if await self.confirmed(write.question, destructive=write.destructive):
+            # A person may think about it for longer than a call may take.
+            api.renew()
         if not write.remembered:
             return await self._send(api, write, write.key or str(uuid.uuid4()), known=None)
         account = fingerprint(api.service.name, api.service.base_url, api.service.key.get_secret_value())[:16]
@@ -99,44 +114,70 @@ class Writer:
                 )
             return await self._once(api, write, account, intent)
 
+    async def confirmed(self, question: str, *, destructive: bool = False) -> bool:
+        """Ask a person, if the settings want it, and only once a call; say whether it was asked now.
+
+        Raises:
+            NotConfirmed: The answer is no, or nobody can be asked.
+        """
+        wanted = self.confirm == "writes" or (self.confirm == "destructive" and destructive)
+        if not wanted or self.asked:
+            return False
+        await self.ask(question)
+        self.asked = True
+        return True
+
     async def _once(self, api: Api, write: Write[A, R], account: str, intent: str) -> Outcome[R]:
         """Carry a journalled write out, unless an equal call did it before."""
         journal = self.safety.journal
-        known = None if write.key else await journal.look(intent)
-        if known and known.state == "done" and known.answer is not None and known.age <= write.remembered:
-            await self._audit(api, write, write.request, "repeated")
-            return self._repeated(write, known)
-        if known and (known.state == "done" or known.age > SAME_KEY_SECONDS):
+        known = await journal.look(intent)
+        if known and known.age > (write.remembered if known.state == "done" else SAME_KEY_SECONDS):
             known = None
+        if known and not write.key and (earlier := self._repeated(write, known)):
+            await self._audit(api, write, write.request, "repeated")
+            return earlier
         key = write.key or (known.key if known else str(uuid.uuid4()))
-        async with self._journalled(intent, write, account, key, known=known):
+        may_land = api.service.limits.attempt
+        await journal.begin(intent, tool=write.tool, account=account, key=key, may_land=may_land)
+        async with self._journalled(intent, known=known, may_land=may_land):
             outcome = await self._send(api, write, key, known=known)
             if outcome.record is not None:
                 await journal.done(intent, outcome.record.dump())
-        return replace(outcome, note=outcome.note or self._trouble())
+        return replace(outcome, note=" ".join(filter(None, (outcome.note, self._trouble()))) or None)
 
     @asynccontextmanager
-    async def _journalled(
-        self, intent: str, write: Write[Any, Any], account: str, key: str, *, known: Entry | None
-    ) -> AsyncGenerator[None]:
-        """Keep the journal true, whatever ends the write: `pending` before, `unknown` or no row after a failure."""
+    async def _journalled(self, intent: str, *, known: Entry | None, may_land: float) -> AsyncGenerator[None]:
+        """Keep the journal true, whatever ends the write: `unknown` or no row after a failure.
+
+        Args:
+            intent: The row.
+            known: What the journal knows of an equal call.
+            may_land: Seconds for which a request without an answer may still be carried out.
+        """
         journal = self.safety.journal
-        await journal.begin(intent, tool=write.tool, account=account, key=key)
         try:
             yield
         except IncidentMcpError as failure:
             # That this attempt was refused says nothing of an earlier one whose outcome is open: its key must stay.
+            if known and known.state != "done" and isinstance(failure, ServiceError) and failure.outcome != _UNKNOWN:
+                failure.conclude(_STILL_OPEN)
+            late = isinstance(failure, NoAnswer) and failure.late
             open_still = known is not None or isinstance(failure, NoAnswer)
-            await (journal.unknown(intent) if open_still else journal.forget(intent))
+            await (journal.unknown(intent, may_land=may_land * late) if open_still else journal.forget(intent))
             raise
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await journal.unknown(intent)
+                await journal.unknown(intent, may_land=may_land)
             raise
 
     async def _send(self, api: Api, write: Write[A, R], key: str, *, known: Entry | None) -> Outcome[R]:
         """Send a write and tell its outcome; `known` is the journal's entry of an equal call whose outcome is open."""
-        if known is not None and write.verify is not None and (earlier := await write.verify()) is not None:
+        earlier = None
+        if known is not None:
+            earlier = await _settled(write, known)
+        elif write.look_first and write.verify is not None:
+            earlier = await write.verify()
+        if earlier is not None:
             await self._audit(api, write, write.request, "done before")
             return Outcome(write.tell(earlier), note="An earlier, equal call had done this; nothing was sent now.")
         request = _with_key(write, key)
@@ -158,32 +199,28 @@ class Writer:
         return Outcome(write.tell(answer), note=self.safety.audit.trouble if self.safety.audit else None)
 
     async def _attempts(self, api: Api, write: Write[A, R], request: Request) -> A:
-        """Send; after a lost reply look whether it was done, and only then send once more."""
-        lost: NoAnswer | None = None
-        while True:
-            try:
-                return await api.send(request, write.answer, repeat=write.repeat)
-            except NoAnswer as failure:
-                done = await _look(write)
-                if done is not None:
-                    return done
-                # What is still under way may land after the look, so only harmless writes follow it.
-                if lost or write.verify is None or (failure.late and write.repeat is Repeat.NEVER):
-                    failure.conclude(_UNKNOWN)
-                    raise
-                lost = failure
-            except ServiceError as failure:
-                if lost and lost.late:
-                    lost.conclude(_UNKNOWN)
-                    raise lost from None
-                await _word(write, failure)
-                raise
+        """Send, and say of a failure what it means for the write."""
+        try:
+            return await api.send(request, write.answer, repeat=write.repeat, look=write.verify)
+        except NoAnswer as failure:
+            failure.conclude(_UNKNOWN)
+            raise
+        except ServiceError as failure:
+            await _word(write, failure)
+            raise
 
-    def _repeated(self, write: Write[A, R], known: Entry) -> Outcome[R]:
+    def _repeated(self, write: Write[A, R], known: Entry) -> Outcome[R] | None:
+        """Tell the record of an equal call that was done; None when there is none that can be read."""
+        if known.state != "done" or known.answer is None:
+            return None
+        try:
+            record = write.record.model_validate(known.answer)
+        except ValidationError:
+            return None
         again = "pass an idempotency_key" if write.repeat is Repeat.KEYED else "use other words"
         ago = f"{known.age:.0f} s ago"
         return Outcome(
-            write.record.model_validate(known.answer),
+            record,
             repeated=True,
             note=f"An equal call did this {ago}; nothing was sent now. To do it again on purpose, {again}.",
         )
@@ -211,17 +248,27 @@ class Writer:
 _WORDS: dict[type[ServiceError], str] = {NoAnswer: "unknown", NotSent: "not sent", Refused: "refused"}
 _NOT_SENT = "not sent."
 _REFUSED = "refused, nothing was changed."
+_STILL_OPEN = (
+    "still unknown: this call did nothing, and whether an earlier, equal one did is open. Call again with the same"
+    " arguments, it will not be done twice."
+)
 _UNKNOWN = "sent, outcome unknown: call again with the same arguments, it will not be done twice."
 
 
-async def _look(write: Write[A, Any]) -> A | None:
-    """Look whether a write was done; a look that fails says nothing."""
-    if write.verify is None:
-        return None
-    try:
-        return await write.verify()
-    except ServiceError:
-        return None
+async def _settled(write: Write[A, Any], known: Entry) -> A | None:
+    """Look for what an earlier call did, until it can no longer land.
+
+    Raises:
+        ServiceError: It could not be looked up, so nothing may be sent.
+    """
+    landed = anyio.current_time() + known.may_land
+    while write.verify is not None:
+        left = landed - anyio.current_time()
+        found = await write.verify()
+        if found is not None or left <= 0:
+            return found
+        await anyio.sleep(min(left, 2.0))
+    return None
 
 
 async def _word(write: Write[Any, Any], failure: ServiceError) -> None:

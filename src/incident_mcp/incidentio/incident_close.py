@@ -1,5 +1,6 @@
 """Closing an incident: the API has no call for it, it is a move to a status of category `closed`."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
@@ -9,7 +10,7 @@ from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_records import Incident
 from incident_mcp.incidentio.incident_updates import IncidentUpdate, update_write
 from incident_mcp.incidentio.incidents import IncidentRef, edit_write, incident_id
-from incident_mcp.models import Instant, Outcome, Record
+from incident_mcp.models import Instant, Outcome, Record, shorten
 from incident_mcp.toolset import write
 
 
@@ -56,15 +57,18 @@ async def incidentio_close_incident(
     """
     closed = await names.closed_status(api, status)
     tool = "incidentio_close_incident"
+    question = f"Close incident {incident} as {closed.name}"
     if message is not None:
         at = await incident_id(api, incident)
         update = update_write(
             tool, api, at, ClosedIncident, _from_update, message=message, to_incident_status_id=closed.id
         )
-        return await writer.perform(api, update, dry_run=dry_run)
+        question += f' and say "{shorten(message, 200)}"; its responders and subscribers are told.'
+        return await writer.perform(api, replace(update, question=question, destructive=True), dry_run=dry_run)
     fields = {"incident_status_id": closed.id}
     edit = edit_write(tool, api, incident, fields, ClosedIncident, _from_edit, notify=notify_incident_channel)
-    return await writer.perform(api, edit, dry_run=dry_run)
+    question += "; its channel is told." if notify_incident_channel else "; its channel is not told."
+    return await writer.perform(api, replace(edit, question=question, destructive=True), dry_run=dry_run)
 
 
 TOOLS = [write(incidentio_close_incident, "Close an incident", destructive=True)]

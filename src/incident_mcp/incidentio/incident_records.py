@@ -199,8 +199,9 @@ class IncidentRow(Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _never_updated(cls, value: Any) -> Any:  # noqa: ANN401  # the JSON edge
+    def _never_updated(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
         told = cast("Json", value)
-        if isinstance(value, dict) and told.get("updated_at") == told.get("created_at"):
-            return {name: item for name, item in told.items() if name != "updated_at"}
-        return value
+        same = told.get("updated_at") == told.get("created_at")
+        return {name: item for name, item in told.items() if not (same and name == "updated_at")}

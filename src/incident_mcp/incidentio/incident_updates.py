@@ -1,6 +1,7 @@
 """Incident updates: what responders tell, with the status and severity at that moment."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_records import Actor
 from incident_mcp.incidentio.incidents import IncidentRef, given, incident_id
 from incident_mcp.incidentio.pages import After, Limit, Page, read_pages
-from incident_mcp.models import Instant, Outcome, R, Record, cut_at
+from incident_mcp.models import Instant, Outcome, R, Record, cut_at, shorten
 from incident_mcp.toolset import read, write
 from incident_mcp.writes import UPDATE_SECONDS, Write
 
@@ -88,6 +89,7 @@ def update_write(
         record=record,
         tell=lambda answer: tell(answer.incident_update),
         repeat=Repeat.KEYED,
+        question=f"Post an update to incident {incident}; its responders and subscribers are told.",
         remembered=UPDATE_SECONDS,
         key=key,
         explain=partial(names.valid_names, api),
@@ -109,6 +111,7 @@ async def incidentio_post_update(
     """Post an update to an incident: a message, a status, a severity, or several at once."""
     if message is None and status is None and severity is None:
         raise InputError("An update needs at least one of message, status, severity. Not sent.")
+    to_status, to_severity = await names.status(api, status), await names.severity(api, severity)
     update = update_write(
         "incidentio_post_update",
         api,
@@ -117,9 +120,14 @@ async def incidentio_post_update(
         lambda told: told,
         key=idempotency_key,
         message=message,
-        to_incident_status_id=await names.status_id(api, status),
-        to_severity_id=await names.severity_id(api, severity),
+        to_incident_status_id=names.id_of(to_status),
+        to_severity_id=names.id_of(to_severity),
     )
+    changes = [f"move it to {to_status.name}"] if to_status else []
+    changes += [f"change its severity to {to_severity.name}"] if to_severity else []
+    changes += [f'say "{shorten(message, 200)}"'] if message else []
+    question = f"Post an update to incident {incident}: {', '.join(changes)}; its responders and subscribers are told."
+    update = replace(update, question=question)
     return await writer.perform(api, update, dry_run=dry_run)
 
 

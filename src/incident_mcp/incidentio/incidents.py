@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -108,14 +109,15 @@ async def incidentio_list_incidents(
     Test and tutorial incidents are hidden unless `mode` asks for them. Rows are short: get one for the rest.
     """
     query: list[tuple[str, str]] = [("status_category[one_of]", value) for value in status_category or ()]
-    query += [("status[one_of]", await names.status_id(api, value) or "") for value in status or ()]
-    query += [("severity[one_of]", await names.severity_id(api, value) or "") for value in severity or ()]
+    query += [("status[one_of]", row.id) for value in status or () if (row := await names.status(api, value))]
+    query += [("severity[one_of]", row.id) for value in severity or () if (row := await names.severity(api, value))]
     for name, value in (
-        ("severity[gte]", await names.severity_id(api, severity_gte)),
-        ("severity[lte]", await names.severity_id(api, severity_lte)),
+        ("severity[gte]", names.id_of(await names.severity(api, severity_gte))),
+        ("severity[lte]", names.id_of(await names.severity(api, severity_lte))),
     ):
         query += [(name, value)] if value else []
-    query += [("incident_type[one_of]", await names.type_id(api, value) or "") for value in incident_type or ()]
+    for value in incident_type or ():
+        query += [("incident_type[one_of]", row.id)] if (row := await names.incident_type(api, value)) else []
     query += [("mode[one_of]", value) for value in mode or ()]
     query += await names.custom_field_filter(api, custom_fields)
     dates = given(
@@ -161,33 +163,44 @@ async def incidentio_create_incident(
 
     List severities first. After a failure call again with the same arguments, never with a new key.
     """
+    found = await names.severity(api, severity)
     body = given(
         name=name,
         summary=summary,
         visibility=visibility,
         mode=mode,
-        severity_id=await names.severity_id(api, severity),
-        incident_type_id=await names.type_id(api, incident_type),
-        incident_status_id=await names.status_id(api, status),
+        severity_id=names.id_of(found),
+        incident_type_id=names.id_of(await names.incident_type(api, incident_type)),
+        incident_status_id=names.id_of(await names.status(api, status)),
         custom_field_entries=await names.custom_field_entries(api, custom_fields),
         incident_role_assignments=await names.role_assignments(api, roles),
         incident_timestamp_values=await names.timestamp_values(api, timestamps),
         slack_channel_name_override=slack_channel_name,
         slack_team_id=slack_team_id,
     )
-    declaration = Write(
-        tool="incidentio_create_incident",
+    declaration = declare_write("incidentio_create_incident", api, body, names.name_of(found), key=idempotency_key)
+    return await writer.perform(api, declaration, dry_run=dry_run)
+
+
+def declare_write(
+    tool: str, api: Api, body: Json, severity: str | None, *, key: str | None
+) -> Write[IncidentAnswer, Incident]:
+    """Write a declaration as the API wants it, without its key."""
+    announced = "" if body["mode"] == "test" else "; incident.io announces it and alerts people"
+    return Write(
+        tool=tool,
         request=Request("POST", "/v2/incidents", body=body, scope="incidents.create"),
         answer=IncidentAnswer,
         record=Incident,
         tell=lambda answer: answer.incident,
         repeat=Repeat.KEYED,
+        question=f'Declare the {body["visibility"]} {body["mode"]} incident "{body["name"]}"'
+        f" with severity {severity or '(none)'}{announced}.",
         remembered=DECLARE_SECONDS,
-        key=idempotency_key,
+        key=key,
         declares=True,
         explain=partial(names.valid_names, api),
     )
-    return await writer.perform(api, declaration, dry_run=dry_run)
 
 
 async def incidentio_edit_incident(
@@ -210,8 +223,8 @@ async def incidentio_edit_incident(
     fields = given(
         name=name,
         summary=summary,
-        severity_id=await names.severity_id(api, severity),
-        incident_status_id=await names.status_id(api, status),
+        severity_id=names.id_of(to_severity := await names.severity(api, severity)),
+        incident_status_id=names.id_of(to_status := await names.status(api, status)),
         call_url=call_url,
         slack_channel_name_override=slack_channel_name,
         custom_field_entries=await names.custom_field_entries(api, custom_fields),
@@ -223,7 +236,15 @@ async def incidentio_edit_incident(
     edit = edit_write(
         "incidentio_edit_incident", api, incident, fields, Incident, lambda told: told, notify=notify_incident_channel
     )
-    return await writer.perform(api, edit, dry_run=dry_run)
+    changes = [f"status to {to_status.name}"] if to_status else []
+    changes += [f"severity to {to_severity.name}"] if to_severity else []
+    changes += [name for name in fields if name not in ("severity_id", "incident_status_id")]
+    question = f"Edit incident {incident}: {', '.join(changes)}; {_told(notify=notify_incident_channel)}."
+    return await writer.perform(api, replace(edit, question=question), dry_run=dry_run)
+
+
+def _told(*, notify: bool) -> str:
+    return "its channel is told" if notify else "its channel is not told"
 
 
 EDIT_SCOPES = {
@@ -262,6 +283,7 @@ def edit_write(
         record=record,
         tell=lambda answer: tell(answer.incident),
         repeat=Repeat.CHECKED,
+        question=f"Edit incident {incident}; {_told(notify=notify)}.",
         verify=verify,
         explain=partial(names.valid_names, api),
     )

@@ -11,9 +11,9 @@ from pydantic import Field
 from incident_mcp.errors import InputError, Refused, ServiceError
 from incident_mcp.http import Api
 from incident_mcp.incidentio.incident_statuses import IncidentStatus, load_statuses
-from incident_mcp.incidentio.incident_types import load_types
+from incident_mcp.incidentio.incident_types import IncidentType, load_types
 from incident_mcp.incidentio.pages import Page, read_pages
-from incident_mcp.incidentio.severities import load_severities
+from incident_mcp.incidentio.severities import Severity, load_severities
 from incident_mcp.models import Json, Record
 
 MOST_CANDIDATES = 20
@@ -119,19 +119,29 @@ def candidates(rows: Sequence[Named]) -> str:
     return ", ".join(names[:MOST_CANDIDATES]) + more if names else "(the account has none)"
 
 
-async def severity_id(api: Api, value: str | None) -> str | None:
-    """Give a severity's id; None for None."""
-    return None if value is None else (await find(api, "severity", value, load_severities)).id
+async def severity(api: Api, value: str | None) -> Severity | None:
+    """Find a severity; None for None."""
+    return None if value is None else await find(api, "severity", value, load_severities)
 
 
-async def status_id(api: Api, value: str | None) -> str | None:
-    """Give a status's id; None for None."""
-    return None if value is None else (await find(api, "status", value, load_statuses)).id
+async def status(api: Api, value: str | None) -> IncidentStatus | None:
+    """Find a status; None for None."""
+    return None if value is None else await find(api, "status", value, load_statuses)
 
 
-async def type_id(api: Api, value: str | None) -> str | None:
-    """Give an incident type's id; None for None."""
-    return None if value is None else (await find(api, "incident_type", value, load_types)).id
+async def incident_type(api: Api, value: str | None) -> IncidentType | None:
+    """Find an incident type; None for None."""
+    return None if value is None else await find(api, "incident_type", value, load_types)
+
+
+def id_of(row: Named | None) -> str | None:
+    """Give a row's id; None for None."""
+    return None if row is None else row.id
+
+
+def name_of(row: Named | None) -> str | None:
+    """Give a row's name; None for None."""
+    return None if row is None else row.name
 
 
 async def closed_status(api: Api, value: str | None) -> IncidentStatus:
@@ -141,13 +151,13 @@ async def closed_status(api: Api, value: str | None) -> IncidentStatus:
         InputError: There are several and none is named, or the named one is not of category `closed`.
     """
     if value is not None:
-        status = await find(api, "status", value, load_statuses)
-        if status.category != "closed":
+        named = await find(api, "status", value, load_statuses)
+        if named.category != "closed":
             raise InputError(
-                f"Status {status.name} is of category {status.category}, not closed: set it with"
+                f"Status {named.name} is of category {named.category}, not closed: set it with"
                 " incidentio_edit_incident, or pass a closed one. Not sent."
             )
-        return status
+        return named
     rows, _ = await api.cached("status", lambda: load_statuses(api))
     closed = [row for row in rows if row.category == "closed"]
     if len(closed) == 1:

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from incident_mcp.deps import IonhourApi
-from incident_mcp.http import fill
+from incident_mcp.http import Api, fill
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing
 from incident_mcp.models import Instant, Record, cut_at
 from incident_mcp.toolset import read
@@ -28,10 +28,15 @@ class Events(Record):
     has_more: bool
 
 
-async def ionhour_list_events(api: IonhourApi, incident_id: IncidentId) -> Events:
-    """List what happened to an Ionhour incident: opened, alerts sent, acknowledged, resolved."""
+async def read_events(api: Api, incident_id: int) -> Events:
+    """Read an incident's events."""
     answer = await api.get(fill("/incident-events/{incident_id}", incident_id=incident_id), _EventList)
     return Events(events=answer.items, has_more=answer.has_more)
+
+
+async def ionhour_list_events(api: IonhourApi, incident_id: IncidentId) -> Events:
+    """List what happened to an Ionhour incident: opened, alerts sent, acknowledged, resolved."""
+    return await read_events(api, incident_id)
 
 
 TOOLS = [read(ionhour_list_events, "List an Ionhour incident's events")]

@@ -98,6 +98,7 @@ async def unresolved_incidents(api: Api, workspace_id: int | None) -> tuple[list
         The incidents and how many there are in all.
     """
     rows: dict[int, IonhourIncident] = {}
+    total = 0
     workspace = [("workspaceId", str(workspace_id))] if workspace_id else []
     for page in range(1, 6):
         query = [*workspace, ("state", "ACTIVE"), ("page", str(page)), ("limit", "100")]
@@ -106,7 +107,8 @@ async def unresolved_incidents(api: Api, workspace_id: int | None) -> tuple[list
         rows |= {row.id: row for row in answer.items}
         if not answer.items or not answer.has_more:
             return list(rows.values()), len(rows)
-    return list(rows.values()), max(len(rows), answer.total or 0)
+        total = answer.total or 0
+    return list(rows.values()), max(len(rows), total)
 
 
 def _upper(value: object) -> object:
@@ -159,16 +161,22 @@ async def ionhour_acknowledge_incident(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, dry_run: DryRun = False
 ) -> Outcome[Acknowledgement]:
     """Acknowledge an incident as the key's owner, which stops it from paging further people."""
-    acknowledge = Write(
-        tool="ionhour_acknowledge_incident",
+    acknowledge = acknowledge_write("ionhour_acknowledge_incident", incident_id)
+    return await writer.perform(api, acknowledge, dry_run=dry_run)
+
+
+def acknowledge_write(tool: str, incident_id: int) -> Write[Acknowledgement, Acknowledgement]:
+    """Write an acknowledgement as the API wants it."""
+    return Write(
+        tool=tool,
         request=Request("POST", fill("/incidents/{incident_id}/acknowledge", incident_id=incident_id)),
         answer=Acknowledgement,
         record=Acknowledgement,
         tell=lambda answer: answer.model_copy(update={"id": incident_id}),
         repeat=Repeat.HARMLESS,
+        question=f"Acknowledge Ionhour incident {incident_id}; it pages nobody further.",
         advice={409: f"Incident {incident_id} is resolved already: there is nothing left to acknowledge."},
     )
-    return await writer.perform(api, acknowledge, dry_run=dry_run)
 
 
 TOOLS = [

@@ -8,7 +8,7 @@ from incident_mcp.deps import DryRun, IonhourApi, WriterDep
 from incident_mcp.errors import InputError
 from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing, NoteId
-from incident_mcp.models import HtmlText, Instant, Outcome, Record, html_to_text
+from incident_mcp.models import HtmlText, Instant, Outcome, Record, html_to_text, shorten
 from incident_mcp.toolset import read, write
 from incident_mcp.writes import UPDATE_SECONDS, Write
 
@@ -77,19 +77,23 @@ async def ionhour_create_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, body: Body, dry_run: DryRun = False
 ) -> Outcome[Note]:
     """Put a note on an Ionhour incident, in the name of the key's owner."""
-    note = Write(
-        tool="ionhour_create_note",
-        request=Request(
-            "POST", fill("/incident-notes/{incident_id}", incident_id=incident_id), body={"body": _body(body)}
-        ),
+    return await writer.perform(api, note_write("ionhour_create_note", api, incident_id, body), dry_run=dry_run)
+
+
+def note_write(tool: str, api: Api, incident_id: int, body: str) -> Write[Note, Note]:
+    """Write a note as the API wants it; it has no key, so after a lost reply the notes are looked through."""
+    path = fill("/incident-notes/{incident_id}", incident_id=incident_id)
+    return Write(
+        tool=tool,
+        request=Request("POST", path, body={"body": _body(body)}),
         answer=Note,
         record=Note,
         tell=lambda answer: answer,
         repeat=Repeat.NEVER,
+        question=f'Put a note on Ionhour incident {incident_id}: "{shorten(body, 200)}".',
         remembered=UPDATE_SECONDS,
         verify=lambda: _find(api, incident_id, body),
     )
-    return await writer.perform(api, note, dry_run=dry_run)
 
 
 async def ionhour_update_note(
@@ -103,6 +107,7 @@ async def ionhour_update_note(
         record=Note,
         tell=lambda answer: answer,
         repeat=Repeat.HARMLESS,
+        question=f'Replace note {note_id} on Ionhour incident {incident_id} by: "{shorten(body, 200)}".',
         advice=_NOT_AUTHOR,
     )
     return await writer.perform(api, edit, dry_run=dry_run)
@@ -119,6 +124,8 @@ async def ionhour_delete_note(
         record=Deleted,
         tell=lambda _: Deleted(incident_id=incident_id, note_id=note_id),
         repeat=Repeat.HARMLESS,
+        question=f"Delete note {note_id} on Ionhour incident {incident_id}; it is hidden from everybody.",
+        destructive=True,
         advice=_NOT_AUTHOR | {404: "If an earlier delete of it had an unknown outcome, that one did it."},
     )
     return await writer.perform(api, delete, dry_run=dry_run)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated
 
 import anyio
@@ -227,14 +228,18 @@ async def read_all(reader: _Reader, settings: AppSettings, limit: int) -> None:
     second: list[tuple[str, Callable[[], Awaitable[None]]]] = []
     if incidentio is not None and reader.open:
         await reader.attempt("updates", lambda: reader.read_updates(incidentio))
-        for row in reader.open[:limit]:
-            if row.id not in reader.updates_known:
-                second.append((f"updates of {row.reference}", lambda row=row: reader.read_updates_of(incidentio, row)))
+        second += [
+            (f"updates of {row.reference}", partial(reader.read_updates_of, incidentio, row))
+            for row in reader.open[:limit]
+            if row.id not in reader.updates_known
+        ]
     named = {alert for row in reader.open or () for alert in alerts_in(row.summary)}
     if ionhour is not None and reader.alerts is not None:
         unresolved = {alert_id(alert) for alert in reader.alerts}
-        for alert in sorted(named - unresolved, key=lambda alert: alert.number):
-            second.append((f"Ionhour incident {alert.number}", lambda alert=alert: reader.read_linked(ionhour, alert)))
+        second += [
+            (f"Ionhour incident {alert.number}", partial(reader.read_linked, ionhour, alert))
+            for alert in sorted(named - unresolved, key=lambda alert: alert.number)
+        ]
     unnamed = [alert.started_at for alert in reader.alerts or () if alert_id(alert) not in named and alert.started_at]
     if incidentio is not None and reader.open is not None and unnamed:
         second.append(("earlier incidents", lambda: reader.read_declared(incidentio, min(unnamed))))
