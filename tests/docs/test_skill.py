@@ -26,7 +26,7 @@ def commands(document: str) -> list[str]:
     return list(dict.fromkeys(line for line in lines if line.startswith("incident-mcp ")))
 
 
-@pytest.mark.parametrize("command", dict.fromkeys(commands(SKILL) + commands(README)))
+@pytest.mark.parametrize("command", dict.fromkeys(commands(SKILL) + commands(README)), ids=lambda line: line[13:60])
 def test_an_example_runs_on_the_sandbox(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
