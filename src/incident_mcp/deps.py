@@ -87,11 +87,11 @@ BothServices = Annotated[Services, Resolve(services)]
 AppSettings = Annotated[Settings, Resolve(app_settings)]
 WriterDep = Annotated[Writer, Resolve(writer)]
 
-DryRun = Annotated[bool, Field(description="Answer the exact request that would be sent, and write nothing.")]
+DryRun = Annotated[bool, Field(description="Only show the exact request.")]
 IdempotencyKey = Annotated[
     str | None,
     Field(
         min_length=1,
-        description="Sent as given; the same key never does it twice. Leave out: repeats of one call are recognised.",
+        description="Sent as given. Left out: an equal call is recognised as a repeat.",
     ),
 ]

@@ -1,5 +1,6 @@
 """What every answer is made of: tolerant in, lean out."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -169,6 +170,53 @@ def shorten(text: str, length: int, mark: str = "…") -> str:
 def cut_at(length: int, mark: str) -> AfterValidator:
     """Cut a text field of a list row."""
     return AfterValidator(lambda text: shorten(text, length, mark) if isinstance(text, str) else text)
+
+
+_NEVER_CUT = re.compile(r"(.*_)?(id|at|url|reference|permalink)")
+
+
+def tokens(told: object) -> int:
+    """Estimate what JSON costs a model: about 3 characters a token, and more where it is not ASCII."""
+    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    ascii_only = sum(character.isascii() for character in text)
+    return round(ascii_only / 3.0 + (len(text.encode("utf-8", "surrogatepass")) - ascii_only) * 0.6)
+
+
+def fit(told: Json, most: int) -> Json:
+    """Shorten the texts in the rows of a list until it costs at most about `most` tokens, and say so."""
+    if tokens(told) <= most:
+        return told
+    for length in (400, 200, 120, 80, 60, 40, 30, 20, 12, 6, 3):
+        cut = {name: _cut_rows(value, length) if isinstance(value, list) else value for name, value in told.items()}
+        if tokens(cut) <= most:
+            break
+    return {**cut, "cut": "Texts that end in … were cut to fit: get the one thing, or pass a smaller limit."}
+
+
+def _cut_rows(value: Any, length: int, name: str = "") -> Any:  # noqa: ANN401  # the JSON edge
+    if isinstance(value, str):
+        return value if _NEVER_CUT.fullmatch(name) else shorten(value, length)
+    if isinstance(value, list):
+        return [_cut_rows(item, length) for item in cast("list[object]", value)]
+    if isinstance(value, dict):
+        return {key: _cut_rows(item, length, key) for key, item in cast("Json", value).items()}
+    return value
+
+
+class Listed(Record):
+    """An answer of rows, cut to fit: a row costs at most about 80 tokens on average, 25 rows 2,000."""
+
+    has_more: bool = False
+
+    def dump(self) -> Json:
+        """Give the JSON to tell, its texts made visible and then cut."""
+        told: Json = make_visible(super().dump())
+        rows = max((len(parts(told, name)) for name in told), default=0)
+        return fit(told, self.most_tokens(rows))
+
+    def most_tokens(self, rows: int) -> int:
+        """Say what the answer may cost."""
+        return 75 * max(rows, 25)
 
 
 Name = Annotated[str, cut_at(120, "… [cut]")]

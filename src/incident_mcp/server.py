@@ -1,7 +1,7 @@
 """The MCP server: which tools, on which services, for how long."""
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -35,13 +35,19 @@ Runs incidents in incident.io and alerts in Ionhour.
 """
 
 
-def build_server(settings: Settings, network: Network | None = None, limits: Limits = DOCUMENTED) -> MCPServer[App]:
+def build_server(
+    settings: Settings,
+    network: Network | None = None,
+    limits: Limits = DOCUMENTED,
+    closed: Callable[[], None] = lambda: None,
+) -> MCPServer[App]:
     """Make the server that these settings ask for.
 
     Args:
         settings: What the environment asks for.
         network: Stands in for the network: a sandbox that somebody holds on to.
         limits: How long and how often, for each service.
+        closed: Called when no call runs any more, the journal is written and the connections are closed.
 
     Raises:
         SettingError: The settings contradict each other or name what does not exist.
@@ -59,6 +65,7 @@ def build_server(settings: Settings, network: Network | None = None, limits: Lim
                 for service in (app.incidentio, app.ionhour):
                     if service is not None:
                         await service.close()
+            closed()
 
     server = MCPServer(
         "incident-mcp",

@@ -126,7 +126,7 @@ def _shape(annotation: Any) -> tuple[Any, Any]:  # noqa: ANN401  # any annotatio
 
 
 def flatten(schema: Json) -> Json:
-    """Inline `$ref`, drop titles and null defaults, fold `T | None` to T: some hosts drop a tool over these."""
+    """Inline `$ref`, drop titles and idle defaults, fold `T | None` to T: some hosts drop a tool over these."""
     return _flat(schema, schema.get("$defs", {}))
 
 
@@ -139,7 +139,7 @@ def _flat(schema: Json, definitions: Json) -> Json:
         return _flat({name: value for name, value in schema.items() if name != "anyOf"}, definitions)
     told: Json = {}
     for name, value in schema.items():
-        if name in ("$defs", "$ref", "title") or (name == "default" and value is None):
+        if name in ("$defs", "$ref", "title") or (name == "default" and value in (None, False)):
             continue
         if name == "properties":
             told[name] = {key: _flat(item, definitions) for key, item in part(schema, name).items()}

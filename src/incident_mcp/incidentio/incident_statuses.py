@@ -7,7 +7,7 @@ from pydantic import Field
 
 from incident_mcp.deps import IncidentioApi
 from incident_mcp.http import Api
-from incident_mcp.models import Record, cut_at
+from incident_mcp.models import Listed, Record, cut_at
 from incident_mcp.toolset import read
 
 Category = Literal["triage", "declined", "merged", "canceled", "live", "learning", "closed", "paused"]
@@ -23,11 +23,10 @@ class IncidentStatus(Record):
     description: Annotated[str, cut_at(200, "… [cut]")] | None = None
 
 
-class IncidentStatuses(Record):
+class IncidentStatuses(Listed):
     """Statuses, by rank."""
 
     incident_statuses: list[IncidentStatus]
-    has_more: bool = False
 
 
 async def load_statuses(api: Api) -> list[IncidentStatus]:

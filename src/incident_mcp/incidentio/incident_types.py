@@ -5,7 +5,7 @@ from typing import Annotated
 
 from incident_mcp.deps import IncidentioApi
 from incident_mcp.http import Api
-from incident_mcp.models import Record, cut_at
+from incident_mcp.models import Listed, Record, cut_at
 from incident_mcp.toolset import read
 
 
@@ -21,11 +21,10 @@ class IncidentType(Record):
     description: Annotated[str, cut_at(200, "… [cut]")] | None = None
 
 
-class IncidentTypes(Record):
+class IncidentTypes(Listed):
     """All types."""
 
     incident_types: list[IncidentType]
-    has_more: bool = False
 
 
 async def load_types(api: Api) -> list[IncidentType]:

@@ -14,7 +14,7 @@ from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_records import Actor
 from incident_mcp.incidentio.incidents import IncidentRef, given, incident_id
 from incident_mcp.incidentio.pages import After, Limit, Page, read_pages
-from incident_mcp.models import Instant, Outcome, R, Record, cut_at, shorten
+from incident_mcp.models import Instant, Listed, Outcome, R, Record, cut_at, shorten
 from incident_mcp.toolset import read, write
 from incident_mcp.writes import UPDATE_SECONDS, Write
 
@@ -33,10 +33,17 @@ class IncidentUpdate(Record):
     created_at: Instant | None = None
 
 
-class IncidentUpdateRow(IncidentUpdate):
+class IncidentUpdateRow(Record):
     """An update in a list."""
 
+    id: str
+    incident_id: str | None = None
+    """Left out where the list is one incident's."""
     message: Annotated[str, cut_at(500, "… [cut; permalink of the incident has it whole]")] | None = None
+    status: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "name"))
+    severity: str | None = Field(default=None, validation_alias=AliasPath("new_severity", "name"))
+    updater: Actor = None
+    created_at: Instant | None = None
 
 
 class IncidentUpdateAnswer(BaseModel):
@@ -49,11 +56,10 @@ class _UpdatePage(Page):
     rows: list[IncidentUpdateRow] = Field(validation_alias="incident_updates")
 
 
-class IncidentUpdates(Record):
+class IncidentUpdates(Listed):
     """Updates, and where to go on."""
 
     incident_updates: list[IncidentUpdateRow]
-    has_more: bool
     after: str | None = None
 
 
@@ -141,6 +147,8 @@ async def incidentio_list_updates(
     query = [] if incident is None else [("incident_id", await incident_id(api, incident))]
     pages = await read_pages(api, "/v2/incident_updates", _UpdatePage, query, limit=limit, after=after)
     rows = [row for page in pages for row in page.rows]
+    if incident is not None:
+        rows = [row.model_copy(update={"incident_id": None}) for row in rows]
     return IncidentUpdates(incident_updates=rows, has_more=pages[-1].after is not None, after=pages[-1].after)
 
 

@@ -6,20 +6,22 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from incident_mcp.deps import DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.errors import InputError
-from incident_mcp.http import Api, Repeat, Request, fill
+from incident_mcp.http import Api, Query, Repeat, Request, fill
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, IncidentRow, RawIncidentAnswer, holds
 from incident_mcp.incidentio.incident_statuses import Category
-from incident_mcp.incidentio.pages import After, Limit, Page, read_pages
-from incident_mcp.models import Json, Outcome, R, Record
+from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, Page, read_pages
+from incident_mcp.models import Json, Listed, Outcome, R
 from incident_mcp.toolset import read, write
 from incident_mcp.writes import DECLARE_SECONDS, Write
 
 Mode = Literal["standard", "retrospective", "test", "tutorial"]
+MOST_LOOKED_AT = 1000
+"""Incidents whose names are looked through."""
 IncidentRef = Annotated[str, Field(min_length=1, description="INC-123, 123 or the incident's id.")]
 
 
@@ -27,14 +29,28 @@ class _IncidentPage(Page):
     rows: list[IncidentRow] = Field(validation_alias="incidents")
 
 
-class Incidents(Record):
+class _NamedRow(IncidentRow):
+    """An incident that is looked for by its name."""
+
+    id: str = Field(exclude=True)
+    whole_name: str = Field(default="", validation_alias="name", exclude=True)
+
+
+class _NamedPage(Page):
+    rows: list[_NamedRow] = Field(validation_alias="incidents")
+
+
+class Incidents(Listed):
     """Incidents, and where to go on."""
 
     incidents: list[IncidentRow]
-    has_more: bool
     after: str | None = None
     total: int | None = None
     """Of all that match, where the API tells it."""
+    looked_at: int | None = None
+    """With `name_contains`: how many incidents were looked at."""
+    looked_at_all: bool | None = None
+    """With `name_contains`: whether those were all that the other filters leave."""
 
 
 def path_id(incident: str) -> str:
@@ -77,7 +93,18 @@ Roles = Annotated[
 Timestamps = Annotated[
     dict[str, str] | None, Field(description='Timestamp to instant: {"Impact started": "2026-11-21T03:12:00Z"}.')
 ]
-Day = Annotated[str | None, Field(pattern=r"^\d{4}-\d{2}-\d{2}(T.+)?$", description="Date or RFC 3339 instant.")]
+
+
+def _day(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T\S+)?", value):
+        raise ValueError("takes a date like 2026-11-21, or an instant like 2026-11-21T03:12:00Z")
+    return value
+
+
+NameContains = Annotated[
+    str | None, Field(min_length=1, description="Part of the name; looks through up to 1,000, says how many.")
+]
+Day = Annotated[str | None, AfterValidator(_day), Field(description="Date or RFC 3339 instant.")]
 
 
 async def incidentio_list_incidents(
@@ -101,6 +128,7 @@ async def incidentio_list_incidents(
     sort_by: Annotated[
         Literal["created_at_newest_first", "created_at_oldest_first"], Field(description="Order.")
     ] = "created_at_newest_first",
+    name_contains: NameContains = None,
     limit: Limit = 25,
     after: After = None,
 ) -> Incidents:
@@ -129,6 +157,8 @@ async def incidentio_list_incidents(
         }
     )
     query += [*dates.items(), ("sort_by", sort_by)]
+    if name_contains is not None:
+        return await _search(api, query, name_contains, limit=limit, after=after)
     pages = await read_pages(api, "/v2/incidents", _IncidentPage, query, limit=limit, after=after)
     last = pages[-1]
     return Incidents(
@@ -136,6 +166,27 @@ async def incidentio_list_incidents(
         has_more=last.after is not None,
         after=last.after,
         total=last.total,
+    )
+
+
+async def _search(api: Api, query: Query, words: str, *, limit: int, after: str | None) -> Incidents:
+    """Look through the names of up to 1,000 incidents, for the API has no filter for that."""
+    found: list[_NamedRow] = []
+    looked_at = 0
+    while True:
+        (page,) = await read_pages(api, "/v2/incidents", _NamedPage, query, limit=MOST_A_PAGE, after=after)
+        looked_at += len(page.rows)
+        found += [row for row in page.rows if words.strip().casefold() in row.whole_name.casefold()]
+        after = page.after
+        if after is None or len(found) > limit or looked_at >= MOST_LOOKED_AT:
+            break
+    return Incidents(
+        incidents=[*found[:limit]],
+        has_more=len(found) > limit or after is not None,
+        # The API's cursor is the id of the last record.
+        after=found[limit - 1].id if len(found) > limit else after,
+        looked_at=looked_at,
+        looked_at_all=after is None,
     )
 
 

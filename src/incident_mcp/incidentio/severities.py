@@ -5,7 +5,7 @@ from typing import Annotated
 
 from incident_mcp.deps import IncidentioApi
 from incident_mcp.http import Api
-from incident_mcp.models import Record, cut_at
+from incident_mcp.models import Listed, Record, cut_at
 from incident_mcp.toolset import read
 
 
@@ -19,11 +19,10 @@ class Severity(Record):
     description: Annotated[str, cut_at(200, "… [cut]")] | None = None
 
 
-class Severities(Record):
+class Severities(Listed):
     """All severities, the least severe first."""
 
     severities: list[Severity]
-    has_more: bool = False
 
 
 async def load_severities(api: Api) -> list[Severity]:

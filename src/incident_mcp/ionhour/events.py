@@ -5,7 +5,7 @@ from typing import Annotated
 from incident_mcp.deps import IonhourApi
 from incident_mcp.http import Api, fill
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing
-from incident_mcp.models import Instant, Record, cut_at
+from incident_mcp.models import Instant, Listed, cut_at
 from incident_mcp.toolset import read
 
 
@@ -21,11 +21,10 @@ class _EventList(Listing):
     items: list[Event]
 
 
-class Events(Record):
+class Events(Listed):
     """An incident's events."""
 
     events: list[Event]
-    has_more: bool
 
 
 async def read_events(api: Api, incident_id: int) -> Events:

@@ -1,5 +1,6 @@
 """Ionhour incidents: what its checks raise; list, get, acknowledge."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, AliasPath, BeforeValidator, Field
@@ -7,9 +8,12 @@ from pydantic import AliasChoices, AliasPath, BeforeValidator, Field
 from incident_mcp.deps import AppSettings, DryRun, IonhourApi, WriterDep
 from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing
-from incident_mcp.models import HtmlText, Instant, Name, Outcome, Record
+from incident_mcp.models import HtmlText, Instant, Listed, Name, Outcome
 from incident_mcp.toolset import read, write
 from incident_mcp.writes import Write
+
+MOST_LOOKED_AT = 1000
+"""Incidents whose titles are looked through."""
 
 
 class IonhourIncident(IonhourRecord):
@@ -65,15 +69,18 @@ class _IncidentPage(Listing):
     total: int | None = None
 
 
-class IonhourIncidents(Record):
+class IonhourIncidents(Listed):
     """Incidents, and the next page if there is one."""
 
     incidents: list[IonhourIncidentRow]
-    has_more: bool
     page: int | None = None
     """The next page."""
     total: int | None = None
     """Of all that match."""
+    looked_at: int | None = None
+    """With `name_contains`: how many incidents were looked at."""
+    looked_at_all: bool | None = None
+    """With `name_contains`: whether those were all that the other filters leave."""
 
 
 class Acknowledgement(IonhourRecord):
@@ -84,6 +91,16 @@ class Acknowledgement(IonhourRecord):
     state: str | None = None
     acknowledged_by: int | None = None
     acknowledged_at: Instant | None = None
+
+
+class _NamedRow(IonhourIncidentRow):
+    """An incident that is looked for by its title."""
+
+    whole_title: str = Field(default="", validation_alias="title", exclude=True)
+
+
+class _NamedPage(Listing):
+    items: list[_NamedRow]
 
 
 class _WholePage(Listing):
@@ -127,7 +144,11 @@ async def ionhour_list_incidents(
     project_id: Annotated[int | None, Field(ge=1, description="Only this project.")] = None,
     check_id: Annotated[int | None, Field(ge=1, description="Only this check.")] = None,
     workspace_id: Annotated[int | None, Field(ge=1, description="Left out: the key's.")] = None,
-    page: Annotated[int, Field(ge=1, description="Page to read.")] = 1,
+    name_contains: Annotated[
+        str | None,
+        Field(min_length=1, description="Part of the title; looks through up to 1,000, says how many."),
+    ] = None,
+    page: Annotated[int, Field(ge=1, description="Page to read; without name_contains.")] = 1,
     limit: Annotated[int, Field(ge=1, le=100, description="Rows a page.")] = 20,
 ) -> IonhourIncidents:
     """List Ionhour incidents. No active ones does not mean healthy: maintenance and paused checks raise none."""
@@ -141,6 +162,8 @@ async def ionhour_list_incidents(
         "limit": limit,
     }
     query = [(name, str(value)) for name, value in filters.items() if value is not None]
+    if name_contains is not None:
+        return await _search(api, query, name_contains, monitoring=state == "MONITORING", limit=limit)
     answer = await api.get("/incidents", _IncidentPage, query)
     rows = [row for row in answer.items if state != "MONITORING" or row.state == "MONITORING"]
     more = bool(answer.items) and answer.has_more
@@ -149,6 +172,30 @@ async def ionhour_list_incidents(
         has_more=more,
         page=page + 1 if more else None,
         total=None if state == "MONITORING" else answer.total,
+    )
+
+
+async def _search(
+    api: Api, query: Sequence[tuple[str, str]], words: str, *, monitoring: bool, limit: int
+) -> IonhourIncidents:
+    """Look through the titles of up to 1,000 incidents, for the API has no filter for that."""
+    filters = [pair for pair in query if pair[0] not in ("page", "limit")]
+    found: dict[int, IonhourIncidentRow] = {}
+    looked_at, more = 0, True
+    for page in range(1, MOST_LOOKED_AT // 100 + 1):
+        answer = await api.get("/incidents", _NamedPage, [*filters, ("page", str(page)), ("limit", "100")])
+        looked_at += len(answer.items)
+        for row in answer.items:
+            if words.strip().casefold() in row.whole_title.casefold() and (not monitoring or row.state == "MONITORING"):
+                found[row.id] = row
+        more = bool(answer.items) and answer.has_more
+        if not more or len(found) > limit:
+            break
+    return IonhourIncidents(
+        incidents=[*found.values()][:limit],
+        has_more=len(found) > limit or more,
+        looked_at=looked_at,
+        looked_at_all=not more,
     )
 
 

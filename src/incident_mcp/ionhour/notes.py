@@ -8,7 +8,7 @@ from incident_mcp.deps import DryRun, IonhourApi, WriterDep
 from incident_mcp.errors import InputError
 from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing, NoteId
-from incident_mcp.models import HtmlText, Instant, Outcome, Record, html_to_text, shorten
+from incident_mcp.models import HtmlText, Instant, Listed, Outcome, Record, html_to_text, shorten
 from incident_mcp.toolset import read, write
 from incident_mcp.writes import UPDATE_SECONDS, Write
 
@@ -34,11 +34,10 @@ class _NoteList(Listing):
     items: list[Note]
 
 
-class Notes(Record):
+class Notes(Listed):
     """An incident's notes."""
 
     notes: list[Note]
-    has_more: bool
 
 
 class Deleted(Record):

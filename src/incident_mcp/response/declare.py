@@ -137,7 +137,7 @@ async def _confirmed(
 
 
 async def _look(incidentio: Api, ionhour: Api, number: int) -> _Alert:
-    """Read an alert, and whether it is declared: by its notes, else by the summaries of the incidents since it began."""
+    """Read an alert, and whether it is declared: by its notes, else by summaries of the incidents since it began."""
     alert = await ionhour.get(fill("/incidents/{incident_id}", incident_id=number), IonhourIncident)
     if not alert.public_id:
         raise InputError(f"Ionhour incident {alert.id} has no public id, which makes its declaration unique. Not sent.")

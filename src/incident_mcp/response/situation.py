@@ -14,7 +14,7 @@ from incident_mcp.http import Api, fill
 from incident_mcp.incidentio.incident_records import Actor, lead_of
 from incident_mcp.incidentio.pages import Page, read_pages
 from incident_mcp.ionhour.incidents import IonhourIncident, unresolved_incidents
-from incident_mcp.models import Record, shorten
+from incident_mcp.models import Listed, Record, shorten
 from incident_mcp.response.links import AlertId, LinkedIncident, alert_id, alerts_in, declared_since
 from incident_mcp.toolset import read
 
@@ -105,7 +105,7 @@ class Gaps(Record):
     no_recent_update: list[str] | None = None
 
 
-class Situation(Record):
+class Situation(Listed):
     """What is open in both services, what belongs together, and what is missing."""
 
     as_of: str
@@ -117,6 +117,10 @@ class Situation(Record):
     gaps: Gaps | None = None
     problems: list[str] | None = None
     """What could not be read."""
+
+    def most_tokens(self, rows: int) -> int:
+        """Say what the answer may cost: 2,500 tokens for 20 of each."""
+        return 125 * max(rows, 20)
 
 
 def ago(seconds: float) -> str:
@@ -351,6 +355,7 @@ async def situation(
         incidents_not_shown=len(reader.open or ()) - len(shown) or None,
         ionhour_incidents=None if reader.alerts is None else [_alert(reader, alert) for alert in alerts],
         ionhour_incidents_not_shown=reader.alerts_total - len(alerts) or None,
+        has_more=len(reader.open or ()) > limit or reader.alerts_total > limit,
         links=links or None,
         gaps=_gaps(reader, shown, links, timedelta(minutes=settings.stale_minutes)),
         problems=reader.problems or None,

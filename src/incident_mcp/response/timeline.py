@@ -16,7 +16,7 @@ from incident_mcp.incidentio.pages import Page, read_pages
 from incident_mcp.ionhour.events import read_events
 from incident_mcp.ionhour.incidents import IonhourIncident
 from incident_mcp.ionhour.notes import read_notes
-from incident_mcp.models import Record, cut_at, to_second
+from incident_mcp.models import Listed, Record, cut_at, to_second
 from incident_mcp.response.links import (
     AlertId,
     LinkedIncident,
@@ -45,7 +45,7 @@ class TimelineEntry(Record):
     severity: str | None = None
 
 
-class Timeline(Record):
+class Timeline(Listed):
     """What happened, oldest first."""
 
     incident: str | None = None
@@ -54,7 +54,6 @@ class Timeline(Record):
     known_by: str | None = None
     """How it is known that they belong together."""
     entries: list[TimelineEntry]
-    has_more: bool
     after: str | None = None
     problems: list[str] | None = None
     """What could not be read."""
