@@ -57,7 +57,8 @@ class AuditLog:
 
 
 def _write(file: BinaryIO, entry: Json, previous: str) -> str:
-    line = json.dumps({**entry, "previous": previous}, ensure_ascii=False, separators=(",", ":")).encode()
+    # In ASCII: exact, and a text-direction character cannot make a line read as another one.
+    line = json.dumps({**entry, "previous": previous}, separators=(",", ":")).encode()
     file.seek(0, os.SEEK_END)
     file.write(line + b"\n")
     file.flush()
@@ -90,22 +91,40 @@ def _tail(file: BinaryIO, size: int) -> bytes:
         step *= 4
 
 
-def verify(path: Path) -> str | None:
+@dataclass(frozen=True)
+class Verified:
+    """What a check of a log found."""
+
+    lines: int
+    """Whole, unchanged ones from the first on."""
+    problem: str | None = None
+    """What is wrong with the first bad line, by number; None when the log is intact."""
+
+
+def verify(path: Path) -> Verified:
     """Check a log.
 
-    Returns:
-        None when it is intact, else what is wrong with the first bad line, by number.
+    Raises:
+        OSError: It cannot be read.
     """
-    previous = NO_LINE
+    previous, lines = NO_LINE, 0
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return f"line {number} is cut (the next start of the server mends it)"
-            try:
-                entry: Any = json.loads(line)
-            except ValueError:
-                return f"line {number} is no JSON"
-            if not isinstance(entry, dict) or cast("Json", entry).get("previous") != previous:
-                return f"line {number} does not follow the line before: one of the two was changed, or one is missing"
+        for line in file:
+            problem = _problem(line, previous)
+            if problem is not None:
+                return Verified(lines, f"line {lines + 1} {problem}")
             previous = hashlib.sha256(line[:-1]).hexdigest()
+            lines += 1
+    return Verified(lines)
+
+
+def _problem(line: bytes, previous: str) -> str | None:
+    if not line.endswith(b"\n"):
+        return "is cut (the next start of the server mends it)"
+    try:
+        entry: Any = json.loads(line)
+    except ValueError:
+        return "is no JSON"
+    if not isinstance(entry, dict) or cast("Json", entry).get("previous") != previous:
+        return "does not follow the line before: one of the two was changed, or one is missing"
     return None

@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from incident_mcp import __version__
@@ -55,6 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("pairs", nargs="*", metavar="key=value", help="arguments; lists and objects as JSON")
     call.add_argument("--json", metavar="OBJECT", help="the arguments as one JSON object, instead of pairs")
     call.set_defaults(command="call")
+    audit = commands.add_parser("audit", help="check the audit log that INCIDENT_MCP_AUDIT_LOG names")
+    verify = audit.add_subparsers(required=True, metavar="verify").add_parser(
+        "verify", help="say that a log is intact, or name its first bad line"
+    )
+    verify.add_argument("file", metavar="FILE", type=Path)
+    verify.set_defaults(command="audit")
     return parser
 
 
@@ -82,10 +89,25 @@ def _call(options: argparse.Namespace) -> int:
     return call(_settings(options), options.tool, options.pairs, options.json)
 
 
+def _audit(options: argparse.Namespace) -> int:
+    from incident_mcp.audit import verify  # noqa: PLC0415
+
+    try:
+        found = verify(options.file)
+    except OSError as error:
+        print(f"incident-mcp audit verify: {error}", file=sys.stderr)
+        return 2
+    if found.problem:
+        print(f"{options.file}: {found.problem}.")
+        return 1
+    print(f"{options.file}: intact, {found.lines} lines.")
+    return 0
+
+
 def _settings(options: argparse.Namespace) -> "Settings":
     from incident_mcp.settings import Settings  # noqa: PLC0415
 
     return Settings.from_env(os.environ, sandbox=options.sandbox)
 
 
-_COMMANDS = {"stdio": _stdio, "demo": _demo, "tools": _tools, "call": _call}
+_COMMANDS = {"stdio": _stdio, "demo": _demo, "tools": _tools, "call": _call, "audit": _audit}
