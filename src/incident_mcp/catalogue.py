@@ -1,5 +1,7 @@
 """Which tools there are, in the order in which they are listed."""
 
+import re
+
 from incident_mcp.errors import SettingError
 from incident_mcp.incidentio import (
     incident_close,
@@ -43,9 +45,9 @@ def select(settings: Settings) -> list[ToolSpec]:
     """
     unknown = [name for name in settings.toolsets if name not in (*TOOLSETS, "all")]
     if unknown:
-        raise SettingError(
-            f"INCIDENT_MCP_TOOLSETS: there is no {', '.join(unknown)}. There are: {', '.join(TOOLSETS)}, all."
-        )
+        # A word is repeated; anything else may be a key that was pasted into the wrong variable.
+        named = ", ".join(name if re.fullmatch("[a-z]{1,20}", name) else "such name" for name in unknown)
+        raise SettingError(f"INCIDENT_MCP_TOOLSETS: there is no {named}. There are: {', '.join(TOOLSETS)}, all.")
     return [tool for tool in TOOLS if _offered(tool, settings)]
 
 

@@ -87,17 +87,18 @@ def _key(env: Mapping[str, str], name: str) -> SecretStr | None:
     return SecretStr(value)
 
 
+# None of these repeats the value: it may be a key that was pasted into the wrong variable.
 def _number(env: Mapping[str, str], name: str, default: int) -> int:
     value = env.get(name, str(default))
     if not re.fullmatch(r"[0-9]{1,18}", value):
-        raise SettingError(f"{name} takes a whole number, not {value!r}.")
+        raise SettingError(f"{name} takes a whole number.")
     return int(value)
 
 
 def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     value = env.get(name, choices[0]).lower()
     if value not in choices:
-        raise SettingError(f"{name} takes one of {', '.join(choices)}, not {value!r}.")
+        raise SettingError(f"{name} takes one of {', '.join(choices)}.")
     return value
 
 
@@ -108,7 +109,7 @@ def _path(env: Mapping[str, str], name: str) -> Path | None:
 def _switch(env: Mapping[str, str], name: str) -> bool:
     value = env.get(name, "0").lower()
     if value not in _YES + _NO:
-        raise SettingError(f"{name} takes one of {', '.join(_YES + _NO)}, not {value!r}.")
+        raise SettingError(f"{name} takes one of {', '.join(_YES + _NO)}.")
     return value in _YES
 
 

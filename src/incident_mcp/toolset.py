@@ -73,7 +73,7 @@ class HouseTool(Tool):
             if isinstance(error.__cause__, ValidationError):
                 raise ToolError(self._explain(error.__cause__)) from error.__cause__
             if isinstance(error.__cause__, ToolError):
-                raise self._concluded(error.__cause__) from None
+                raise ToolError(make_visible(str(self._concluded(error.__cause__)))) from None
             raise
 
     def _concluded(self, error: ToolError) -> ToolError:
