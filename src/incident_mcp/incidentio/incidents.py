@@ -69,7 +69,7 @@ async def incident_id(api: Api, incident: str) -> str:
     """Give an incident's id: bodies and filters take nothing else, a filter answers an empty list for a number."""
     at = path_id(incident)
     fill("{incident}", incident=at)
-    return (await read_incident(api, at)).id if at.isdigit() else at
+    return (await read_incident(api, at)).id if at.isascii() and at.isdigit() else at
 
 
 def given(**fields: Any) -> Json:  # noqa: ANN401  # the JSON edge
