@@ -162,8 +162,10 @@ class Writer:
             if known and known.state != "done" and isinstance(failure, ServiceError) and failure.outcome != _UNKNOWN:
                 failure.conclude(_STILL_OPEN)
             late = isinstance(failure, NoAnswer) and failure.late
-            open_still = known is not None or isinstance(failure, NoAnswer)
-            await (journal.unknown(intent, may_land=may_land * late) if open_still else journal.forget(intent))
+            if known is None and not isinstance(failure, NoAnswer):
+                await journal.forget(intent)
+            else:
+                await journal.unknown(intent, may_land=may_land if late else known.may_land if known else 0)
             raise
         except BaseException:
             with anyio.CancelScope(shield=True):
