@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incident_mcp.models import HtmlText, Instant, Name, Outcome, Planned, Record, cut_at, make_visible, shorten
+from incident_mcp.models import (
+    HtmlText,
+    Instant,
+    Listed,
+    Name,
+    Outcome,
+    Planned,
+    Record,
+    cut_at,
+    make_visible,
+    shorten,
+    tokens,
+)
 
 
 class Thing(Record):
@@ -16,6 +28,10 @@ class Thing(Record):
     text: Annotated[str, cut_at(10, "… [cut]")] | None = None
     summary: HtmlText | None = None
     at: Instant | None = None
+
+
+class Things(Listed):
+    things: list[Thing]
 
 
 INSTANTS = {
@@ -104,3 +120,22 @@ def test_whatever_is_told_can_be_written_as_json_in_utf_8(value):
 @given(st.text(st.sampled_from("<>/abp&; \n\"'=!-") | st.characters(), max_size=60))
 def test_no_text_makes_reading_html_fail(text):
     assert isinstance(Thing(id="1", summary=text).summary, str)
+
+
+def test_a_list_that_fits_is_told_whole():
+    things = [Thing(id=str(number), name="n" * 100) for number in range(25)]
+    told = Things(things=things).dump()
+    assert "cut" not in told
+    assert told["things"][24] == {"id": "24", "name": "n" * 100}
+
+
+@settings(derandomize=True)
+@given(st.lists(st.text(max_size=2000), min_size=1, max_size=40), st.sampled_from(["", "\u58f2\u4e0a", "\u202e"]))
+def test_a_list_is_cut_to_what_it_may_cost_says_so_and_keeps_every_row_and_id(texts, more):
+    things = [Thing(id=f"id-{number}-{'x' * 30}", summary=text + more) for number, text in enumerate(texts)]
+    whole = Things(things=things)
+    told = whole.dump()
+    assert [row["id"] for row in told["things"]] == [thing.id for thing in things]
+    assert ("cut" in told) or told["things"] == make_visible([thing.dump() for thing in things])
+    if "cut" in told:
+        assert tokens({"has_more": False, "things": told["things"]}) <= whole.most_tokens(len(things))

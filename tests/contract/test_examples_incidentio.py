@@ -47,7 +47,7 @@ OPTIONAL = {
     "has_debrief": False,
 }
 LEAN = {key: value for key, value in INCIDENT.items() if key not in ("creator", "roles", "custom_fields")}
-ROW = {key: INCIDENT[key] for key in ("reference", "name", "status", "status_category", "created_at", "updated_at")}
+ROW = {key: INCIDENT[key] for key in ("reference", "name", "status", "status_category", "created_at")}
 UPDATE = {
     "id": "01FCNDV6P870EA6S7TK1DSYDG0",
     "incident_id": "01FCNDV6P870EA6S7TK1DSYDG0",
@@ -61,6 +61,8 @@ UPDATE_OPTIONAL = {
     "updater": "Lisa Karlin Curtis",
     "merged_into_incident_id": "01FCNDV6P870EA6S7TK1DSYDG0",
 }
+UPDATE_ROW = {key: value for key, value in UPDATE.items() if key != "status_category"}
+UPDATE_ROW_OPTIONAL = {key: UPDATE_OPTIONAL[key] for key in ("message", "severity", "updater")}
 SEVERITY = {
     "id": "01FCNDV6P870EA6S7TK1DSYDG0",
     "name": "Minor",
@@ -169,11 +171,11 @@ CASES: list[tuple[str, dict[str, Any], str, str, type, dict[str, Any], dict[str,
         "/v2/incident_updates",
         models.IncidentUpdatesListResultV2,
         {
-            "incident_updates": [UPDATE | UPDATE_OPTIONAL],
+            "incident_updates": [UPDATE_ROW | UPDATE_ROW_OPTIONAL],
             "has_more": True,
             "after": "01FCNDV6P870EA6S7TK1DSYDG0",
         },
-        {"incident_updates": [UPDATE], "has_more": False},
+        {"incident_updates": [UPDATE_ROW], "has_more": False},
     ),
 ]
 

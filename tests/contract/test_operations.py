@@ -11,7 +11,8 @@ from tests.account import INCIDENT
 
 pytestmark = pytest.mark.anyio
 
-# What the operations pages document, and the lists that turn names into ids, of the vendor's own document.
+# What the operations pages document; of the vendor's own document, the lists that turn names into ids and the two
+# that an incident's story is read from.
 DOCUMENTED = {
     "GET /v1/severities",
     "GET /v1/incident_statuses",
@@ -26,6 +27,8 @@ DOCUMENTED = {
     "GET /v1/custom_field_options",
     "GET /v2/incident_roles",
     "GET /v2/incident_timestamps",
+    "GET /v2/incident_timeline_items",
+    "GET /v1/incident_attachments",
     "GET /api/incidents",
     "GET /api/incidents/{}",
     "POST /api/incidents/{}/acknowledge",
@@ -37,6 +40,10 @@ DOCUMENTED = {
 }
 ULID = INCIDENT["INC-114"]
 CALLS = (
+    ("situation", {}),
+    ("incident_timeline", {"incident": "INC-114"}),
+    ("incident_timeline", {"incident": "INC-116"}),
+    ("declare_from_ionhour", {"ionhour_incident_id": 4514, "acknowledge": True}),
     ("incidentio_list_severities", {}),
     ("incidentio_list_statuses", {}),
     ("incidentio_list_types", {}),

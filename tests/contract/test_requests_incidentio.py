@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from incident_io.api.custom_field_options_v1 import custom_field_options_v1_list
 from incident_io.api.custom_fields_v2 import custom_fields_v2_list
+from incident_io.api.incident_attachments_v1 import incident_attachments_v1_list
 from incident_io.api.incident_roles_v2 import incident_roles_v2_list
 from incident_io.api.incident_statuses_v1 import incident_statuses_v1_list
+from incident_io.api.incident_timeline_items_v2 import incident_timeline_items_v2_list
 from incident_io.api.incident_timestamps_v2 import incident_timestamps_v2_list
 from incident_io.api.incident_types_v1 import incident_types_v1_list
 from incident_io.api.incident_updates_v2 import incident_updates_v2_create, incident_updates_v2_list
@@ -22,6 +24,7 @@ from incident_io.models import (
     IncidentsCreatePayloadV2Mode,
     IncidentsCreatePayloadV2Visibility,
     IncidentsEditPayloadV2,
+    IncidentStatusV1Category,
     IncidentsV2ListCreatedAt,
     IncidentsV2ListCustomField,
     IncidentsV2ListIncidentType,
@@ -31,7 +34,6 @@ from incident_io.models import (
     IncidentsV2ListStatus,
     IncidentsV2ListStatusCategory,
     IncidentsV2ListUpdatedAt,
-    IncidentStatusV1Category,
     IncidentTimestampValuePayloadV2,
     IncidentUpdatesCreatePayloadV2,
     UserReferencePayloadV2,
@@ -52,7 +54,9 @@ FIELDS_GIVEN = {
     FIELD["Affected product"]: ["product-payouts"],
 }
 FIELDS_SENT = [
-    CustomFieldEntryPayloadV2(custom_field_id=FIELD[name], values=[CustomFieldValuePayloadV2(**value) for value in values])
+    CustomFieldEntryPayloadV2(
+        custom_field_id=FIELD[name], values=[CustomFieldValuePayloadV2(**value) for value in values]
+    )
     for name, values in (
         ("Affected team", [{"value_option_id": OPTION["Payments"]}]),
         ("Affected services", [{"value_option_id": OPTION["webhooks"]}, {"value_option_id": OPTION["search"]}]),
@@ -106,9 +110,7 @@ CASES: list[tuple[str, dict[str, Any], Wire]] = [
     (
         "incidentio_list_incidents",
         {"limit": 7, "after": INC, "sort_by": "created_at_oldest_first"},
-        built(
-            incidents_v2_list, page_size=7, after=INC, sort_by=IncidentsV2ListSortBy.CREATED_AT_OLDEST_FIRST
-        ),
+        built(incidents_v2_list, page_size=7, after=INC, sort_by=IncidentsV2ListSortBy.CREATED_AT_OLDEST_FIRST),
     ),
     (
         "incidentio_list_incidents",
@@ -146,7 +148,9 @@ CASES: list[tuple[str, dict[str, Any], Wire]] = [
                     FIELD["Affected product"]: {"one_of": [ENTRY["Payouts"]]},
                 }
             ),
-            created_at=IncidentsV2ListCreatedAt.from_dict({"gte": ["2026-11-01"], "lte": ["2026-11-21T03:00:00+01:00"]}),
+            created_at=IncidentsV2ListCreatedAt.from_dict(
+                {"gte": ["2026-11-01"], "lte": ["2026-11-21T03:00:00+01:00"]}
+            ),
             updated_at=IncidentsV2ListUpdatedAt.from_dict({"gte": ["2026-11-02"], "lte": ["2026-11-20T03:00:00Z"]}),
         ),
     ),
@@ -279,8 +283,10 @@ LOOKUPS = {
 OPERATIONS = (
     custom_field_options_v1_list,
     custom_fields_v2_list,
+    incident_attachments_v1_list,
     incident_roles_v2_list,
     incident_statuses_v1_list,
+    incident_timeline_items_v2_list,
     incident_timestamps_v2_list,
     incident_types_v1_list,
     incident_updates_v2_create,
@@ -330,6 +336,16 @@ async def test_every_look_up_of_a_name_is_the_one_that_the_vendors_sdk_builds(co
     assert options == [
         built(custom_field_options_v1_list, custom_field_id=FIELD[name], page_size=250)
         for name in ("Affected team", "Affected services")
+    ]
+
+
+async def test_the_story_of_an_incident_is_read_as_the_vendors_sdk_reads_it(connect, box):
+    async with connect() as call:
+        await call.ok("incident_timeline", incident="INC-116")
+    assert [sent(request) for request in box.requests if request.service == "incidentio"][1:] == [
+        built(incident_attachments_v1_list, incident_id=INCIDENT["INC-116"]),
+        built(incident_updates_v2_list, incident_id=INCIDENT["INC-116"], page_size=250),
+        built(incident_timeline_items_v2_list, incident_id=INCIDENT["INC-116"], page_size=250),
     ]
 
 

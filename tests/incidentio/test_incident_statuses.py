@@ -22,7 +22,11 @@ async def test_statuses_come_by_rank_with_their_categories(call, box):
 
 @pytest.mark.parametrize(
     ("category", "names"),
-    [("live", ["Investigating", "Fixing", "Monitoring"]), ("learning", ["Documenting", "Reviewing"]), ("closed", ["Closed"])],
+    [
+        ("live", ["Investigating", "Fixing", "Monitoring"]),
+        ("learning", ["Documenting", "Reviewing"]),
+        ("closed", ["Closed"]),
+    ],
 )
 async def test_a_category_picks_its_statuses(call, category, names):
     told = await call.ok(LIST, category=category)

@@ -61,7 +61,8 @@ async def test_a_dry_run_posts_nothing(call, box):
 @pytest.mark.parametrize("spelling", ["INC-114", "114", ULID])
 async def test_the_updates_of_one_incident_are_listed_by_any_spelling(call, box, spelling):
     told = await call.ok(LIST, incident=spelling)
-    assert {row["incident_id"] for row in told["incident_updates"]} == {ULID}
+    assert len(told["incident_updates"]) == 3
+    assert not any("incident_id" in row for row in told["incident_updates"])
     assert box.requests[-1].query == [("incident_id", ULID), ("page_size", "25")]
     assert told["incident_updates"][0]["updater"] == "Sam Okafor"
     assert "has_more" in told
@@ -70,11 +71,13 @@ async def test_the_updates_of_one_incident_are_listed_by_any_spelling(call, box,
 async def test_without_an_incident_the_updates_of_all_are_listed(call, box):
     told = await call.ok(LIST, limit=100)
     assert len(told["incident_updates"]) == len(box.incidentio.updates)
+    assert all(row["incident_id"] for row in told["incident_updates"])
 
 
 async def test_a_long_message_is_cut_in_the_list_with_a_mark_that_says_so(call, box):
-    box.incidentio.updates[-1]["message"] = "x" * 3000
-    told = await call.ok(LIST, limit=100)
-    (cut,) = [row["message"] for row in told["incident_updates"] if row.get("message", "").startswith("xxx")]
-    assert len(cut) == 500
-    assert "cut" in cut[-70:]
+    (newest, *_) = [row for row in reversed(box.incidentio.updates) if row["incident_id"] == ULID]
+    newest["message"] = "x" * 3000
+    told = await call.ok(LIST, incident="114")
+    message = told["incident_updates"][0]["message"]
+    assert len(message) == 500
+    assert "cut" in message[-70:]

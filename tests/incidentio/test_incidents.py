@@ -182,13 +182,12 @@ async def test_an_empty_summary_clears_it(call, box):
     assert "summary" not in edited
 
 
-@pytest.mark.parametrize(("tool", "arguments", "path", "body"), WRITES)
-async def test_a_dry_run_answers_the_exact_request_and_writes_nothing(call, box, tool, arguments, path, body):
+@pytest.mark.parametrize("case", WRITES, ids=[case[0] for case in WRITES])
+async def test_a_dry_run_answers_the_exact_request_and_writes_nothing(call, box, case):
+    tool, arguments, path, body = case
     told = await call.ok(tool, **arguments, dry_run=True)
-    assert told == {
-        "dry_run": True,
-        "would_send": {"service": "incident.io", "method": "POST", "path": path, "body": body},
-    }
+    request = {"service": "incident.io", "method": "POST", "path": path, "body": body}
+    assert told == {"dry_run": True, "would_send": request}
     assert not box.writes()
     await call.ok(tool, **arguments)
     (write,) = box.writes()
@@ -199,3 +198,22 @@ async def test_hidden_characters_in_an_answer_are_shown(call, box):
     box.incidentio.incidents[-1]["name"] = "safe\u202eetirw"
     told = await call.ok(LIST, limit=1)
     assert told["incidents"][0]["name"] == "safe<U+202E>etirw"
+
+
+async def test_a_part_of_a_name_in_any_case_finds_it_and_says_how_many_were_looked_at(call):
+    told = await call.ok(LIST, name_contains="IS DOWN")
+    assert {row["reference"] for row in told["incidents"]} == {"INC-108", "INC-116"}
+    assert (told["looked_at"], told["looked_at_all"], told["has_more"]) == (15, True, False)
+    assert (await call.ok(LIST, name_contains="is down", status_category=["live"]))["looked_at"] == 5
+
+
+async def test_a_search_by_name_goes_on_where_it_ended(call):
+    everything = await call.ok(LIST, name_contains="e")
+    seen, after = [], {}
+    while True:
+        told = await call.ok(LIST, name_contains="e", limit=2, **after)
+        seen += told["incidents"]
+        if not told["has_more"]:
+            break
+        after = {"after": told["after"]}
+    assert seen == everything["incidents"]

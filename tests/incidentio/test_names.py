@@ -114,7 +114,9 @@ async def test_ten_concurrent_callers_share_one_request_and_so_do_later_ones(cal
     await call.ok(LIST, severity_gte="minor", custom_fields={"Affected team": ["Payments"]})
     paths = [request.path for request in box.requests]
     assert paths.count("/v2/incidents") == 11
-    assert [paths.count(path) for path in ("/v1/severities", "/v2/custom_fields", "/v1/custom_field_options")] == [1] * 3
+    assert [paths.count(path) for path in ("/v1/severities", "/v2/custom_fields", "/v1/custom_field_options")] == [
+        1
+    ] * 3
 
 
 async def test_a_name_not_found_is_looked_for_once_more_in_a_fresh_list(call, box):

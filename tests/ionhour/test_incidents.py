@@ -62,9 +62,7 @@ def bulk() -> Sandbox:
     return Sandbox(now=NOW, bulk=112)
 
 
-@settings(
-    deadline=None, derandomize=True, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(deadline=None, derandomize=True, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(limit=st.integers(3, 100))
 async def test_pages_of_any_size_add_up(call, box, limit):
     seen, page = [], 1

@@ -75,11 +75,11 @@ async def test_a_note_that_does_not_exist_is_said_not_to(call):
     assert "Note with ID 99 not found" in await call.error(DELETE, incident_id=4512, note_id=99)
 
 
-@pytest.mark.parametrize(("tool", "arguments", "method", "path", "body"), PLANS)
-async def test_a_dry_run_answers_the_exact_request_and_writes_nothing(call, box, tool, arguments, method, path, body):
-    told = await call.ok(tool, **arguments, dry_run=True)
-    expected = {"service": "Ionhour", "method": method, "path": path}
-    assert told == {"dry_run": True, "would_send": expected | ({"body": body} if body else {})}
+async def test_a_dry_run_answers_the_exact_request_and_writes_nothing(call, box):
+    for tool, arguments, method, path, body in PLANS:
+        told = await call.ok(tool, **arguments, dry_run=True)
+        expected = {"service": "Ionhour", "method": method, "path": path}
+        assert told == {"dry_run": True, "would_send": expected | ({"body": body} if body else {})}
     assert box.requests == []
 
 
