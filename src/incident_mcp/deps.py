@@ -24,7 +24,12 @@ class App:
     ionhour: Service | None = None
 
 
-def _app(ctx: Context[App]) -> App:
+Ctx = Context[App]
+"""A call's context, for what is no tool and so has no resolvers."""
+
+
+def app_of(ctx: Ctx) -> App:
+    """Give what lives as long as the server."""
     return ctx.request_context.lifespan_context
 
 
@@ -38,14 +43,14 @@ def _api(service: Service | None, name: str, variable: str) -> Api:
 
 
 # Resolvers are async: the SDK runs plain ones in a thread, which costs more than they do.
-async def incidentio(ctx: Context[App]) -> Api:
+async def incidentio(ctx: Ctx) -> Api:
     """Give incident.io for this call."""
-    return _api(_app(ctx).incidentio, "incident.io", KEY_VARIABLES["incidentio"])
+    return _api(app_of(ctx).incidentio, "incident.io", KEY_VARIABLES["incidentio"])
 
 
-async def ionhour(ctx: Context[App]) -> Api:
+async def ionhour(ctx: Ctx) -> Api:
     """Give Ionhour for this call."""
-    return _api(_app(ctx).ionhour, "Ionhour", KEY_VARIABLES["ionhour"])
+    return _api(app_of(ctx).ionhour, "Ionhour", KEY_VARIABLES["ionhour"])
 
 
 @dataclass
@@ -56,9 +61,9 @@ class Services:
     ionhour: Api | None
 
 
-async def services(ctx: Context[App]) -> Services:
+async def services(ctx: Ctx) -> Services:
     """Give both services for this call."""
-    app = _app(ctx)
+    app = app_of(ctx)
     if app.incidentio is None and app.ionhour is None:
         return Services(_api(None, "incident.io or Ionhour", " or ".join(KEY_VARIABLES.values())), None)
     return Services(
@@ -67,14 +72,14 @@ async def services(ctx: Context[App]) -> Services:
     )
 
 
-async def app_settings(ctx: Context[App]) -> Settings:
+async def app_settings(ctx: Ctx) -> Settings:
     """Give the settings."""
-    return _app(ctx).settings
+    return app_of(ctx).settings
 
 
-async def writer(ctx: Context[App]) -> Writer:
+async def writer(ctx: Ctx) -> Writer:
     """Give the way to write."""
-    app = _app(ctx)
+    app = app_of(ctx)
     client = ctx.request_context.session.client_params
     caller = f"{client.client_info.name} {client.client_info.version}" if client else None
     return Writer(app.safety, caller, confirm=app.settings.confirm, ask=partial(ask, ctx))

@@ -169,6 +169,13 @@ async def incidentio_list_incidents(
     )
 
 
+async def open_references(api: Api) -> list[str]:
+    """Read the references of recent incidents, the open ones first."""
+    (page,) = await read_pages(api, "/v2/incidents", _IncidentPage, [], limit=MOST_A_PAGE)
+    rows = sorted(page.rows, key=lambda row: row.status_category not in ("live", "triage"))
+    return [row.reference for row in rows]
+
+
 async def _search(api: Api, query: Query, words: str, *, limit: int, after: str | None) -> Incidents:
     """Look through the names of up to 1,000 incidents, for the API has no filter for that."""
     found: list[_NamedRow] = []

@@ -199,9 +199,14 @@ async def _search(
     )
 
 
+async def read_incident(api: Api, incident_id: int) -> IonhourIncident:
+    """Read an incident."""
+    return await api.get(fill("/incidents/{incident_id}", incident_id=incident_id), IonhourIncident)
+
+
 async def ionhour_get_incident(api: IonhourApi, incident_id: IncidentId) -> IonhourIncident:
     """Get one Ionhour incident whole: check, project, dependency, last signals, who acknowledged."""
-    return await api.get(fill("/incidents/{incident_id}", incident_id=incident_id), IonhourIncident)
+    return await read_incident(api, incident_id)
 
 
 async def ionhour_acknowledge_incident(
