@@ -4,16 +4,23 @@ ToolError                 mcp's: the one kind whose text reaches the model
 └── IncidentMcpError
     ├── SettingError      a setting is missing or cannot be used
     ├── InputError        the arguments cannot be carried out; nothing was sent
-    │   └── GuardError    too many writes in a short time; nothing was sent
+    │   ├── GuardError    too many writes in a short time; nothing was sent
+    │   └── NotConfirmed  a person was to be asked and did not say yes; nothing was sent
     └── ServiceError      a service and one request to it
         ├── NotSent       the request never reached the service
         ├── Refused       the service answered that it did not do it (3xx, 4xx)
         └── NoAnswer      it may have been done: lost reply, timeout, 5xx, unreadable answer
+
+ResourceError             mcp's: the one kind whose text reaches who reads a resource
+└── PageError             a resource could not be read
+
+MCPError                  mcp's: passes through a tool untouched
+└── InputRequired         a question to a person, on its way out as the call's result
 """
 
 from collections.abc import Sequence
 
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, InputRequiredResult
 
@@ -36,6 +43,10 @@ class GuardError(InputError):
 
 class NotConfirmed(InputError):
     """A person was to be asked and did not say yes; nothing was sent."""
+
+
+class PageError(ResourceError):
+    """A resource could not be read."""
 
 
 class InputRequired(MCPError):

@@ -117,9 +117,10 @@ def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
         # Reading the port checks it.
-        return parts if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 else None
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         return None
+    return parts if usable else None
 
 
 def _url(name: str, value: str) -> str:

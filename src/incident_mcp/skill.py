@@ -59,7 +59,7 @@ class Skills(Extension):
             uri=URI,
             name="incident-mcp",
             title="How to run incidents with these tools",
-            description="When to use which tool, the workflows, and the habits that keep a write from being done twice.",
+            description="When to use which tool, the workflows, and the habits that keep writes single.",
             mime_type="text/markdown",
             fn=read_skill,
         )
