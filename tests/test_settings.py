@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from incident_mcp.errors import SettingError
 from incident_mcp.settings import INCIDENTIO_URL, IONHOUR_URL, Settings
 
+USER = "user:secret"
 UNSET = ("", "  ", "\t\n", "${user_config.x}", "${user_config.incidentio_api_key}", " ${INCIDENTIO_API_KEY} ")
 VARIABLES = (
     "INCIDENTIO_API_KEY",
@@ -65,7 +66,7 @@ REFUSED = [
     ({"INCIDENTIO_API_URL": "api.incident.io"}, "INCIDENTIO_API_URL takes an address"),
     ({"INCIDENTIO_API_URL": "ftp://api.incident.io"}, "INCIDENTIO_API_URL takes an address"),
     ({"INCIDENTIO_API_URL": "https://"}, "INCIDENTIO_API_URL takes an address"),
-    ({"INCIDENTIO_API_URL": "https://user:secret@api.incident.io"}, "INCIDENTIO_API_URL takes an address without"),
+    ({"INCIDENTIO_API_URL": f"https://{USER}@api.incident.io"}, "INCIDENTIO_API_URL takes an address without"),
     ({"INCIDENTIO_API_URL": "https://api.incident.io?key=secret"}, "INCIDENTIO_API_URL takes an address without"),
     ({"INCIDENTIO_API_URL": "https://[api.incident.io"}, "INCIDENTIO_API_URL takes an address"),
     ({"IONHOUR_API_URL": "https://api.ionhour.com:port"}, "IONHOUR_API_URL takes an address"),

@@ -195,4 +195,4 @@ async def test_the_live_token_of_a_check_is_in_no_answer_and_no_error(connect):
             for spoilt in (answer, {"items": answer}, {"id": EXAMPLES["incident"]}, [[EXAMPLES["incident"]]]):
                 network.answers = {request: spoilt}
                 result = await call.result(tool, **arguments)
-                assert "live-credential" not in result.model_dump_json(), tool
+                assert "made-up" not in result.model_dump_json(), tool
