@@ -30,6 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingError as error:
         print(f"incident-mcp: {error}", file=sys.stderr)  # stdout may be the protocol
         return 2
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`); closing stdout again at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -97,7 +97,8 @@ def build_server(
 
 
 def _app(settings: Settings, network: Network | None, limits: Limits) -> App:
-    if settings.sandbox and network is None:
+    passing = settings.sandbox and network is None
+    if passing:
         from incident_mcp.sandbox import Sandbox  # noqa: PLC0415  # only who asks for it pays for the import
 
         network = Sandbox()
@@ -108,8 +109,8 @@ def _app(settings: Settings, network: Network | None, limits: Limits) -> App:
         # The vendor's bucket: 1200 at once, refilled at 20 a second. Ionhour documents no numbers.
         incidentio.bucket = Bucket(size=1200, rate=20)
     safety = Safety(
-        # What a sandbox did is gone with it, so the journal of one is not kept either.
-        journal=Journal(None if settings.sandbox and not settings.state_dir else lambda: _state_folder(settings)),
+        # What a sandbox of this process did is gone with it, so its journal is not kept either.
+        journal=Journal(None if passing else lambda: _state_folder(settings)),
         declares=Rail("declarations", settings.max_declares, "INCIDENT_MCP_MAX_DECLARES"),
         writes=Rail("writes", settings.max_writes, "INCIDENT_MCP_MAX_WRITES"),
         audit=_audit_log(settings),

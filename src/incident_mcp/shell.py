@@ -10,27 +10,44 @@ from mcp import Client
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, TextContent
 
-from incident_mcp.catalogue import select
+from incident_mcp.catalogue import TOOLS, TOOLSETS, select
 from incident_mcp.server import build_server
 from incident_mcp.settings import Settings
 
+CHARACTERS_A_TOKEN = 4.3
+"""Of tool schemas, by o200k."""
+
 
 def print_tools(settings: Settings, *, as_json: bool) -> int:
-    """Print the tools that these settings offer."""
-    tools = [spec.build() for spec in select(settings)]
+    """Print the tools that these settings offer, set by set, and what each set costs a model."""
+    offered = {spec.name: spec.build() for spec in select(settings)}
     if as_json:
-        print(json.dumps([_as_json(tool) for tool in tools], ensure_ascii=False))
+        print(json.dumps([_as_json(tool) for tool in offered.values()], ensure_ascii=False))
         return 0
     from rich.console import Console  # noqa: PLC0415  # JSON does without
-    from rich.table import Table  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
 
-    table = Table("Tool", "What it does", "Arguments (* required)", box=None, padding=(0, 2, 0, 0))
-    for tool in tools:
-        required = tool.parameters.get("required", [])
-        arguments = " ".join(f"{name}*" if name in required else name for name in tool.parameters["properties"])
-        table.add_row(tool.name, tool.description.partition("\n")[0], arguments)
-    Console().print(table)
+    console = Console(soft_wrap=False)
+    for toolset in TOOLSETS:
+        tools = [spec for spec in TOOLS if spec.toolset == toolset]
+        shown = [offered[spec.name] for spec in tools if spec.name in offered]
+        cost = round(sum(len(_told(tool)) for tool in shown) / CHARACTERS_A_TOKEN, -1)
+        console.print(
+            f"{toolset}: {len(shown)} of {len(tools)} tools offered, about {cost:,.0f} tokens", highlight=False
+        )
+        table = Table(Column("Tool", no_wrap=True), "What it does", box=None, padding=(0, 2, 0, 0))
+        for tool in shown:
+            required = tool.parameters.get("required", [])
+            names = [f"{name}*" if name in required else name for name in tool.parameters["properties"]]
+            table.add_row(tool.name, f"{tool.description.partition(chr(10))[0]} [dim]{escape(', '.join(names))}[/dim]")
+        console.print(table)
     return 0
+
+
+def _told(tool: Tool) -> str:
+    """What a model reads of a tool."""
+    return tool.name + tool.description + json.dumps(tool.parameters, separators=(",", ":"))
 
 
 def _as_json(tool: Tool) -> dict[str, Any]:

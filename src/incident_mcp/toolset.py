@@ -9,6 +9,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from types import UnionType
 from typing import Any, Union, cast, get_args, get_origin
 
@@ -163,7 +164,7 @@ def _arguments(fn: Callable[..., Awaitable[Any]], injected: set[str]) -> type[Ar
 def _answer_schema(annotation: Any) -> Json:  # noqa: ANN401  # any annotation
     written = get_origin(annotation) is Outcome
     record: type[BaseModel] = get_args(annotation)[0] if written else annotation
-    schema = flatten(record.model_json_schema(mode="serialization"))
+    schema = flatten(record.model_json_schema(by_alias=False, mode="serialization"))
     schema.pop("description", None)
     if written:
         schema.pop("required", None)
@@ -193,8 +194,9 @@ class ToolSpec:
         needed = {marker.fn.__name__ for marker, _ in find_resolved_parameters(self.fn).values()}
         return tuple(service for service in ("incidentio", "ionhour") if service in needed)
 
+    @cache  # noqa: B019  # a spec lives as long as the process
     def build(self) -> Tool:
-        """Make the tool."""
+        """Make the tool, once."""
         resolved = find_resolved_parameters(self.fn)
         arguments = _arguments(self.fn, set(resolved))
         parameters = flatten(arguments.model_json_schema())
