@@ -140,7 +140,7 @@ def _flat(schema: Json, definitions: Json) -> Json:
         return _flat({name: value for name, value in schema.items() if name != "anyOf"}, definitions)
     told: Json = {}
     for name, value in schema.items():
-        if name in ("$defs", "$ref", "title") or (name == "default" and value in (None, False)):
+        if name in ("$defs", "$ref", "title") or (name == "default" and (value is None or value is False)):
             continue
         if name == "properties":
             told[name] = {key: _flat(item, definitions) for key, item in part(schema, name).items()}

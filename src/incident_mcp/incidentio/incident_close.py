@@ -47,7 +47,9 @@ async def incidentio_close_incident(
     incident: IncidentRef,
     status: Annotated[str | None, Field(description="Closed status, if the account has several.")] = None,
     message: Annotated[str | None, Field(min_length=1, description="Posted as the closing update.")] = None,
-    notify_incident_channel: Annotated[bool, Field(description="Tell the incident's channel.")] = True,
+    notify_incident_channel: Annotated[
+        bool, Field(description="Tell the incident's channel; a message tells it anyway.")
+    ] = True,
     dry_run: DryRun = False,
 ) -> Outcome[ClosedIncident]:
     """Close an incident: done, with no post-incident flow.
