@@ -31,7 +31,7 @@ class IncidentStatuses(Listed):
 
 async def load_statuses(api: Api) -> list[IncidentStatus]:
     """Read the statuses, by rank."""
-    answer = await api.get("/v1/incident_statuses", IncidentStatuses)
+    answer = await api.get("/v1/incident_statuses", IncidentStatuses, scope="incident_statuses.view")
     return sorted(answer.incident_statuses, key=lambda row: row.rank or 0)
 
 

@@ -29,7 +29,7 @@ class IncidentTypes(Listed):
 
 async def load_types(api: Api) -> list[IncidentType]:
     """Read the types."""
-    answer = await api.get("/v1/incident_types", IncidentTypes)
+    answer = await api.get("/v1/incident_types", IncidentTypes, scope="incident_types.view")
     return answer.incident_types
 
 

@@ -62,7 +62,8 @@ def path_id(incident: str) -> str:
 
 async def read_incident(api: Api, incident: str) -> Incident:
     """Read an incident by any of its spellings."""
-    return (await api.get(fill("/v2/incidents/{incident}", incident=path_id(incident)), IncidentAnswer)).incident
+    path = fill("/v2/incidents/{incident}", incident=path_id(incident))
+    return (await api.get(path, IncidentAnswer, scope="incidents.view")).incident
 
 
 async def incident_id(api: Api, incident: str) -> str:

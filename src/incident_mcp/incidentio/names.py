@@ -166,11 +166,11 @@ async def closed_status(api: Api, value: str | None) -> IncidentStatus:
 
 
 async def _load_fields(api: Api) -> list[CustomField]:
-    return (await api.get("/v2/custom_fields", _CustomFields)).rows
+    return (await api.get("/v2/custom_fields", _CustomFields, scope="custom_fields.view")).rows
 
 
 async def _load_roles(api: Api) -> list[Role]:
-    return (await api.get("/v2/incident_roles", _Roles)).rows
+    return (await api.get("/v2/incident_roles", _Roles, scope="incident_roles.view")).rows
 
 
 async def _load_timestamps(api: Api) -> list[Timestamp]:
@@ -180,7 +180,9 @@ async def _load_timestamps(api: Api) -> list[Timestamp]:
 async def _option_id(api: Api, field: CustomField, value: str) -> str:
     async def load(api: Api) -> list[Option]:
         query = [("custom_field_id", field.id)]
-        pages = await read_pages(api, "/v1/custom_field_options", _Options, query, limit=MOST_OPTIONS)
+        pages = await read_pages(
+            api, "/v1/custom_field_options", _Options, query, limit=MOST_OPTIONS, scope="custom_fields.view"
+        )
         return [row for page in pages for row in page.rows]
 
     return (await find(api, "option", value, load, of=f" of custom field {field.name}")).id

@@ -24,7 +24,14 @@ P = TypeVar("P", bound=Page)
 
 
 async def read_pages(
-    api: Api, path: str, page: type[P], query: Query, *, limit: int, after: str | None = None
+    api: Api,
+    path: str,
+    page: type[P],
+    query: Query,
+    *,
+    limit: int,
+    after: str | None = None,
+    scope: str = "incidents.view",
 ) -> list[P]:
     """Read pages until they hold `limit` rows or there is no more; the last page tells whether there is.
 
@@ -35,12 +42,13 @@ async def read_pages(
         query: Filters.
         limit: Most rows.
         after: Where to go on, from an earlier page.
+        scope: What the key needs.
     """
     pages: list[P] = []
     left = limit
     while True:
         cursor = [("after", after)] if after else []
-        answer = await api.get(path, page, [*query, ("page_size", str(min(left, MOST_A_PAGE))), *cursor])
+        answer = await api.get(path, page, [*query, ("page_size", str(min(left, MOST_A_PAGE))), *cursor], scope=scope)
         pages.append(answer)
         left -= len(answer.rows)  # type: ignore[attr-defined]
         if answer.after == after:

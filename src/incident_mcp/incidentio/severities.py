@@ -27,7 +27,7 @@ class Severities(Listed):
 
 async def load_severities(api: Api) -> list[Severity]:
     """Read the severities, least severe first."""
-    answer = await api.get("/v1/severities", Severities)
+    answer = await api.get("/v1/severities", Severities, scope="severities.view")
     return sorted(answer.severities, key=lambda row: row.rank or 0)
 
 

@@ -1,0 +1,74 @@
+"""What an answer costs a model: tokens, estimated without a tokenizer, and rather too many than too few."""
+
+import re
+from typing import cast
+
+_WORDS = ""
+_AFTER = {
+    "a": "bcdgilmnprstu",
+    "b": "aelouy",
+    "c": "aehikloprtu",
+    "d": "aeios",
+    "e": "acdeflmnpqrstvxy",
+    "f": "aior",
+    "g": "eiru",
+    "h": "aeiotu",
+    "i": "abcdefgilmnoprstv",
+    "j": "es",
+    "k": "e",
+    "l": "adefilostuy",
+    "m": "aeimop",
+    "n": "acdeginostv",
+    "o": "cdfglmnoprstuvw",
+    "p": "aeiloprstuy",
+    "q": "u",
+    "r": "acdegilmnorstuy",
+    "s": "acehiopstuy",
+    "t": "aehioprstuy",
+    "u": "abeilmnprst",
+    "v": "aei",
+    "w": "aehio",
+    "x": "t",
+    "y": "dpt",
+}
+"""The letters that often follow a letter in English, 200 pairs: words of such pairs are one or two tokens."""
+_PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[ \t]+|[\n\r]|[!-/:-@\[-`{-~]|[^\x00-\x7f]|.", re.DOTALL)
+_PER_CHARACTER = ((0x250, 1.3), (0x3040, 2.0), (0x3100, 1.5), (0x10000, 2.6))
+"""Tokens of a character below a code point: Latin, other alphabets and signs, Kana, other scripts; then 4 bytes."""
+_LONG = 20_000
+"""Characters of a text beyond which a rough estimate does."""
+
+
+def tokens(told: object) -> float:
+    """Estimate what JSON costs a model.
+
+    Measured against cl100k (2026-11): ordinary answers 0 to 20 % more than they cost, random letters, digits, signs
+    and characters of any script about what they cost.
+    """
+    if isinstance(told, dict):
+        return 1 + sum(2 + tokens(key) + tokens(value) for key, value in cast("dict[str, object]", told).items())
+    if isinstance(told, list):
+        return 1 + sum(0.5 + tokens(item) for item in cast("list[object]", told))
+    text = told if isinstance(told, str) else str(told)
+    if len(text) > _LONG:
+        return len(text) / 4
+    return sum(_piece(piece) for piece in _PIECES.findall(text))
+
+
+def _piece(piece: str) -> float:
+    first = piece[0]
+    if first.isascii():
+        if first.isalpha():
+            return _word(piece.lower())
+        if first.isdigit():
+            return -(-len(piece) // 3)
+        if first in '"\\\n\r':
+            return 1.5
+        return (len(piece) - 1) / 4 if first in " \t" else 0.9
+    code = ord(first)
+    return next((cost for below, cost in _PER_CHARACTER if code < below), 4.0 if code >= 0x20000 else 3.0)
+
+
+def _word(word: str) -> float:
+    rare = sum(after not in _AFTER.get(letter, "") for letter, after in zip(word, word[1:], strict=False))
+    return 0.9 + len(word) / 40 + 0.55 * rare
