@@ -33,8 +33,23 @@ _AFTER = {
 }
 """The letters that often follow a letter in English, 200 pairs: words of such pairs are one or two tokens."""
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[ \t]+|[\n\r]|[!-/:-@\[-`{-~]|[^\x00-\x7f]|.", re.DOTALL)
-_PER_CHARACTER = ((0x250, 1.3), (0x3040, 2.0), (0x3100, 1.5), (0x10000, 2.6))
-"""Tokens of a character below a code point: Latin, other alphabets and signs, Kana, other scripts; then 4 bytes."""
+_PER_CHARACTER = (
+    (0x180, 1.3),  # Latin
+    (0x370, 1.9),
+    (0x400, 1.5),  # Greek
+    (0x450, 1.0),  # Cyrillic
+    (0x1000, 1.8),
+    (0x2000, 2.9),
+    (0x2070, 1.9),  # joiners and punctuation
+    (0x3000, 2.4),
+    (0x3040, 1.9),
+    (0x3100, 1.4),  # Kana
+    (0x3400, 2.4),
+    (0x4E00, 3.0),
+    (0x10000, 2.1),  # Chinese characters and Hangul: common ones take 1, rare ones 3
+    (0x20000, 3.0),  # emoji
+)
+"""Below which code point a character costs how many tokens; above them all it is 4."""
 _LONG = 20_000
 """Characters of a text beyond which a rough estimate does."""
 
@@ -46,7 +61,7 @@ def tokens(told: object) -> float:
     and characters of any script about what they cost.
     """
     if isinstance(told, dict):
-        return 1 + sum(2 + tokens(key) + tokens(value) for key, value in cast("dict[str, object]", told).items())
+        return 1 + sum(1.6 + tokens(key) + tokens(value) for key, value in cast("dict[str, object]", told).items())
     if isinstance(told, list):
         return 1 + sum(0.5 + tokens(item) for item in cast("list[object]", told))
     text = told if isinstance(told, str) else str(told)
@@ -66,9 +81,9 @@ def _piece(piece: str) -> float:
             return 1.5
         return (len(piece) - 1) / 4 if first in " \t" else 0.9
     code = ord(first)
-    return next((cost for below, cost in _PER_CHARACTER if code < below), 4.0 if code >= 0x20000 else 3.0)
+    return next((cost for below, cost in _PER_CHARACTER if code < below), 4.0)
 
 
 def _word(word: str) -> float:
     rare = sum(after not in _AFTER.get(letter, "") for letter, after in zip(word, word[1:], strict=False))
-    return 0.9 + len(word) / 40 + 0.55 * rare
+    return 0.9 + len(word) / 40 + 0.8 * rare

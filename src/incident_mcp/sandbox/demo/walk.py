@@ -47,8 +47,6 @@ class Walk:
     """Spent in tool calls."""
     took: float = 0
     """The last call."""
-    live: list[str] = field(default_factory=list[str])
-    """The names of what was live before."""
     alert: Json = field(default_factory=dict[str, Any])
     """The Ionhour incident that it all starts from."""
     incident: Json = field(default_factory=dict[str, Any])
