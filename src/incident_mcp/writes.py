@@ -162,6 +162,8 @@ class Writer:
             if known and known.state != "done" and isinstance(failure, ServiceError) and failure.outcome != _UNKNOWN:
                 failure.conclude(_STILL_OPEN)
             late = isinstance(failure, NoAnswer) and failure.late
+            if isinstance(failure, NoAnswer) and (trouble := self._trouble()):
+                failure.advise(trouble)
             if known is None and not isinstance(failure, NoAnswer):
                 await journal.forget(intent)
             else:

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AliasChoices, AliasPath, Field
 
 from incident_mcp.deps import DryRun, IonhourApi, WriterDep
-from incident_mcp.errors import InputError
+from incident_mcp.errors import InputError, NoAnswer
 from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing, NoteId
 from incident_mcp.models import HtmlText, Instant, Listed, Outcome, Record, html_to_text, shorten
@@ -133,8 +133,11 @@ async def ionhour_delete_note(
 async def _find(api: Api, incident_id: int, body: str) -> Note | None:
     """Find a note by its text, since the API has no key that would make a repeat safe."""
     wanted = _plain(body)
-    notes = (await read_notes(api, incident_id)).notes
-    return next((note for note in notes if _plain(note.body) == wanted), None)
+    told = await read_notes(api, incident_id)
+    found = next((note for note in told.notes if _plain(note.body) == wanted), None)
+    if found is None and told.has_more:
+        raise NoAnswer(f"{api.service.name} tells only a first page of the notes: whether this one is there is not known.")
+    return found
 
 
 def _plain(body: str | None) -> str:
