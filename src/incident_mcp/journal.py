@@ -141,11 +141,7 @@ class Journal:
         turn = self._turns.setdefault(intent, _Turn())
         turn.users += 1
         try:
-            held = False
-            with anyio.move_on_after(max(0.0, deadline - 1 - anyio.current_time())):
-                await turn.lock.acquire()
-                held = True
-            if not held:
+            if not await _taken(turn.lock, deadline):
                 yield False
                 return
             try:
@@ -260,6 +256,16 @@ class Journal:
         if not self._warned:
             self._warned = True
             _log.warning("%s; going on in memory: repeats are recognised only until this process ends.", self.trouble)
+
+
+async def _taken(lock: anyio.Lock, deadline: float) -> bool:
+    with suppress(anyio.WouldBlock):
+        lock.acquire_nowait()
+        return True
+    with anyio.move_on_after(max(0.0, deadline - 1 - anyio.current_time())):
+        await lock.acquire()
+        return True
+    return False
 
 
 _LOCK = "lock-"

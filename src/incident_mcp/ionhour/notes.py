@@ -1,6 +1,6 @@
 """Notes on an Ionhour incident."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AliasChoices, AliasPath, Field
 
@@ -116,8 +116,14 @@ async def ionhour_delete_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, dry_run: DryRun = False
 ) -> Outcome[Deleted]:
     """Delete a note: hidden from everybody, retained by Ionhour for audit; only its author may."""
-    delete = Write(
-        tool="ionhour_delete_note",
+    delete = delete_write("ionhour_delete_note", incident_id, note_id)
+    return await writer.perform(api, delete, dry_run=dry_run)
+
+
+def delete_write(tool: str, incident_id: int, note_id: int) -> Write[Any, Deleted]:
+    """Write a deletion as the API wants it."""
+    return Write(
+        tool=tool,
         request=Request("DELETE", _note_path(incident_id, note_id)),
         answer=_Anything,
         record=Deleted,
@@ -127,7 +133,6 @@ async def ionhour_delete_note(
         destructive=True,
         advice=_NOT_AUTHOR | {404: "If an earlier delete of it had an unknown outcome, that one did it."},
     )
-    return await writer.perform(api, delete, dry_run=dry_run)
 
 
 async def _find(api: Api, incident_id: int, body: str) -> Note | None:
@@ -136,7 +141,7 @@ async def _find(api: Api, incident_id: int, body: str) -> Note | None:
     told = await read_notes(api, incident_id)
     found = next((note for note in told.notes if _plain(note.body) == wanted), None)
     if found is None and told.has_more:
-        raise NoAnswer(f"{api.service.name} tells only a first page of the notes: whether this one is there is not known.")
+        raise NoAnswer(f"{api.service.name} told one page of the notes of several: whether this one stands is open.")
     return found
 
 
