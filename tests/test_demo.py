@@ -13,14 +13,14 @@ from tests.spawned import OURS, SERVER, run
 WALK = "import sys\nfrom incident_mcp.sandbox.demo import run\nsys.exit(run(sys.argv[1:]))"
 """Walks the demo against the server command that it is given."""
 SERVE = """\
-import sys
+import os
 from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.server import build_server
 from incident_mcp.settings import Settings
 
 box = Sandbox()
 {change}
-build_server(Settings(sandbox=True), network=box).run("stdio")
+build_server(Settings.from_env(os.environ, sandbox=True), network=box).run("stdio")
 """
 """Serves a sandbox in which something is not as the demo needs it."""
 
@@ -62,6 +62,39 @@ def test_the_summary_counts_one_incident_and_every_call(piped: subprocess.Comple
     assert f"{calls}: {calls - 1} answered, 1 refused on purpose" in summary
 
 
+def section(shown: str, title: str) -> str:
+    """Give what a step shows, up to the next one's heading or the summary."""
+    return re.split(r"^\d+\. |^╭─ Done", shown.partition(f". {title} ─")[2], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def test_it_starts_from_the_situation_over_both_services(piped: subprocess.CompletedProcess[str]) -> None:
+    first = section(piped.stdout, STEPS[0].title)
+    assert re.findall(r"^  call +(.*?) *$", first, re.MULTILINE) == ["situation"]
+    assert "One outage        INC-114 and 4512" in first
+    assert re.search(r"Not declared +4514\b", first)
+    now = section(piped.stdout, "What is on fire now?")
+    assert "INC-118 and 4514" in now
+    assert re.search(r"Not declared +4510\b", now)
+
+
+def test_declaring_twice_shows_one_incident_and_one_note(piped: subprocess.CompletedProcess[str]) -> None:
+    declared = section(piped.stdout, "Declare from the alert")
+    assert len(re.findall(r"^ +(?:declare|note|acknowledge) +done *$", declared, re.MULTILINE)) == 3
+    again = section(piped.stdout, "Declare again, by mistake")
+    assert len(re.findall(r"^ +(?:declare|note|acknowledge) +done before", again, re.MULTILINE)) == 3
+    counted = section(piped.stdout, "Count")
+    assert counted.count("Declared in incident.io as INC-118") == 1
+    assert set(re.findall(r"INC-\d+", counted)) == {"INC-118"}
+
+
+def test_it_ends_with_the_timeline_of_both_services(piped: subprocess.CompletedProcess[str]) -> None:
+    last = section(piped.stdout, STEPS[-1].title)
+    assert re.findall(r"^  call +(.*?) *$", last, re.MULTILINE) == ['incident_timeline incident="INC-118"']
+    told = re.findall(r"^ +(?:\d+ ms +)?\d\d:\d\d  (Ionhour|incident\.io) +(\w+)", last, re.MULTILINE)
+    assert told[0] == ("Ionhour", "Incident")
+    assert told[-1] == ("incident.io", "Closed")
+
+
 def test_the_callers_keys_do_not_show(piped: subprocess.CompletedProcess[str]) -> None:
     assert "planted-key" not in piped.stdout + piped.stderr
 
@@ -72,13 +105,20 @@ def test_a_terminal_that_knows_ascii_alone_is_enough() -> None:
 
 
 BROKEN = {
-    "What is live in incident.io?": 'box.fail(Fault("status", service="incidentio", status=401))',
-    "What is open in Ionhour?": "box.ionhour.incidents.clear()",
+    "What is on fire?": 'box.fail(Fault("status", service="incidentio", status=401))',
+    "Declare from the alert: dry run": "box.incidentio.severities.clear()",
+    "Declare from the alert": 'box.fail(Fault("status", service="ionhour", method="POST", status=403))',
     "Post an update": 'box.incidentio.statuses[:] = [s for s in box.incidentio.statuses if s["name"] != "Fixing"]',
     "Close": 'box.add_closed_status("Resolved")',
     "Count": 'box.incidentio.incidents[0]["name"] = ' + repr(NAME),
 }
 """The step that fails, and what is wrong with the sandbox."""
+NOTHING_TO_DO = {
+    "no alert": "box.ionhour.incidents.clear()",
+    "half of the picture": 'box.fail(Fault("status", service="ionhour", status=401))',
+    "no outage in both": 'for row in box.incidentio.incidents: row["summary"] = ""',
+}
+"""What leaves the first step with nothing to start from."""
 
 
 @pytest.mark.parametrize(("step", "change"), BROKEN.items(), ids=BROKEN)
@@ -89,6 +129,13 @@ def test_a_step_that_does_not_hold_is_named_and_ends_it_with_1(step: str, change
     assert f"Step {number} failed: {step}" in ended.stdout
     assert "Done" not in ended.stdout
     assert "Traceback" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("change", NOTHING_TO_DO.values(), ids=NOTHING_TO_DO)
+def test_without_an_outage_to_start_from_the_first_call_fails(change: str) -> None:
+    ended = walk(sys.executable, "-c", SERVE.format(change=change))
+    assert ended.returncode == 1
+    assert "Step 2 failed: What is on fire?" in ended.stdout
 
 
 @pytest.mark.parametrize(
@@ -104,8 +151,8 @@ def test_a_server_that_does_not_start_is_the_first_step_failing(server: tuple[st
 
 
 def test_a_server_that_dies_on_the_way_fails_the_step_under_way() -> None:
-    dying = "import os\nbox.incidentio_app.__class__.__call__ = lambda *_: os._exit(9)"
+    dying = "box.incidentio_app.__class__.__call__ = lambda *_: os._exit(9)"
     ended = walk(sys.executable, "-c", SERVE.format(change=dying))
     assert ended.returncode == 1
-    assert "Step 2 failed: What is live in incident.io?" in ended.stdout
+    assert "Step 2 failed: What is on fire?" in ended.stdout
     assert "Traceback" not in ended.stdout + ended.stderr

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from rich.panel import Panel
+from rich.table import Table
 from rich.text import Text
 
 from .walk import Caller, Json, Walk, expect, facts, table
@@ -14,10 +15,10 @@ from .walk import Caller, Json, Walk, expect, facts, table
 NAME = "Checkout is down, customers cannot pay"
 FINDING = "All pods of checkout-api restart in a loop since release 4.2."
 _GAPS = {
-    "not_declared": "Alerts that nobody declared",
-    "check_recovered": "Open, but their check has recovered",
+    "not_declared": "Not declared",
+    "check_recovered": "Check recovered",
     "no_lead": "No lead",
-    "no_recent_update": "No update for over an hour",
+    "no_recent_update": "No recent update",
 }
 
 
@@ -25,17 +26,18 @@ async def see_the_situation(walk: Walk, call: Caller) -> None:
     """Show what is open in both services, and pick the worst alert that nobody looks after."""
     answer = await _situation(call)
     incidents, alerts, gaps = answer["incidents"], answer["ionhour_incidents"], answer["gaps"]
-    columns = {"reference": "Incident", "severity": "Severity", "status": "Status", "lead": "Lead", "age": "Age"}
-    walk.show(table(incidents, columns | {"name": "Name"}))
+    rows = [{**row, "named": f"{row['name']} ({row.get('lead', 'no lead')})"} for row in incidents]
+    columns = {"reference": "Incident", "severity": "Severity", "status": "Status", "age": "Age"}
+    walk.show(table(rows, columns | {"named": "Name (lead)"}))
     rows = [{**row, "seen": "yes" if row["acknowledged"] else "NO"} for row in alerts]
     columns = {"id": "Alert", "severity": "Sev.", "state": "State", "age": "Age", "seen": "Ack."}
     walk.row("", table(rows, columns | {"title": "Title"}))
-    walk.row("", facts({"Belong together": _pairs(answer), **_told_gaps(gaps)}, "Belong together", *_GAPS.values()))
+    walk.row("", _joined(answer, *_GAPS))
     waiting = [row for row in alerts if not row["acknowledged"] and row["id"] in gaps["not_declared"]]
     expect(bool(waiting) and waiting[0]["severity"] == "P1", "No P1 waits for somebody to see and declare it.")
     walk.alert = waiting[0]
     expect(bool(answer["links"]), "No outage stands in both services.")
-    said = f"{walk.alert['title']} for {walk.alert['age']}: nobody has acknowledged or declared it."
+    said = f"{walk.alert['id']}, {walk.alert['title']}: unseen for {walk.alert['age']}, and not declared."
     walk.row("", Text(said, style="yellow"))
 
 
@@ -91,8 +93,7 @@ async def see_the_link(walk: Walk, call: Caller) -> None:
     expect(walk.alert["id"] not in answer["gaps"]["not_declared"], "The alert still counts as not declared.")
     ours = (walk.incident["reference"], walk.alert["id"])
     expect(ours in [(link["incident"], link["ionhour_incident"]) for link in answer["links"]], "They are not joined.")
-    told = {"Belong together": _pairs(answer), **_told_gaps(answer["gaps"])}
-    walk.show(facts(told, "Belong together", _GAPS["not_declared"]))
+    walk.show(_joined(answer, "not_declared"))
 
 
 async def write_a_note(walk: Walk, call: Caller) -> None:
@@ -143,7 +144,7 @@ async def read_the_story(walk: Walk, call: Caller) -> None:
     """Read the whole story, from both services in one list."""
     answer = await call("incident_timeline", incident=walk.incident["reference"])
     entries: list[Json] = answer["entries"]
-    rows = [{"clock": row["at"][11:19], "from": row["source"], "told": _told(row)} for row in entries]
+    rows = [{"clock": row["at"][11:16], "from": row["source"], "told": _told(row)} for row in entries]
     walk.show(table(rows, {"clock": "UTC", "from": "From", "told": "What happened"}))
     expect([row["at"] for row in entries] == sorted(row["at"] for row in entries), "It is not in order.")
     expect({"opened", "acknowledged", "note"} <= _kinds(entries, "Ionhour"), "The alert's part is not whole.")
@@ -167,13 +168,12 @@ def _outcomes(answer: Json) -> dict[str, str]:
     return {row["step"]: row["outcome"] for row in answer["steps"]}
 
 
-def _pairs(answer: Json) -> str:
-    """Name the incidents and alerts that are one outage."""
-    return ", ".join(f"{link['incident']} and {link['ionhour_incident']}" for link in answer["links"])
-
-
-def _told_gaps(gaps: Json) -> Json:
-    return {heading: ", ".join(map(str, gaps[gap])) for gap, heading in _GAPS.items() if gap in gaps}
+def _joined(answer: Json, *gaps: str) -> Table:
+    """Show which incidents and alerts are one outage, and these gaps."""
+    pairs = [f"{link['incident']} and {link['ionhour_incident']}" for link in answer["links"]]
+    told = {"One outage": "; ".join(pairs)}
+    told |= {_GAPS[gap]: ", ".join(map(str, answer["gaps"].get(gap, ["none"]))) for gap in gaps}
+    return facts(told, *told)
 
 
 def _told(row: Json) -> str:
@@ -234,7 +234,7 @@ STEPS = (
     Step("Post an update", "One call tells the people who wait, and moves the status.", post_first_update),
     Step(
         "A wrong word",
-        "No other way to pay works either. Escalating to SEV1, which this account does not have: nothing is sent, and"
+        "By now nothing can be paid at all. Escalating to SEV1, which this account does not have: nothing is sent, and"
         " the answer says what to pass.",
         misspell,
     ),

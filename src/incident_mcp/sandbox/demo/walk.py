@@ -116,7 +116,7 @@ def _call_as_text(tool: str, arguments: Json) -> Text:
 
 def table(rows: Iterable[Json], columns: Mapping[str, str]) -> Table:
     """Show these keys of the rows under these headings; the last one takes the room that is left."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     *short, last = columns.values()
     for heading in short:
         table.add_column(heading, no_wrap=True)
