@@ -12,7 +12,9 @@ ToolError                 mcp's: the one kind whose text reaches the model
         └── NoAnswer      it may have been done: lost reply, timeout, 5xx, unreadable answer
 
 ResourceError             mcp's: the one kind whose text reaches who reads a resource
-└── PageError             a resource could not be read
+├── PageError             a resource could not be read
+└── ResourceNotFoundError
+    └── NoPage            there is no such incident
 
 MCPError                  mcp's: passes through a tool untouched
 └── InputRequired         a question to a person, on its way out as the call's result
@@ -20,7 +22,7 @@ MCPError                  mcp's: passes through a tool untouched
 
 from collections.abc import Sequence
 
-from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, InputRequiredResult
 
@@ -47,6 +49,10 @@ class NotConfirmed(InputError):
 
 class PageError(ResourceError):
     """A resource could not be read."""
+
+
+class NoPage(ResourceNotFoundError):
+    """There is no such incident."""
 
 
 class InputRequired(MCPError):

@@ -1,15 +1,21 @@
 """What the server offers beside tools: prompts, resources, templates, completions and the skill."""
 
+import inspect
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.prompts import Prompt
+from mcp.server.mcpserver.prompts.base import Message
 from mcp.server.mcpserver.resources import FunctionResource
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    INVALID_PARAMS,
     Completion,
     CompletionArgument,
     CompletionContext,
+    InputRequiredResult,
     PromptReference,
     ResourceTemplateReference,
 )
@@ -18,6 +24,32 @@ from incident_mcp.deps import App
 from incident_mcp.response.completions import complete
 from incident_mcp.response.prompts import PROMPTS
 from incident_mcp.response.resources import ACCOUNT, TEMPLATES, read_account
+
+MOST_COMPLETIONS = 100
+"""The protocol's limit."""
+
+
+class HousePrompt(Prompt):
+    """A prompt that says what is wrong with its arguments: the SDK would answer an internal error."""
+
+    async def render(
+        self, arguments: dict[str, Any] | None, context: Context[Any, Any]
+    ) -> list[Message] | InputRequiredResult:
+        """Render the prompt.
+
+        Raises:
+            MCPError: An argument is missing or unknown.
+        """
+        given, known = arguments or {}, {argument.name: argument for argument in self.arguments or ()}
+        wrong = [f"there is no argument {name}" for name in given if name not in known]
+        wrong += [
+            f"{name} is required" for name in known if known[name].required and not str(given.get(name, "")).strip()
+        ]
+        if wrong:
+            takes = ", ".join(f"{name}*" if known[name].required else name for name in known)
+            message = f"{self.name}: {'; '.join(wrong)}. Arguments (* required): {takes}."
+            raise MCPError(code=INVALID_PARAMS, message=message)
+        return await super().render(given, context)
 
 
 def offer(server: MCPServer[App], current: Callable[[], App]) -> None:
@@ -28,7 +60,9 @@ def offer(server: MCPServer[App], current: Callable[[], App]) -> None:
         current: Gives what its lifespan made: the SDK passes no context to plain resources and completions.
     """
     for prompt in PROMPTS:
-        server.add_prompt(Prompt.from_function(prompt))
+        description = inspect.getdoc(prompt) or ""
+        title = description.partition(":")[0]
+        server.add_prompt(HousePrompt.from_function(prompt, title=title, description=description))
 
     async def read(uri: str) -> str:
         return await read_account(current(), uri)
@@ -47,4 +81,5 @@ def offer(server: MCPServer[App], current: Callable[[], App]) -> None:
     async def completion(
         _ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, _: CompletionContext | None
     ) -> Completion:
-        return Completion(values=await complete(current(), argument.name, argument.value))
+        found = await complete(current(), argument.name, argument.value)
+        return Completion(values=found[:MOST_COMPLETIONS], total=len(found), has_more=len(found) > MOST_COMPLETIONS)

@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 
+import anyio
+
 from incident_mcp.deps import App
 from incident_mcp.errors import IncidentMcpError
-from incident_mcp.http import Api
+from incident_mcp.http import Api, Service
 from incident_mcp.incidentio.incidents import open_references
 from incident_mcp.incidentio.severities import load_severities
 from incident_mcp.ionhour.incidents import unresolved_incidents
 
-MOST = 100
-"""The protocol's limit."""
+PATIENCE = 2.0
+"""Seconds: somebody is typing."""
 
 
 async def complete(app: App, argument: str, typed: str) -> list[str]:
-    """Give what the argument may become, the likeliest first; nothing when it cannot be read.
+    """Give all that the argument may become, the likeliest first; nothing when it cannot be read.
 
     Args:
         app: The services.
@@ -25,24 +27,29 @@ async def complete(app: App, argument: str, typed: str) -> list[str]:
         candidates = await _candidates(app, argument)
     except IncidentMcpError:
         return []
-    wanted = typed.strip().lstrip("#").casefold()
-    fitting = [
-        each for each in candidates if each.casefold().startswith(wanted) or each.casefold().startswith(f"inc-{wanted}")
-    ]
-    return fitting[:MOST]
+    wanted = typed.strip().removeprefix("#").casefold()
+    if argument == "incident" and wanted[:1].isdigit():
+        wanted = f"inc-{wanted}"
+    return [each for each in candidates if each.casefold().startswith(wanted)]
 
 
 async def _candidates(app: App, argument: str) -> Sequence[str]:
     if argument == "incident" and app.incidentio is not None:
-        api = Api(app.incidentio)
+        api = _soon(app.incidentio)
         return (await api.cached("open", lambda: open_references(api)))[0]
-    if argument == "severity" and app.incidentio is not None:
-        api = Api(app.incidentio)
+    if argument in ("severity", "focus") and app.incidentio is not None:
+        api = _soon(app.incidentio)
         severities, _ = await api.cached("severity", lambda: load_severities(api))
         return [row.name for row in reversed(severities)]
     if argument in ("ionhour_incident_id", "incident_id") and app.ionhour is not None:
-        api = Api(app.ionhour)
+        api = _soon(app.ionhour)
         workspace = app.settings.ionhour_workspace_id
         (rows, _), _ = await api.cached("unresolved", lambda: unresolved_incidents(api, workspace))
         return [str(row.id) for row in rows]
     return []
+
+
+def _soon(service: Service) -> Api:
+    api = Api(service)
+    api.deadline = anyio.current_time() + PATIENCE
+    return api
