@@ -26,6 +26,9 @@ settings.register_profile(
 )
 settings.register_profile("long", max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 
+if settings.get_current_profile_name() == "default":
+    settings.load_profile("ci")
+
 Serve = Callable[..., AbstractAsyncContextManager[Caller]]
 
 
