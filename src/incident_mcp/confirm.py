@@ -13,8 +13,10 @@ from pydantic import BaseModel
 
 from incident_mcp.errors import InputRequired, NotConfirmed
 from incident_mcp.journal import fingerprint
+from incident_mcp.models import make_visible, shorten
 
 _ASKED_BY_RESULT = "2026-07-28"
+LONGEST_QUESTION = 800
 
 
 class _Nothing(BaseModel):
@@ -28,6 +30,8 @@ async def ask(ctx: Context[Any], question: str) -> None:
         NotConfirmed: The person said no, or the host cannot ask.
         InputRequired: The question has to travel as the call's result.
     """
+    # A name in it may hold anything: one line, nothing hidden, and not endless.
+    question = shorten(" ".join(str(make_visible(question)).split()), LONGEST_QUESTION)
     capabilities = ctx.client_capabilities
     elicitation = capabilities.elicitation if capabilities else None
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):

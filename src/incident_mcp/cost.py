@@ -1,6 +1,7 @@
 """What an answer costs a model: tokens, estimated without a tokenizer, and rather too many than too few."""
 
 import re
+from itertools import pairwise
 from typing import cast
 
 _WORDS = ""
@@ -61,7 +62,7 @@ def tokens(told: object) -> float:
     and characters of any script about what they cost.
     """
     if isinstance(told, dict):
-        return 1 + sum(1.6 + tokens(key) + tokens(value) for key, value in cast("dict[str, object]", told).items())
+        return 1 + sum(1.4 + tokens(key) + tokens(value) for key, value in cast("dict[str, object]", told).items())
     if isinstance(told, list):
         return 1 + sum(0.5 + tokens(item) for item in cast("list[object]", told))
     text = told if isinstance(told, str) else str(told)
@@ -85,5 +86,5 @@ def _piece(piece: str) -> float:
 
 
 def _word(word: str) -> float:
-    rare = sum(after not in _AFTER.get(letter, "") for letter, after in zip(word, word[1:], strict=False))
+    rare = sum(after not in _AFTER.get(letter, "") for letter, after in pairwise(word))
     return 0.9 + len(word) / 40 + 0.8 * rare

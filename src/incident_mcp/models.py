@@ -1,7 +1,7 @@
 """What every answer is made of: tolerant in, lean out."""
 
-import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +9,8 @@ from html.parser import HTMLParser
 from typing import Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+
+from incident_mcp.cost import tokens
 
 Json = dict[str, Any]
 """A JSON object as it travels: the one place for Any."""
@@ -110,11 +112,10 @@ def to_second(value: object) -> object:
         return value
     try:
         instant = datetime.fromisoformat(value)
-    except ValueError:
+        instant = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return value
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 Instant = Annotated[str, BeforeValidator(to_second)]
@@ -162,6 +163,15 @@ HtmlText = Annotated[str, BeforeValidator(html_to_text)]
 """A field that the API fills with HTML, told as text."""
 
 
+def contains(text: str, words: str) -> bool:
+    """Say whether words are part of a text, in any case, width and way to write an accent."""
+    return _plain(words) in _plain(text)
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
 def shorten(text: str, length: int, mark: str = "…") -> str:
     """Cut a text to `length` characters and end it with the mark that says so."""
     return text if len(text) <= length else text[: length - len(mark)].rstrip() + mark
@@ -172,39 +182,44 @@ def cut_at(length: int, mark: str) -> AfterValidator:
     return AfterValidator(lambda text: shorten(text, length, mark) if isinstance(text, str) else text)
 
 
-_NEVER_CUT = re.compile(r"(.*_)?(id|at|url|reference|permalink)")
-
-
-def tokens(told: object) -> int:
-    """Estimate what JSON costs a model: about 3 characters a token, and more where it is not ASCII."""
-    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
-    ascii_only = sum(character.isascii() for character in text)
-    return round(ascii_only / 3.0 + (len(text.encode("utf-8", "surrogatepass")) - ascii_only) * 0.6)
+_WHOLE = re.compile(r"(.*_)?(id|at|ago|age|reference|permalink|url)|incident|since_success")
+"""Fields that are ids, references, instants or spans: half of one is worth nothing."""
+_KINDS = frozenset({"category", "kind", "mode", "source", "state", "status_category", "type", "visibility"})
+_MARK = "Texts that end in … were cut to fit: get the one thing, or pass a smaller limit."
 
 
 def fit(told: Json, most: int) -> Json:
     """Shorten the texts in the rows of a list until it costs at most about `most` tokens, and say so."""
     if tokens(told) <= most:
         return told
-    for length in (400, 200, 120, 80, 60, 40, 30, 20, 12, 6, 3):
-        cut = {name: _cut_rows(value, length) if isinstance(value, list) else value for name, value in told.items()}
+    cut: Json = told
+    for length in (400, 200, 120, 80, 60, 40, 30, 20, 12, 6, 3, 1):
+        rows = {name: _cut_rows(value, length, name) for name, value in told.items() if isinstance(value, list)}
+        cut = {**told, **rows, "cut": _MARK}
         if tokens(cut) <= most:
             break
-    return {**cut, "cut": "Texts that end in … were cut to fit: get the one thing, or pass a smaller limit."}
+    return cut
 
 
 def _cut_rows(value: Any, length: int, name: str = "") -> Any:  # noqa: ANN401  # the JSON edge
     if isinstance(value, str):
-        return value if _NEVER_CUT.fullmatch(name) else shorten(value, length)
+        return value if _stays(value, name) else shorten(value, max(length, 100) if name == "problems" else length)
     if isinstance(value, list):
-        return [_cut_rows(item, length) for item in cast("list[object]", value)]
+        return [_cut_rows(item, length, name) for item in cast("list[object]", value)]
     if isinstance(value, dict):
         return {key: _cut_rows(item, length, key) for key, item in cast("Json", value).items()}
     return value
 
 
+def _stays(value: str, name: str) -> bool:
+    if _WHOLE.fullmatch(name):
+        # Longer than any id: something else was put there.
+        return len(value) <= 80  # noqa: PLR2004
+    return name in _KINDS and re.fullmatch(r"[A-Za-z_.]{1,20}", value) is not None
+
+
 class Listed(Record):
-    """An answer of rows, cut to fit: a row costs at most about 80 tokens on average, 25 rows 2,000."""
+    """An answer of rows, cut to fit: 25 rows cost at most about 1,900 tokens, more in proportion."""
 
     has_more: bool = False
 
@@ -216,7 +231,7 @@ class Listed(Record):
 
     def most_tokens(self, rows: int) -> int:
         """Say what the answer may cost."""
-        return 75 * max(rows, 25)
+        return 76 * max(rows, 25)
 
 
 Name = Annotated[str, cut_at(120, "… [cut]")]

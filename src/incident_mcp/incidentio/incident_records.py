@@ -179,7 +179,7 @@ def lead_of(value: object) -> object:
     if (entries := _entries(value)) is None:
         return value
     leads = (part(entry, "assignee") for entry in entries if part(entry, "role").get("role_type") == "lead")
-    return next((person.get("name") for person in leads), None)
+    return next((told for each in leads if (told := each.get("name") or each.get("email") or each.get("id"))), None)
 
 
 class IncidentRow(Record):

@@ -15,7 +15,7 @@ from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, IncidentRow, RawIncidentAnswer, holds
 from incident_mcp.incidentio.incident_statuses import Category
 from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, Page, read_pages
-from incident_mcp.models import Json, Listed, Outcome, R
+from incident_mcp.models import Json, Listed, Outcome, R, contains, shorten
 from incident_mcp.toolset import read, write
 from incident_mcp.writes import DECLARE_SECONDS, Write
 
@@ -33,7 +33,7 @@ class _NamedRow(IncidentRow):
     """An incident that is looked for by its name."""
 
     id: str = Field(exclude=True)
-    whole_name: str = Field(default="", validation_alias="name", exclude=True)
+    whole_name: str | None = Field(default=None, validation_alias="name", exclude=True)
 
 
 class _NamedPage(Page):
@@ -182,10 +182,12 @@ async def _search(api: Api, query: Query, words: str, *, limit: int, after: str 
     found: list[_NamedRow] = []
     looked_at = 0
     while True:
-        (page,) = await read_pages(api, "/v2/incidents", _NamedPage, query, limit=MOST_A_PAGE, after=after)
-        looked_at += len(page.rows)
-        found += [row for row in page.rows if words.strip().casefold() in row.whole_name.casefold()]
-        after = page.after
+        # More than one page where the API's pages are shorter than asked for.
+        pages = await read_pages(api, "/v2/incidents", _NamedPage, query, limit=MOST_A_PAGE, after=after)
+        rows = [row for page in pages for row in page.rows]
+        looked_at += len(rows)
+        found += [row for row in rows if contains(row.whole_name or "", words)]
+        after = pages[-1].after
         if after is None or len(found) > limit or looked_at >= MOST_LOOKED_AT:
             break
     return Incidents(
@@ -253,7 +255,7 @@ def declare_write(
         record=Incident,
         tell=lambda answer: answer.incident,
         repeat=Repeat.KEYED,
-        question=f'Declare the {body["visibility"]} {body["mode"]} incident "{body["name"]}"'
+        question=f'Declare the {body["visibility"]} {body["mode"]} incident "{shorten(body["name"], 200)}"'
         f" with severity {severity or '(none)'}{announced}.",
         remembered=DECLARE_SECONDS,
         key=key,

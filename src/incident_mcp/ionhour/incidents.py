@@ -8,7 +8,7 @@ from pydantic import AliasChoices, AliasPath, BeforeValidator, Field
 from incident_mcp.deps import AppSettings, DryRun, IonhourApi, WriterDep
 from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing
-from incident_mcp.models import HtmlText, Instant, Listed, Name, Outcome
+from incident_mcp.models import HtmlText, Instant, Listed, Name, Outcome, contains
 from incident_mcp.toolset import read, write
 from incident_mcp.writes import Write
 
@@ -48,6 +48,14 @@ class IonhourIncident(IonhourRecord):
     duration_since_success_ms: int | None = None
     """Milliseconds, when the answer was made."""
     public_id: str | None = None
+
+
+_PRIORITIES = {"P1": 1, "P2": 2, "P3": 3, "P4": 4, "CRITICAL": 1, "WARNING": 3}
+
+
+def priority(severity: str | None) -> int | None:
+    """Rank a severity, 1 the worst; the vendor's older guide and hosted tools still say CRITICAL and WARNING."""
+    return _PRIORITIES.get((severity or "").strip().upper())
 
 
 class IonhourIncidentRow(IonhourRecord):
@@ -96,7 +104,7 @@ class Acknowledgement(IonhourRecord):
 class _NamedRow(IonhourIncidentRow):
     """An incident that is looked for by its title."""
 
-    whole_title: str = Field(default="", validation_alias="title", exclude=True)
+    whole_title: str | None = Field(default=None, validation_alias="title", exclude=True)
 
 
 class _NamedPage(Listing):
@@ -148,7 +156,7 @@ async def ionhour_list_incidents(
         str | None,
         Field(min_length=1, description="Part of the title; looks through up to 1,000, says how many."),
     ] = None,
-    page: Annotated[int, Field(ge=1, description="Page to read; without name_contains.")] = 1,
+    page: Annotated[int, Field(ge=1, description="Page to read.")] = 1,
     limit: Annotated[int, Field(ge=1, le=100, description="Rows a page.")] = 20,
 ) -> IonhourIncidents:
     """List Ionhour incidents. No active ones does not mean healthy: maintenance and paused checks raise none."""
@@ -163,7 +171,7 @@ async def ionhour_list_incidents(
     }
     query = [(name, str(value)) for name, value in filters.items() if value is not None]
     if name_contains is not None:
-        return await _search(api, query, name_contains, monitoring=state == "MONITORING", limit=limit)
+        return await _search(api, query, name_contains, monitoring=state == "MONITORING", page=page, limit=limit)
     answer = await api.get("/incidents", _IncidentPage, query)
     rows = [row for row in answer.items if state != "MONITORING" or row.state == "MONITORING"]
     more = bool(answer.items) and answer.has_more
@@ -176,24 +184,26 @@ async def ionhour_list_incidents(
 
 
 async def _search(
-    api: Api, query: Sequence[tuple[str, str]], words: str, *, monitoring: bool, limit: int
+    api: Api, query: Sequence[tuple[str, str]], words: str, *, monitoring: bool, page: int, limit: int
 ) -> IonhourIncidents:
     """Look through the titles of up to 1,000 incidents, for the API has no filter for that."""
     filters = [pair for pair in query if pair[0] not in ("page", "limit")]
     found: dict[int, IonhourIncidentRow] = {}
     looked_at, more = 0, True
-    for page in range(1, MOST_LOOKED_AT // 100 + 1):
-        answer = await api.get("/incidents", _NamedPage, [*filters, ("page", str(page)), ("limit", "100")])
+    for number in range(1, MOST_LOOKED_AT // 100 + 1):
+        answer = await api.get("/incidents", _NamedPage, [*filters, ("page", str(number)), ("limit", "100")])
         looked_at += len(answer.items)
         for row in answer.items:
-            if words.strip().casefold() in row.whole_title.casefold() and (not monitoring or row.state == "MONITORING"):
-                found[row.id] = row
+            if contains(row.whole_title or "", words) and (not monitoring or row.state == "MONITORING"):
+                found.setdefault(row.id, row)
         more = bool(answer.items) and answer.has_more
-        if not more or len(found) > limit:
+        if not more or len(found) > page * limit:
             break
+    further = len(found) > page * limit
     return IonhourIncidents(
-        incidents=[*found.values()][:limit],
-        has_more=len(found) > limit or more,
+        incidents=[*found.values()][(page - 1) * limit : page * limit],
+        has_more=further,
+        page=page + 1 if further else None,
         looked_at=looked_at,
         looked_at_all=not more,
     )

@@ -135,14 +135,18 @@ def delete_write(tool: str, incident_id: int, note_id: int) -> Write[Any, Delete
     )
 
 
+async def equal_notes(api: Api, incident_id: int, body: str) -> tuple[list[Note], bool]:
+    """Read the notes with a text, and say whether there are further pages that were not read."""
+    told = await read_notes(api, incident_id)
+    return [note for note in told.notes if _plain(note.body) == _plain(body)], told.has_more
+
+
 async def _find(api: Api, incident_id: int, body: str) -> Note | None:
     """Find a note by its text, since the API has no key that would make a repeat safe."""
-    wanted = _plain(body)
-    told = await read_notes(api, incident_id)
-    found = next((note for note in told.notes if _plain(note.body) == wanted), None)
-    if found is None and told.has_more:
+    found, more = await equal_notes(api, incident_id, body)
+    if not found and more:
         raise NoAnswer(f"{api.service.name} told one page of the notes of several: whether this one stands is open.")
-    return found
+    return found[0] if found else None
 
 
 def _plain(body: str | None) -> str:

@@ -5,29 +5,28 @@ without harm: the declaration's key comes from the alert's public id, the note i
 an acknowledgement repeats itself. So a call that was cut anywhere is finished by calling again.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from incident_mcp.deps import DryRun, IncidentioApi, IonhourApi, WriterDep
-from incident_mcp.errors import IncidentMcpError, InputError
+from incident_mcp.errors import IncidentMcpError, InputError, Refused
 from incident_mcp.http import Api, fill
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_records import Incident
 from incident_mcp.incidentio.incidents import Mode, declare_write, given, read_incident
 from incident_mcp.incidentio.severities import Severity, load_severities
-from incident_mcp.ionhour.incidents import IonhourIncident, acknowledge_write
-from incident_mcp.ionhour.notes import note_write, read_notes
+from incident_mcp.ionhour.incidents import IonhourIncident, acknowledge_write, priority
+from incident_mcp.ionhour.notes import Note, delete_write, equal_notes, note_write, read_notes
 from incident_mcp.ionhour.records import IncidentId
-from incident_mcp.models import Outcome, Record
+from incident_mcp.models import Json, Outcome, Planned, Record
 from incident_mcp.response.links import alert_id, declared_since, note_text, references_in, summary_line
 from incident_mcp.toolset import write
 from incident_mcp.writes import Write, Writer
 
 TOOL = "declare_from_ionhour"
-# G-INC, the vendor's older guide, and its hosted tools still say CRITICAL and WARNING.
-_PRIORITY = {"P1": 1, "P2": 2, "P3": 3, "P4": 4, "CRITICAL": 1, "WARNING": 3}
 
 
 class DeclaredIncident(Record):
@@ -46,8 +45,10 @@ class Step(Record):
 
     step: str
     outcome: str
-    """done, done before, not asked for, would be done, or failed."""
+    """done, done before, not asked for, not needed, would be done, or failed."""
     why: str | None = None
+    would_send: Json | None = None
+    """Of a note or an acknowledgement: the request that a call without dry_run sends."""
 
 
 class Declaration(Record):
@@ -58,6 +59,7 @@ class Declaration(Record):
     severity_by: str | None = None
     """How the severity was chosen."""
     steps: list[Step]
+    dry_run: bool | None = None
 
 
 @dataclass
@@ -70,8 +72,16 @@ class _Alert:
     noted: bool
 
     @property
-    def acknowledged(self) -> bool:
-        return self.alert.acknowledged_at is not None
+    def resolved(self) -> bool:
+        return self.alert.state == "RESOLVED"
+
+    def left(self, step: str) -> Step | None:
+        """Give a step that is not to be done although it was asked for."""
+        if step == "note":
+            return Step(step=step, outcome="done before") if self.noted else None
+        if self.alert.acknowledged_at is not None:
+            return Step(step=step, outcome="done before")
+        return Step(step=step, outcome="not needed", why="The alert is resolved.") if self.resolved else None
 
 
 async def declare_from_ionhour(
@@ -96,7 +106,7 @@ async def declare_from_ionhour(
     known = await _look(incidentio, ionhour, ionhour_incident_id)
     severity_by, declaration = None, None
     if known.incident is None:
-        if known.alert.state == "RESOLVED" and mode != "retrospective":
+        if known.resolved and mode != "retrospective":
             raise InputError(
                 f"Ionhour incident {known.alert.id} is resolved: only mode=retrospective records it. Not sent."
             )
@@ -111,7 +121,7 @@ async def declare_from_ionhour(
         )
         key = f"ionhour-{known.alert.public_id}"
         declaration = declare_write(TOOL, incidentio, body, names.name_of(chosen), key=key)
-    wanted = {"note": note and not known.noted, "acknowledge": acknowledge and not known.acknowledged}
+    wanted = {"note": note, "acknowledge": acknowledge}
     if not dry_run:
         await _confirmed(writer, incidentio, ionhour, declaration, known, wanted)
     return await _carry_out(writer, incidentio, ionhour, known, declaration, severity_by, wanted, dry_run=dry_run)
@@ -126,12 +136,14 @@ async def _confirmed(
     wanted: dict[str, bool],
 ) -> None:
     """Ask a person about all the writes at once."""
-    parts = [declaration.question] if declaration else []
-    parts += [f"Put its reference on Ionhour incident {known.alert.id} as a note."] if wanted["note"] else []
-    parts += (
-        [f"Acknowledge Ionhour incident {known.alert.id}; it pages nobody further."] if wanted["acknowledge"] else []
-    )
-    if parts and await writer.confirmed(" ".join(parts)):
+    number = known.alert.id
+    words = {"note": f"put its reference on Ionhour incident {number} as a note"}
+    words["acknowledge"] = f"acknowledge Ionhour incident {number}, which then pages nobody further"
+    parts = [declaration.question.removesuffix(".")] if declaration else []
+    parts += [said for step, said in words.items() if wanted[step] and not known.left(step)]
+    if known.incident and parts:
+        parts[0] = f"For {known.incident.reference}, which is declared already, {parts[0]}"
+    if parts and await writer.confirmed("; ".join(parts) + "."):
         incidentio.renew()
         ionhour.renew()
 
@@ -143,14 +155,23 @@ async def _look(incidentio: Api, ionhour: Api, number: int) -> _Alert:
         raise InputError(f"Ionhour incident {alert.id} has no public id, which makes its declaration unique. Not sent.")
     notes = (await read_notes(ionhour, alert.id)).notes
     if references := references_in(each.body for each in notes):
-        found = await read_incident(incidentio, references[-1])
+        found = await _noted(incidentio, references[-1], alert.id)
         return _Alert(alert, DeclaredIncident.model_validate(found.model_dump()), "the alert's note", noted=True)
     # A declaration whose note was never written, or was deleted, shows in the incident's summary.
-    for row in await declared_since(incidentio, alert.started_at or ""):
-        if row.links(alert_id(alert)):
-            incident = DeclaredIncident.model_validate(row.model_dump())
-            return _Alert(alert, incident, "the incident's summary", noted=False)
+    if alert.started_at and (row := (await declared_since(incidentio, alert.started_at)).naming(alert_id(alert))):
+        incident = DeclaredIncident.model_validate(row.model_dump())
+        return _Alert(alert, incident, "the incident's summary", noted=False)
     return _Alert(alert, None, None, noted=False)
+
+
+async def _noted(api: Api, reference: str, number: int) -> Incident:
+    try:
+        return await read_incident(api, reference)
+    except Refused as failure:
+        failure.advise(
+            f"A note says that Ionhour incident {number} is declared as {reference}: look at it with a person."
+        )
+        raise
 
 
 async def _carry_out(
@@ -172,16 +193,23 @@ async def _carry_out(
         would_send = outcome.would_send
         incident = DeclaredIncident.model_validate(outcome.record.model_dump()) if outcome.record else None
         steps = [Step(step="declare", outcome="done" if incident else _WOULD)]
-    before = {"note": known.noted, "acknowledge": known.acknowledged}
     for step in ("note", "acknowledge"):
         if not wanted[step]:
-            steps.append(Step(step=step, outcome="done before" if before[step] else "not asked for"))
-        elif dry_run or incident is None:
-            steps.append(Step(step=step, outcome=_WOULD))
+            steps.append(Step(step=step, outcome="not asked for"))
+        elif left := known.left(step):
+            steps.append(left)
+        elif dry_run:
+            steps.append(_planned(ionhour, _write(ionhour, known.alert.id, incident, step), step))
         else:
             steps.append(await _step(writer, ionhour, known.alert.id, incident, step))
     failed = any(step.outcome == "failed" for step in steps)
-    told = Declaration(incident=incident, ionhour_incident=known.alert.id, severity_by=severity_by, steps=steps)
+    told = Declaration(
+        incident=incident,
+        ionhour_incident=known.alert.id,
+        severity_by=severity_by,
+        steps=steps,
+        dry_run=dry_run or None,
+    )
     note = "Call again with the same arguments to finish; nothing is done twice." if failed else None
     return Outcome(told, would_send, note="Nothing was written." if dry_run else note)
 
@@ -189,16 +217,40 @@ async def _carry_out(
 _WOULD = "would be done"
 
 
-async def _step(writer: Writer, ionhour: Api, number: int, incident: DeclaredIncident, step: str) -> Step:
+def _write(api: Api, number: int, incident: DeclaredIncident | None, step: str) -> Write[Any, Any]:
+    if step == "acknowledge":
+        return acknowledge_write(TOOL, number)
+    reference = incident.reference if incident else "(its reference)"
+    link = incident.permalink if incident else "(its link)"
+    return replace(note_write(TOOL, api, number, note_text(reference, link)), look_first=True)
+
+
+def _planned(api: Api, write: Write[Any, Any], step: str) -> Step:
+    request = write.request
+    planned = Planned(api.service.name, request.method, request.path, request.body)
+    return Step(step=step, outcome=_WOULD, would_send=planned.dump())
+
+
+async def _step(writer: Writer, api: Api, number: int, incident: DeclaredIncident | None, step: str) -> Step:
+    wanted = _write(api, number, incident, step)
     try:
-        if step == "note":
-            put = note_write(TOOL, ionhour, number, note_text(incident.reference, incident.permalink))
-            await writer.perform(ionhour, replace(put, look_first=True), dry_run=False)
-        else:
-            await writer.perform(ionhour, acknowledge_write(TOOL, number), dry_run=False)
+        outcome = await writer.perform(api, wanted, dry_run=False)
     except IncidentMcpError as failure:
         return Step(step=step, outcome="failed", why=str(failure))
+    if isinstance(outcome.record, Note) and outcome.record.id is not None:
+        # A twin that stays does no harm, so a failure here is no failure of the step.
+        with suppress(IncidentMcpError):
+            await _drop_twin(writer, api, number, outcome.record.id, wanted)
     return Step(step=step, outcome="done")
+
+
+async def _drop_twin(writer: Writer, api: Api, number: int, note_id: int, wanted: Write[Any, Any]) -> None:
+    """Delete this note if an older one says the same: two machines put them there at the same moment."""
+    equal, _ = await equal_notes(api, number, (wanted.request.body or {})["body"])
+    ids = [note.id for note in equal if note.id is not None]
+    if note_id in ids and min(ids) < note_id:
+        # Whoever was asked about the note was asked about this, too.
+        await writer.perform(api, replace(delete_write(TOOL, number, note_id), destructive=False), dry_run=False)
 
 
 async def _severity(api: Api, alert: IonhourIncident, wanted: str | None) -> tuple[Severity | None, str]:
@@ -206,13 +258,13 @@ async def _severity(api: Api, alert: IonhourIncident, wanted: str | None) -> tup
     if wanted is not None:
         return await names.severity(api, wanted), "as asked for"
     scale, _ = await api.cached("severity", lambda: load_severities(api))
-    priority = _PRIORITY.get((alert.severity or "").upper())
-    if not scale or priority is None:
+    rank = priority(alert.severity)
+    if not scale or rank is None:
         raise InputError(
             f"The alert's severity {alert.severity!r} has no place in P1 to P4: pass severity, one of"
             f" {names.candidates(scale)}. Not sent."
         )
-    place = round((4 - priority) / 3 * (len(scale) - 1))
+    place = round((4 - rank) / 3 * (len(scale) - 1))
     return scale[place], f"{alert.severity}, by rank: {place + 1} of {len(scale)}, {len(scale)} being the most severe"
 
 

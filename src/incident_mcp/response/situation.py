@@ -6,32 +6,43 @@ from functools import partial
 from typing import Annotated
 
 import anyio
-from pydantic import AliasPath, BeforeValidator, Field
+from pydantic import AfterValidator, AliasPath, BeforeValidator, Field
 
 from incident_mcp.deps import AppSettings, BothServices, Services
-from incident_mcp.errors import IncidentMcpError
 from incident_mcp.http import Api, fill
 from incident_mcp.incidentio.incident_records import Actor, lead_of
-from incident_mcp.incidentio.pages import Page, read_pages
-from incident_mcp.ionhour.incidents import IonhourIncident, unresolved_incidents
+from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, read_pages
+from incident_mcp.ionhour.incidents import IonhourIncident, priority, unresolved_incidents
 from incident_mcp.models import Listed, Record, shorten
-from incident_mcp.response.links import AlertId, LinkedIncident, alert_id, alerts_in, declared_since
+from incident_mcp.response.links import AlertId, LinkedIncident, Problems, alert_id, alerts_in, declared_since
+from incident_mcp.settings import KEY_VARIABLES
 from incident_mcp.toolset import read
 
 MOST_OPEN = 500
 """Open incidents that are read before the worst are picked."""
+MOST_UPDATES = 1000
+"""Updates of one incident that are read for the latest, where they do not come newest first."""
+MOST_LINKED = 40
+"""Alerts that are looked up because an incident names them."""
 AT_ONCE = 8
 FIRST_WORDS = 60
+
+
+def _aware(instant: datetime) -> datetime:
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+_When = Annotated[datetime, AfterValidator(_aware)]
 
 
 class OpenIncident(LinkedIncident):
     """A live or triage incident as the API lists it."""
 
-    rank: int = Field(default=-1, validation_alias=AliasPath("severity", "rank"))
+    rank: int | None = Field(default=None, validation_alias=AliasPath("severity", "rank"))
     lead: Annotated[str | None, BeforeValidator(lead_of)] = Field(
         default=None, validation_alias="incident_role_assignments"
     )
-    created_at: datetime | None = None
+    created_at: _When | None = None
 
 
 class _OpenPage(Page):
@@ -43,7 +54,7 @@ class _Update(Record):
     message: str | None = None
     status: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "name"))
     updater: Actor | None = None
-    created_at: datetime
+    created_at: _When
 
 
 class _UpdatePage(Page):
@@ -95,7 +106,7 @@ class Link(Record):
 
 
 class Gaps(Record):
-    """What is missing."""
+    """What is missing, of what is shown."""
 
     not_declared: list[int] | None = None
     """Ionhour incidents that no incident names."""
@@ -119,8 +130,9 @@ class Situation(Listed):
     """What could not be read."""
 
     def most_tokens(self, rows: int) -> int:
-        """Say what the answer may cost: 2,500 tokens for 20 of each."""
-        return 125 * max(rows, 20)
+        """Say what the answer may cost: about 2,400 tokens for 20 of each."""
+        rows = max(len(self.incidents or ()), len(self.ionhour_incidents or ()), 20)
+        return 120 * rows
 
 
 def ago(seconds: float) -> str:
@@ -132,13 +144,17 @@ def ago(seconds: float) -> str:
     return f"{hours}h{minutes % 60}m" if hours else f"{minutes}m"
 
 
+_Work = tuple[str, str, Callable[[], Awaitable[None]]]
+"""What is read, of what, and how."""
+
+
 class _Reader:
     """Reads what the situation needs; what cannot be read becomes a problem and not a failure."""
 
     def __init__(self, services: Services, now: datetime) -> None:
         self.services = services
         self.now = now
-        self.problems: list[str] = []
+        self.problems = Problems()
         self.open: list[OpenIncident] | None = None
         self.updates: dict[str, _Update] = {}
         self.updates_known: set[str] = set()
@@ -150,52 +166,52 @@ class _Reader:
         """Incidents made since the oldest alert that no open incident names."""
         self.all_declared_known = False
 
-    async def attempt(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except IncidentMcpError as failure:
-            self.problems.append(f"{what}: {failure}")
-
-    async def together(self, works: Sequence[tuple[str, Callable[[], Awaitable[None]]]]) -> None:
+    async def together(self, works: Sequence[_Work]) -> None:
         """Do several things, eight at once."""
         turns = anyio.Semaphore(AT_ONCE)
 
-        async def one(what: str, work: Callable[[], Awaitable[None]]) -> None:
+        async def one(work: _Work) -> None:
             async with turns:
-                await self.attempt(what, work)
+                await self.problems.attempt(*work)
 
         async with anyio.create_task_group() as tasks:
-            for what, work in works:
-                tasks.start_soon(one, what, work)
+            for work in works:
+                tasks.start_soon(one, work)
 
     async def read_open(self, api: Api) -> None:
         query = [("status_category[one_of]", "live"), ("status_category[one_of]", "triage")]
         pages = await read_pages(api, "/v2/incidents", _OpenPage, query, limit=MOST_OPEN)
         rows = [row for page in pages for row in page.rows]
-        self.open = sorted(rows, key=lambda row: (-row.rank, row.created_at or self.now))
+        self.open = sorted(rows, key=lambda row: (-(-1 if row.rank is None else row.rank), row.created_at or self.now))
         if pages[-1].after:
-            self.problems.append(f"incident.io has more than {MOST_OPEN} open incidents; the newest were read.")
+            self.problems.add(f"incident.io has more than {MOST_OPEN} open incidents; the newest were read.")
 
     async def read_alerts(self, api: Api, workspace: int | None) -> None:
         rows, self.alerts_total = await unresolved_incidents(api, workspace)
         self.alerts = sorted(rows, key=_urgency)
         if self.alerts_total > len(rows):
-            self.problems.append(f"Ionhour has {self.alerts_total} unresolved incidents; {len(rows)} were read.")
+            self.problems.add(f"Ionhour has {self.alerts_total} unresolved incidents; {len(rows)} were read.")
 
     async def read_updates(self, api: Api) -> None:
         """Read one page of everybody's updates; newest first, it settles every incident that is on it."""
-        page = await api.get("/v2/incident_updates", _UpdatePage, [("page_size", "250")])
+        page = await api.get("/v2/incident_updates", _UpdatePage, [("page_size", str(MOST_A_PAGE))])
         self.keep(page.rows)
-        # The order is not documented, so it is checked: only newest first does a page hold each incident's newest.
-        newest_first = all(a.created_at >= b.created_at for a, b in zip(page.rows, page.rows[1:], strict=False))
         if not page.after:
             self.updates_known = {row.id for row in self.open or ()}
-        elif newest_first:
+        elif _newest_first(page.rows):
             self.updates_known = {row.incident_id for row in page.rows}
 
     async def read_updates_of(self, api: Api, incident: OpenIncident) -> None:
-        query = [("incident_id", incident.id), ("page_size", "250")]
-        self.keep((await api.get("/v2/incident_updates", _UpdatePage, query)).rows)
+        query = [("incident_id", incident.id)]
+        (page, *_) = await read_pages(api, "/v2/incident_updates", _UpdatePage, query, limit=MOST_A_PAGE)
+        self.keep(page.rows)
+        if page.after and not _newest_first(page.rows):
+            left = MOST_UPDATES - MOST_A_PAGE
+            pages = await read_pages(api, "/v2/incident_updates", _UpdatePage, query, limit=left, after=page.after)
+            for page in pages:
+                self.keep(page.rows)
+            if pages[-1].after:
+                return
         self.updates_known.add(incident.id)
 
     def keep(self, rows: Sequence[_Update]) -> None:
@@ -211,61 +227,93 @@ class _Reader:
             self.linked[alert] = found
 
     async def read_declared(self, api: Api, since: str) -> None:
-        self.declared = await declared_since(api, since)
-        self.all_declared_known = True
+        declared = await declared_since(api, since)
+        self.declared, self.all_declared_known = declared.rows, declared.complete
+        if not declared.complete:
+            self.problems.add(
+                f"More than {len(declared.rows)} incidents were made since the oldest alert that no open one names:"
+                " which alerts nobody declared is not known."
+            )
 
 
-def _urgency(alert: IonhourIncident) -> tuple[bool, str, str]:
+def _newest_first(rows: Sequence[_Update]) -> bool:
+    """Say whether a page comes newest first: the order is not documented, and only then it holds the newest of all."""
+    instants = [row.created_at for row in rows]
+    return instants == sorted(instants, reverse=True) and instants[:1] > instants[-1:]
+
+
+def _urgency(alert: IonhourIncident) -> tuple[bool, int, str]:
     """Unacknowledged first, then P1 before P4, then the oldest."""
-    return alert.acknowledged_at is not None, alert.severity or "~", alert.started_at or "~"
+    return alert.acknowledged_at is not None, priority(alert.severity) or 9, alert.started_at or "~"
 
 
 async def read_all(reader: _Reader, settings: AppSettings, limit: int) -> None:
     """Read both services: first what is open, then only what that leaves open."""
-    services = reader.services
-    first: list[tuple[str, Callable[[], Awaitable[None]]]] = []
-    if (incidentio := services.incidentio) is not None:
-        first.append(("incidents", lambda: reader.read_open(incidentio)))
-    if (ionhour := services.ionhour) is not None:
-        first.append(("Ionhour incidents", lambda: reader.read_alerts(ionhour, settings.ionhour_workspace_id)))
+    incidentio, ionhour = reader.services.incidentio, reader.services.ionhour
+    first: list[_Work] = []
+    if incidentio is not None:
+        first.append(("incident.io's incidents", "", partial(reader.read_open, incidentio)))
+    else:
+        reader.problems.add(f"incident.io's incidents: there is no key ({KEY_VARIABLES['incidentio']}).")
+    if ionhour is not None:
+        workspace = settings.ionhour_workspace_id
+        first.append(("Ionhour's incidents", "", partial(reader.read_alerts, ionhour, workspace)))
+    else:
+        reader.problems.add(f"Ionhour's incidents: there is no key ({KEY_VARIABLES['ionhour']}).")
     await reader.together(first)
-    second: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+    second: list[_Work] = []
     if incidentio is not None and reader.open:
-        await reader.attempt("updates", lambda: reader.read_updates(incidentio))
-        second += [
-            (f"updates of {row.reference}", partial(reader.read_updates_of, incidentio, row))
-            for row in reader.open[:limit]
-            if row.id not in reader.updates_known
-        ]
-    named = {alert for row in reader.open or () for alert in alerts_in(row.summary)}
+        second += await _updates_left(reader, incidentio, reader.open[:limit])
     if ionhour is not None and reader.alerts is not None:
-        unresolved = {alert_id(alert) for alert in reader.alerts}
-        second += [
-            (f"Ionhour incident {alert.number}", partial(reader.read_linked, ionhour, alert))
-            for alert in sorted(named - unresolved, key=lambda alert: alert.number)
-        ]
-    unnamed = [alert.started_at for alert in reader.alerts or () if alert_id(alert) not in named and alert.started_at]
-    if incidentio is not None and reader.open is not None and unnamed:
-        second.append(("earlier incidents", lambda: reader.read_declared(incidentio, min(unnamed))))
+        second += _linked_left(reader, ionhour, (reader.open or [])[:limit])
+    if incidentio is not None and reader.open is not None:
+        named = {alert for row in reader.open for alert in alerts_in(row.summary)}
+        shown = (reader.alerts or [])[:limit]
+        unnamed = [alert.started_at for alert in shown if alert_id(alert) not in named and alert.started_at]
+        if unnamed:
+            second.append(("incidents declared earlier", "", partial(reader.read_declared, incidentio, min(unnamed))))
     await reader.together(second)
 
 
-def _links(reader: _Reader) -> list[Link]:
-    """Pair incidents and alerts whose ids agree in both services."""
-    if reader.alerts is None:
+async def _updates_left(reader: _Reader, api: Api, shown: Sequence[OpenIncident]) -> list[_Work]:
+    """Read everybody's updates, and give what that page did not reach."""
+    if not await reader.problems.attempt("updates", "", partial(reader.read_updates, api)):
         return []
-    known = {alert_id(alert) for alert in reader.alerts} | set(reader.linked)
+    return [
+        ("updates of", row.reference, partial(reader.read_updates_of, api, row))
+        for row in shown
+        if row.id not in reader.updates_known
+    ]
+
+
+def _linked_left(reader: _Reader, api: Api, shown: Sequence[OpenIncident]) -> list[_Work]:
+    """Give the alerts to look up: incidents name them, and they are not among the unresolved ones."""
+    unresolved = {alert_id(alert) for alert in reader.alerts or ()}
+    named = dict.fromkeys(alert for row in shown for alert in alerts_in(row.summary) if alert not in unresolved)
+    if len(named) > MOST_LINKED:
+        reader.problems.add(f"Incidents name {len(named)} more Ionhour incidents; {MOST_LINKED} were looked up.")
+    return [
+        ("Ionhour incident", str(alert.number), partial(reader.read_linked, api, alert))
+        for alert in list(named)[:MOST_LINKED]
+    ]
+
+
+def _links(reader: _Reader, shown: Sequence[OpenIncident], alerts: Sequence[IonhourIncident]) -> list[Link]:
+    """Pair incidents and alerts whose ids agree in both services, of which one at least is shown."""
+    unresolved = {alert_id(alert) for alert in reader.alerts or ()}
+    told = {alert_id(alert) for alert in alerts}
+    here = {row.id for row in shown}
     links = [
         Link(incident=row.reference, ionhour_incident=alert.number)
         for row in reader.open or ()
         for alert in alerts_in(row.summary)
-        if alert in known
+        if alert in told or (row.id in here and (alert in unresolved or alert in reader.linked))
     ]
     linked = {link.ionhour_incident for link in links}
     return links + [
         Link(incident=row.reference, ionhour_incident=alert.id, incident_status=row.status)
         for row in reader.declared
-        for alert in reader.alerts
+        for alert in alerts
         if alert.id not in linked and row.links(alert_id(alert))
     ]
 
@@ -274,10 +322,20 @@ def _recovered(reader: _Reader, incident: OpenIncident) -> bool:
     """Say whether every alert that an incident names has recovered, as far as that is known."""
     alerts = {alert_id(alert): alert for alert in reader.alerts or ()} | reader.linked
     named = [alerts.get(alert) for alert in alerts_in(incident.summary)]
-    return bool(named) and all(alert is not None and (alert.recovered_at or alert.resolved_at) for alert in named)
+    return bool(named) and all(alert is not None and _is_recovered(alert) for alert in named)
 
 
-def _gaps(reader: _Reader, shown: Sequence[OpenIncident], links: Sequence[Link], stale: timedelta) -> Gaps | None:
+def _is_recovered(alert: IonhourIncident) -> bool:
+    return alert.state != "ACTIVE" and bool(alert.recovered_at or alert.resolved_at)
+
+
+def _gaps(
+    reader: _Reader,
+    shown: Sequence[OpenIncident],
+    alerts: Sequence[IonhourIncident],
+    links: Sequence[Link],
+    stale: timedelta,
+) -> Gaps | None:
     linked = {link.ionhour_incident for link in links}
     quiet = [
         row.reference
@@ -286,7 +344,8 @@ def _gaps(reader: _Reader, shown: Sequence[OpenIncident], links: Sequence[Link],
         and (since := reader.updates[row.id].created_at if row.id in reader.updates else row.created_at)
         and reader.now - since > stale
     ]
-    undeclared = [alert.id for alert in reader.alerts or () if alert.id not in linked]
+    # Without its beginning an alert was not looked for among earlier incidents.
+    undeclared = [alert.id for alert in alerts if alert.id not in linked and alert.started_at]
     gaps = Gaps(
         not_declared=(undeclared or None) if reader.all_declared_known else None,
         check_recovered=[row.reference for row in shown if _recovered(reader, row)] or None,
@@ -348,7 +407,7 @@ async def situation(
     reader = _Reader(services, datetime.now(UTC))
     await read_all(reader, settings, limit)
     shown, alerts = (reader.open or [])[:limit], (reader.alerts or [])[:limit]
-    links = _links(reader)
+    links = _links(reader, shown, alerts)
     return Situation(
         as_of=reader.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         incidents=None if reader.open is None else [_incident(reader, row) for row in shown],
@@ -357,8 +416,8 @@ async def situation(
         ionhour_incidents_not_shown=reader.alerts_total - len(alerts) or None,
         has_more=len(reader.open or ()) > limit or reader.alerts_total > limit,
         links=links or None,
-        gaps=_gaps(reader, shown, links, timedelta(minutes=settings.stale_minutes)),
-        problems=reader.problems or None,
+        gaps=_gaps(reader, shown, alerts, links, timedelta(minutes=settings.stale_minutes)),
+        problems=reader.problems.told() or None,
     )
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import anyio
 from pydantic import AliasPath, Field
 
 from incident_mcp.deps import BothServices, Services
-from incident_mcp.errors import IncidentMcpError, InputError
+from incident_mcp.errors import InputError
 from incident_mcp.http import Api, fill
 from incident_mcp.incidentio.incident_records import Actor
 from incident_mcp.incidentio.incidents import path_id
@@ -18,11 +19,14 @@ from incident_mcp.ionhour.incidents import IonhourIncident
 from incident_mcp.ionhour.notes import read_notes
 from incident_mcp.models import Listed, Record, cut_at, to_second
 from incident_mcp.response.links import (
+    MOST_NAMED,
     AlertId,
     LinkedIncident,
     LinkedIncidentAnswer,
+    Problems,
     alert_id,
     alerts_in,
+    declared_since,
     references_in,
 )
 from incident_mcp.toolset import read
@@ -97,16 +101,10 @@ class _Story:
 
     def __init__(self) -> None:
         self.entries: dict[str, TimelineEntry] = {}
-        self.problems: list[str] = []
+        self.problems = Problems()
 
     def add(self, instant: str | None, name: str, entry: TimelineEntry) -> None:
         self.entries[f"{_sortable(instant)} {name}"] = entry
-
-    async def attempt(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except IncidentMcpError as failure:
-            self.problems.append(f"{what}: {failure}")
 
     async def read_updates(self, api: Api, incident: LinkedIncident) -> None:
         query = [("incident_id", incident.id)]
@@ -130,22 +128,31 @@ class _Story:
         self._more(pages[-1], "timeline items")
 
     async def read_events(self, api: Api, alert: int) -> None:
-        for number, event in enumerate((await read_events(api, alert)).events):
+        told = await read_events(api, alert)
+        for number, event in enumerate(told.events):
             entry = TimelineEntry(
                 at=_told(event.occurred_at), source="Ionhour", kind=event.type.lower(), text=event.message
             )
             self.add(event.occurred_at, f"event {alert} {number:06}", entry)
+        self._one_page("events", alert, more=told.has_more)
 
     async def read_notes(self, api: Api, alert: int) -> None:
-        for note in (await read_notes(api, alert)).notes:
+        told = await read_notes(api, alert)
+        for number, note in enumerate(told.notes):
             entry = TimelineEntry(
                 at=_told(note.created_at), source="Ionhour", kind="note", who=note.author, text=note.body
             )
-            self.add(note.created_at, f"note {alert} {note.id}", entry)
+            name = f"{number:06}" if note.id is None else f"{note.id:012}"
+            self.add(note.created_at, f"note {alert} {name}", entry)
+        self._one_page("notes", alert, more=told.has_more)
+
+    def _one_page(self, what: str, alert: int, *, more: bool) -> None:
+        if more:
+            self.problems.add(f"Ionhour told one page of the {what} of incident {alert} of several.")
 
     def _more(self, last: Page, what: str) -> None:
         if last.after:
-            self.problems.append(f"There are more than {MOST_ENTRIES} {what}; the rest were not read.")
+            self.problems.add(f"There are more than {MOST_ENTRIES} {what}; the rest were not read.")
 
 
 def _update(row: _Update, status: str | None, severity: str | None) -> TimelineEntry:
@@ -165,59 +172,83 @@ def _sortable(instant: str | None) -> str:
     """Write an instant so that text order is time order."""
     try:
         when = datetime.fromisoformat(instant or "")
-    except ValueError:
+        when = (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return ""
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return when.strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
 def _told(instant: str | None) -> str:
     return str(to_second(instant or "unknown"))
 
 
-async def _of_incident(services: Services, incident: str) -> tuple[LinkedIncident, list[AlertId], str | None]:
+async def _of_incident(
+    services: Services, incident: str, story: _Story
+) -> tuple[LinkedIncident, list[AlertId], str | None]:
     """Find an incident and the alerts that it names, in its summary or else in its attachments."""
-    if services.incidentio is None:
+    api = services.incidentio
+    if api is None:
         raise InputError("There is no incident.io key: pass ionhour_incident_id instead. Not sent.")
-    found = await _read_incident(services.incidentio, incident)
-    if named := alerts_in(found.summary):
+    found = await _read_incident(api, incident)
+    named = alerts_in(found.summary)
+    if named:
         return found, named, "summary"
-    try:
-        query = [("incident_id", found.id)]
-        attached = await services.incidentio.get("/v1/incident_attachments", _Attachments, query)
-    except IncidentMcpError:
-        return found, [], None
-    named = [alert for row in attached.incident_attachments for alert in alerts_in(row.title)]
-    return found, named, "attachment" if named else None
+
+    async def read_attached() -> None:
+        attached = await api.get("/v1/incident_attachments", _Attachments, [("incident_id", found.id)])
+        named.extend(alert for row in attached.incident_attachments for alert in alerts_in(row.title))
+
+    await story.problems.attempt("attachments", "", read_attached)
+    return found, named[:MOST_NAMED], "attachment" if named else None
 
 
-async def _of_alert(services: Services, number: int, story: _Story) -> tuple[LinkedIncident | None, IonhourIncident]:
-    """Find an alert and the incident that its notes name; the incident's summary must name the alert, too."""
+async def _of_alert(
+    services: Services, number: int, story: _Story
+) -> tuple[LinkedIncident | None, IonhourIncident, str | None]:
+    """Find an alert and the incident whose summary names it: the one that its notes name, or one made since."""
     if services.ionhour is None:
         raise InputError("There is no Ionhour key: pass incident instead. Not sent.")
     alert = await services.ionhour.get(fill("/incidents/{incident_id}", incident_id=number), IonhourIncident)
-    notes = (await read_notes(services.ionhour, number)).notes
-    for reference in dict.fromkeys(reversed(references_in(note.body for note in notes))):
-        if services.incidentio is None:
-            story.problems.append(f"{reference} in incident.io: there is no key for it.")
-            continue
-        found = await linked_incident(services.incidentio, reference, alert, story.problems)
-        if found:
-            return found, alert
-    return None, alert
+    references: list[str] = []
+
+    async def read_references() -> None:
+        notes = (await read_notes(ionhour, number)).notes
+        references.extend(dict.fromkeys(reversed(references_in(note.body for note in notes))))
+
+    ionhour = services.ionhour
+    await story.problems.attempt("Ionhour notes", "", read_references)
+    api = services.incidentio
+    if api is None:
+        story.problems.add(f"The incident of Ionhour incident {number}: there is no key for incident.io.")
+        return None, alert, None
+    for reference in references:
+        if found := await linked_incident(api, reference, alert, story.problems):
+            return found, alert, "note and summary"
+    declared: list[LinkedIncident] = []
+
+    async def read_declared() -> None:
+        row = (await declared_since(api, alert.started_at or "")).naming(alert_id(alert))
+        declared.extend([row] if row else [])
+
+    if alert.started_at:
+        await story.problems.attempt("incidents made since", "", read_declared)
+    return (declared[0], alert, "summary") if declared else (None, alert, None)
 
 
 async def linked_incident(
-    api: Api, reference: str, alert: IonhourIncident, problems: list[str]
+    api: Api, reference: str, alert: IonhourIncident, problems: Problems
 ) -> LinkedIncident | None:
     """Read an incident that a note names; None, with the reason, unless its summary names the alert too."""
-    try:
-        found = await _read_incident(api, reference)
-    except IncidentMcpError as failure:
-        problems.append(f"{reference}: {failure}")
+    found: list[LinkedIncident] = []
+
+    async def read_named() -> None:
+        found.append(await _read_incident(api, reference))
+
+    if not await problems.attempt("", reference, read_named):
         return None
-    if found.links(alert_id(alert)):
-        return found
-    problems.append(f"A note names {reference}, but its summary does not name Ionhour incident {alert.id}.")
+    if found[0].links(alert_id(alert)):
+        return found[0]
+    problems.add(f"A note names {reference}, but its summary does not name Ionhour incident {alert.id}.")
     return None
 
 
@@ -241,11 +272,11 @@ async def incident_timeline(
         raise InputError("Pass either incident or ionhour_incident_id. Not sent.")
     story = _Story()
     if incident is not None:
-        found, named, known_by = await _of_incident(services, incident)
+        found, named, known_by = await _of_incident(services, incident, story)
         alerts = await _verified(services, named, story)
     else:
-        found, alert = await _of_alert(services, ionhour_incident_id or 0, story)
-        alerts, known_by = [alert.id], "note and summary" if found else None
+        found, alert, known_by = await _of_alert(services, ionhour_incident_id or 0, story)
+        alerts = [alert.id]
     await _read(services, story, found, alerts)
     keys = [key for key in sorted(story.entries) if after is None or key > after]
     more = len(keys) > limit
@@ -256,27 +287,26 @@ async def incident_timeline(
         entries=[story.entries[key] for key in keys[:limit]],
         has_more=more,
         after=keys[limit - 1] if more else None,
-        problems=story.problems or None,
+        problems=story.problems.told() or None,
     )
 
 
 async def _verified(services: Services, named: list[AlertId], story: _Story) -> list[int]:
     """Keep the alerts whose public id agrees with what was named."""
     kept: list[int] = []
-    for alert in dict.fromkeys(named):
-        if services.ionhour is None:
-            story.problems.append(f"Ionhour incident {alert.number}: there is no key for Ionhour.")
-            continue
-        path = fill("/incidents/{incident_id}", incident_id=alert.number)
-        try:
-            found = await services.ionhour.get(path, IonhourIncident)
-        except IncidentMcpError as failure:
-            story.problems.append(f"Ionhour incident {alert.number}: {failure}")
-            continue
+
+    async def check(api: Api, alert: AlertId) -> None:
+        found = await api.get(fill("/incidents/{incident_id}", incident_id=alert.number), IonhourIncident)
         if alert_id(found) == alert:
             kept.append(found.id)
         else:
-            story.problems.append(f"Ionhour incident {alert.number} has another public id than the one named.")
+            story.problems.add(f"Ionhour incident {alert.number} has another public id than the one named.")
+
+    for alert in dict.fromkeys(named):
+        if services.ionhour is None:
+            story.problems.add(f"Ionhour incident {alert.number}: there is no key for Ionhour.")
+        else:
+            await story.problems.attempt("Ionhour incident", str(alert.number), partial(check, services.ionhour, alert))
     return kept
 
 
@@ -288,11 +318,11 @@ async def _read(services: Services, story: _Story, incident: LinkedIncident | No
         works.append(("timeline items", lambda: story.read_items(incidentio, incident)))
     if (ionhour := services.ionhour) is not None:
         for alert in alerts:
-            works.append(("Ionhour events", lambda alert=alert: story.read_events(ionhour, alert)))
-            works.append(("Ionhour notes", lambda alert=alert: story.read_notes(ionhour, alert)))
+            works.append((f"events of Ionhour incident {alert}", partial(story.read_events, ionhour, alert)))
+            works.append((f"notes of Ionhour incident {alert}", partial(story.read_notes, ionhour, alert)))
     async with anyio.create_task_group() as tasks:
         for what, work in works:
-            tasks.start_soon(story.attempt, what, work)
+            tasks.start_soon(story.problems.attempt, what, "", work)
 
 
 TOOLS = [read(incident_timeline, "One incident's whole story")]
