@@ -12,7 +12,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SERVER = [sys.executable, "-m", "incident_mcp"]
 OURS = ("INCIDENT", "IONHOUR")
 
-NODE_PACKAGES = {"mcp-inspector": "@modelcontextprotocol/inspector", "mcpb": "@anthropic-ai/mcpb"}
+NODE_PACKAGES = {
+    "mcp-inspector": "@modelcontextprotocol/inspector",
+    "mcpb": "@anthropic-ai/mcpb",
+    "conformance": "@modelcontextprotocol/conformance",
+}
 
 
 def environment(state: Path, **settings: str) -> dict[str, str]:
