@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from incident_mcp.errors import GuardError
@@ -17,6 +18,7 @@ class Rail:
     most: int
     setting: str
     taken: deque[float] = field(default_factory=deque[float])
+    clock: Callable[[], float] = time.monotonic
 
     def take(self) -> float:
         """Count one, and give its mark for `give_back`.
@@ -24,7 +26,7 @@ class Rail:
         Raises:
             GuardError: There were enough; the text says how long to wait.
         """
-        now = time.monotonic()
+        now = self.clock()
         while self.taken and self.taken[0] <= now - WINDOW_SECONDS:
             self.taken.popleft()
         if self.most and len(self.taken) >= self.most:
