@@ -62,7 +62,7 @@ def tokens(told: object) -> float:
     and characters of any script about what they cost.
     """
     if isinstance(told, dict):
-        return 1 + sum(1.4 + tokens(key) + tokens(value) for key, value in cast("dict[str, object]", told).items())
+        return 1 + sum(1.1 + tokens(key) + tokens(value) for key, value in cast("dict[str, object]", told).items())
     if isinstance(told, list):
         return 1 + sum(0.5 + tokens(item) for item in cast("list[object]", told))
     text = told if isinstance(told, str) else str(told)

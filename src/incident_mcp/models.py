@@ -193,7 +193,7 @@ def fit(told: Json, most: int) -> Json:
     if tokens(told) <= most:
         return told
     cut: Json = told
-    for length in (400, 200, 120, 80, 60, 40, 30, 20, 12, 6, 3, 1):
+    for length in (400, 200, 120, 80, 60, 50, 40, 32, 25, 20, 16, 12, 9, 6, 3, 1):
         rows = {name: _cut_rows(value, length, name) for name, value in told.items() if isinstance(value, list)}
         cut = {**told, **rows, "cut": _MARK}
         if tokens(cut) <= most:

@@ -25,7 +25,7 @@ MOST_UPDATES = 1000
 MOST_LINKED = 40
 """Alerts that are looked up because an incident names them."""
 AT_ONCE = 8
-FIRST_WORDS = 60
+MOST_OF_NAME, FIRST_WORDS = 60, 50
 
 
 def _aware(instant: datetime) -> datetime:
@@ -89,8 +89,10 @@ class SituationAlert(Record):
     title: str | None = None
     severity: str | None = None
     state: str | None = None
+    """Left out while it is ACTIVE."""
     project: str | None = None
-    acknowledged: bool = False
+    acknowledged: bool | None = None
+    """Left out while nobody has."""
     age: str | None = None
     since_success: str | None = None
 
@@ -100,7 +102,6 @@ class Link(Record):
 
     incident: str
     ionhour_incident: int
-    known_by: str = "summary"
     incident_status: str | None = None
     """Of an incident that is not open any more."""
 
@@ -125,14 +126,15 @@ class Situation(Listed):
     ionhour_incidents: list[SituationAlert] | None = None
     ionhour_incidents_not_shown: int | None = None
     links: list[Link] | None = None
+    links_known_by: str | None = None
     gaps: Gaps | None = None
     problems: list[str] | None = None
     """What could not be read."""
 
     def most_tokens(self, rows: int) -> int:
-        """Say what the answer may cost: about 2,400 tokens for 20 of each."""
+        """Say what the answer may cost: under 2,500 tokens for 20 of each."""
         rows = max(len(self.incidents or ()), len(self.ionhour_incidents or ()), 20)
-        return 120 * rows
+        return 123 * rows
 
 
 def ago(seconds: float) -> str:
@@ -360,7 +362,7 @@ def _incident(reader: _Reader, row: OpenIncident) -> SituationIncident:
     said = update and (update.message or (update.status and f"now {update.status}"))
     return SituationIncident(
         reference=row.reference,
-        name=shorten(row.name or "", FIRST_WORDS) or None,
+        name=shorten(row.name or "", MOST_OF_NAME) or None,
         severity=row.severity,
         status=row.status,
         lead=row.lead,
@@ -377,11 +379,11 @@ def _incident(reader: _Reader, row: OpenIncident) -> SituationIncident:
 def _alert(reader: _Reader, alert: IonhourIncident) -> SituationAlert:
     return SituationAlert(
         id=alert.id,
-        title=shorten(alert.title or "", FIRST_WORDS) or None,
+        title=shorten(alert.title or "", MOST_OF_NAME) or None,
         severity=alert.severity,
-        state=alert.state,
+        state=None if alert.state == "ACTIVE" else alert.state,
         project=alert.project,
-        acknowledged=alert.acknowledged_at is not None,
+        acknowledged=alert.acknowledged_at is not None or None,
         age=_since(reader.now, alert.started_at),
         since_success=_since(reader.now, alert.last_success_at),
     )
@@ -416,6 +418,7 @@ async def situation(
         ionhour_incidents_not_shown=reader.alerts_total - len(alerts) or None,
         has_more=len(reader.open or ()) > limit or reader.alerts_total > limit,
         links=links or None,
+        links_known_by="the alert's number and public id in the incident's summary" if links else None,
         gaps=_gaps(reader, shown, alerts, links, timedelta(minutes=settings.stale_minutes)),
         problems=reader.problems.told() or None,
     )

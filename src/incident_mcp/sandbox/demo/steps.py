@@ -29,11 +29,11 @@ async def see_the_situation(walk: Walk, call: Caller) -> None:
     rows = [{**row, "named": f"{row['name']} ({row.get('lead', 'no lead')})"} for row in incidents]
     columns = {"reference": "Incident", "severity": "Severity", "status": "Status", "age": "Age"}
     walk.show(table(rows, columns | {"named": "Name (lead)"}))
-    rows = [{**row, "seen": "yes" if row["acknowledged"] else "NO"} for row in alerts]
+    rows = [{**row, "seen": "yes" if row.get("acknowledged") else "NO"} for row in alerts]
     columns = {"id": "Alert", "severity": "Sev.", "state": "State", "age": "Age", "seen": "Ack."}
     walk.row("", table(rows, columns | {"title": "Title"}))
     walk.row("", _joined(answer, *_GAPS))
-    waiting = [row for row in alerts if not row["acknowledged"] and row["id"] in gaps["not_declared"]]
+    waiting = [row for row in alerts if not row.get("acknowledged") and row["id"] in gaps["not_declared"]]
     expect(bool(waiting) and waiting[0]["severity"] == "P1", "No P1 waits for somebody to see and declare it.")
     walk.alert = waiting[0]
     expect(bool(answer["links"]), "No outage stands in both services.")
