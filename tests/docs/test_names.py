@@ -1,7 +1,9 @@
 """What README, SKILL.md and manifest.json name exists, and what exists is named there."""
 
+import inspect
 import json
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,11 @@ from typing import Any
 import pytest
 
 from incident_mcp.catalogue import TOOLS
-from tests.spawned import ROOT
+from incident_mcp.response.prompts import PROMPTS
+from incident_mcp.response.resources import ACCOUNT, TEMPLATES
+from incident_mcp.settings import Settings
+from incident_mcp.skill import URI
+from tests.spawned import ROOT, run
 
 BUILT = [spec.build() for spec in TOOLS]
 DEFAULT = [spec.name for spec in TOOLS if spec.toolset == "core"]
@@ -20,8 +26,17 @@ SETTINGS = set(
     )
 )
 DOCUMENTS = ["README.md", "SKILL.md", "manifest.json"]
-NO_TOOLS = {"incidentio_api_key", "ionhour_api_key", "ionhour_workspace_id", "ionhour_incident_id"}
+NO_TOOLS = {
+    "incidentio_api_key",
+    "incidentio_api_url",
+    "ionhour_api_key",
+    "ionhour_api_url",
+    "ionhour_workspace_id",
+    "ionhour_incident_id",
+}
 """Settings of the bundle and fields, which look like tools."""
+NOT_IN_A_BUNDLE = {"INCIDENT_API_KEY", "INCIDENT_MCP_TOOLSETS", "INCIDENT_MCP_STATE_DIR"}
+"""An older name, a choice of one, and a folder that the bundle's user has no reason to move."""
 
 
 def text(document: str) -> str:
@@ -104,6 +119,39 @@ def test_the_manifest_fills_its_environment_from_settings_that_may_be_left_empty
         assert option["required"] is False
         assert "default" in option, f"{name} without a default reaches the server as a placeholder"
         assert option.get("sensitive", False) == name.endswith("api_key")
+
+
+def test_the_manifest_has_every_setting_and_its_default_is_ours() -> None:
+    bundle = manifest()
+    environment = bundle["server"]["mcp_config"]["env"]
+    assert set(environment) - {"UV_COMPILE_BYTECODE"} == SETTINGS - NOT_IN_A_BUNDLE
+    defaults = {f"${{user_config.{name}}}": str(option["default"]) for name, option in bundle["user_config"].items()}
+    assert Settings.from_env({name: defaults.get(value, value) for name, value in environment.items()}) == Settings()
+
+
+def test_the_manifest_has_the_server_s_prompts_and_their_arguments() -> None:
+    bundle = manifest()
+    for prompt, told in zip(PROMPTS, bundle["prompts"], strict=True):
+        arguments = [name for name in inspect.signature(prompt).parameters if name != "ctx"]
+        assert (told["name"], told["arguments"]) == (prompt.__name__, arguments)
+        assert told["description"] == inspect.getdoc(prompt)
+        assert set(re.findall(r"\$\{arguments\.(\w+)\}", told["text"])) == set(arguments)
+
+
+def test_the_readme_names_every_prompt_and_resource() -> None:
+    readme = text("README.md")
+    offered = [prompt.__name__ for prompt in PROMPTS] + [*ACCOUNT, *TEMPLATES, URI]
+    assert [name for name in offered if f"`{name}`" not in readme] == []
+
+
+def test_the_readme_s_figures_of_what_one_call_saves_are_those_of_the_benchmark() -> None:
+    measured = run(sys.executable, ROOT / "benchmarks/situation.py", cwd=ROOT)
+    assert measured.returncode == 0, measured.stderr
+    ways = re.findall(r"(\d+) calls, (\d+) requests, (\d+) tokens", measured.stdout)
+    rows = re.findall(r"^\| .+ \| (\d+) \| (\d+) \| about ([\d,]+) \|$", text("README.md"), re.MULTILINE)
+    for (calls, requests, cost), told in zip(ways, rows, strict=True):
+        assert told[:2] == (calls, requests)
+        assert float(told[2].replace(",", "")) == pytest.approx(float(cost), rel=0.1)
 
 
 def test_the_version_is_the_same_everywhere() -> None:
