@@ -29,7 +29,7 @@ async def see_the_situation(walk: Walk, call: Caller) -> None:
     rows = [{**row, "named": f"{row['name']} ({row.get('lead', 'no lead')})"} for row in incidents]
     columns = {"reference": "Incident", "severity": "Severity", "status": "Status", "age": "Age"}
     walk.show(table(rows, columns | {"named": "Name (lead)"}))
-    rows = [{**row, "seen": "yes" if row.get("acknowledged") else "NO"} for row in alerts]
+    rows = [{"state": "ACTIVE", **row, "seen": "yes" if row.get("acknowledged") else "NO"} for row in alerts]
     columns = {"id": "Alert", "severity": "Sev.", "state": "State", "age": "Age", "seen": "Ack."}
     walk.row("", table(rows, columns | {"title": "Title"}))
     walk.row("", _joined(answer, *_GAPS))
