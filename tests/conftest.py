@@ -1,5 +1,7 @@
 """What the tests share: the sandbox, and a real MCP client on a server that talks to it."""
 
+import os
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from mcp_types import CallToolResult, TextContent
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.server import build_server
 from incident_mcp.settings import Settings
+from tests.spawned import ROOT, run
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 
@@ -79,3 +82,21 @@ async def call(connect: Connect, request: pytest.FixtureRequest) -> AsyncIterato
     """A client of the 2025-11-25 era, and one of 2026-07-28."""
     async with connect(request.param) as caller:
         yield caller
+
+
+@pytest.fixture(scope="session")
+def uv() -> str:
+    """The uv that started the tests, or the one on the path."""
+    found = os.environ.get("UV") or shutil.which("uv")
+    if found is None:
+        pytest.fail("uv is not on the path: pip install uv")
+    return found
+
+
+@pytest.fixture(scope="session")
+def built(uv: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the source distribution, and the wheel that was built from it."""
+    out = tmp_path_factory.mktemp("dist")
+    building = run(uv, "build", "--out-dir", out, ROOT, timeout=300)
+    assert building.returncode == 0, building.stderr
+    return out

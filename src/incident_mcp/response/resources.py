@@ -120,4 +120,5 @@ def _words(value: object) -> str:
         return "; ".join(f"{_words(name)} = {_words(item)}" for name, item in cast("Json", value).items())
     if isinstance(value, list):
         return ", ".join(_words(item) for item in cast("list[object]", value))
-    return re.sub(r"[\\<\[`]", r"\\\g<0>", " ".join(str(value).split()))
+    # <U+202E> is what make_visible writes, and no tag.
+    return re.sub(r"[\\\[`]|<(?!U\+)", r"\\\g<0>", " ".join(str(value).split()))
