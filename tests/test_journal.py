@@ -1,0 +1,222 @@
+"""The journal of writes: what it keeps, for whom, how long, and what it does when it cannot."""
+
+import contextlib
+import os
+import sqlite3
+import stat
+import sys
+import time
+from pathlib import Path
+
+import anyio
+import pytest
+
+from incident_mcp.journal import Journal, fingerprint
+from incident_mcp.sandbox import Sandbox
+from tests.conftest import Connect
+
+pytestmark = pytest.mark.anyio
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def journal(state: Path) -> Journal:
+    return Journal(lambda: state)
+
+
+async def begin(kept: Journal, intent: str = "i", key: str = "k") -> None:
+    await kept.begin(intent, tool="t", account="a", key=key, may_land=20)
+
+
+async def test_a_write_goes_from_pending_to_done(state: Path) -> None:
+    kept = journal(state)
+    assert await kept.look("i") is None
+    await begin(kept)
+    pending = await journal(state).look("i")
+    await kept.done("i", {"id": "1"})
+    done = await journal(state).look("i")
+    assert pending and done
+    assert (pending.state, pending.key, pending.answer) == ("pending", "k", None)
+    assert 15 < pending.may_land <= 20
+    assert (done.state, done.key, done.answer, done.may_land <= 0) == ("done", "k", {"id": "1"}, True)
+
+
+async def test_a_write_goes_from_pending_to_unknown_or_is_forgotten(state: Path) -> None:
+    kept = journal(state)
+    await begin(kept)
+    await kept.unknown("i", may_land=0)
+    unknown = await journal(state).look("i")
+    assert unknown
+    assert (unknown.state, unknown.key) == ("unknown", "k")
+    await kept.forget("i")
+    assert await journal(state).look("i") is None
+
+
+async def test_reads_and_dry_runs_make_no_journal(connect: Connect, tmp_path: Path) -> None:
+    async with connect() as call:
+        await call.ok("incidentio_list_incidents")
+        await call.ok("ionhour_create_note", incident_id=4514, body="Looking.", dry_run=True)
+        await call.ok("incidentio_edit_incident", incident="INC-114", summary="No row is needed.")
+    assert not (tmp_path / "state").exists()
+
+
+@posix
+async def test_its_files_are_for_their_owner_alone(connect: Connect, tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        async with connect() as call:
+            await call.ok("ionhour_create_note", incident_id=4514, body="Looking.")
+    finally:
+        os.umask(old)
+    folder = tmp_path / "state"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    files = list(folder.iterdir())
+    assert len(files) >= 2
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+@posix
+async def test_a_folder_of_its_own_that_is_open_to_others_is_closed(state: Path) -> None:
+    state.mkdir(mode=0o755)
+    (state / "journal.sqlite3").touch(0o644)
+    await begin(journal(state))
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    assert stat.S_IMODE((state / "journal.sqlite3").stat().st_mode) == 0o600
+
+
+@posix
+async def test_a_folder_that_holds_other_things_keeps_its_mode(state: Path) -> None:
+    state.mkdir(mode=0o755)
+    (state / "someone elses file").touch()
+    await begin(journal(state))
+    assert stat.S_IMODE(state.stat().st_mode) == 0o755
+
+
+async def test_rows_and_locks_older_than_needed_are_dropped(state: Path) -> None:
+    kept = journal(state)
+    for intent in ("old", "young"):
+        async with kept.alone(intent, anyio.current_time() + 5):
+            await begin(kept, intent)
+    kept.close()
+    with contextlib.closing(sqlite3.connect(state / "journal.sqlite3")) as db:
+        db.execute("UPDATE writes SET at = at - 8 * 86400 WHERE intent = 'old'")
+        db.commit()
+    os.utime(state / "lock-old", (time.time() - 90_000,) * 2)
+    await begin(journal(state), "new")
+    with contextlib.closing(sqlite3.connect(state / "journal.sqlite3")) as db:
+        assert {intent for (intent,) in db.execute("SELECT intent FROM writes")} == {"young", "new"}
+    assert {path.name for path in state.glob("lock-*")} == {"lock-young"}
+
+
+async def test_a_long_running_process_prunes_too(state: Path) -> None:
+    kept = journal(state)
+    await begin(kept, "old")
+    with contextlib.closing(sqlite3.connect(state / "journal.sqlite3")) as db:
+        db.execute("UPDATE writes SET at = at - 8 * 86400")
+        db.commit()
+    await begin(kept, "new")
+    assert await kept.look("old") is None
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["one process", "two processes"])
+async def test_one_intent_is_had_by_one_at_a_time(state: Path, shared: bool) -> None:
+    one = journal(state)
+    other = one if shared else journal(state)
+    inside, most = 0, 0
+
+    async def take(kept: Journal) -> None:
+        nonlocal inside, most
+        async with kept.alone("i", anyio.current_time() + 10) as alone:
+            assert alone
+            inside += 1
+            most = max(most, inside)
+            await anyio.sleep(0.01)
+            inside -= 1
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(6):
+            tasks.start_soon(take, (one, other)[number % 2])
+    assert most == 1
+
+
+async def test_different_intents_do_not_wait_for_each_other(state: Path) -> None:
+    kept = journal(state)
+    async with kept.alone("ab1", anyio.current_time() + 5) as one, kept.alone("ab2", anyio.current_time() + 5) as other:
+        assert (one, other) == (True, True)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["one process", "two processes"])
+async def test_a_turn_that_does_not_come_in_time_is_not_had(state: Path, shared: bool) -> None:
+    one = journal(state)
+    other = one if shared else journal(state)
+    had: list[bool] = []
+
+    async def take() -> None:
+        async with other.alone("i", anyio.current_time() + 1.05) as alone:
+            had.append(alone)
+
+    async with one.alone("i", anyio.current_time() + 5), anyio.create_task_group() as tasks:
+        tasks.start_soon(take)
+    await take()
+    assert had == [False, True]
+
+
+async def test_what_could_not_be_saved_is_remembered_and_saved_with_the_next_row(state: Path) -> None:
+    state.write_text("a file where the folder should be")
+    kept = journal(state)
+    await begin(kept, "first")
+    await kept.done("first", {"id": "1"})
+    assert kept.trouble
+    first = await kept.look("first")
+    assert first
+    assert (first.state, first.answer) == ("done", {"id": "1"})
+    state.unlink()
+    await begin(kept, "second")
+    assert kept.trouble is None
+    saved = await journal(state).look("first")
+    assert saved
+    assert (saved.state, saved.answer) == ("done", {"id": "1"})
+
+
+async def test_a_row_dropped_while_the_disk_was_away_is_dropped_when_it_is_back(state: Path, tmp_path: Path) -> None:
+    kept = journal(state)
+    await begin(kept)
+    kept.close()
+    state.rename(tmp_path / "away")
+    state.write_text("a file where the folder should be")
+    await kept.forget("i")
+    assert await kept.look("i") is None
+    state.unlink()
+    (tmp_path / "away").rename(state)
+    assert await kept.look("i") is None
+    await begin(kept, "other")
+    assert await journal(state).look("i") is None
+
+
+async def test_odd_keys_and_answers_are_kept(state: Path) -> None:
+    kept = journal(state)
+    await begin(kept, key="\ud800 alone")
+    await kept.done("i", {"id": "\ud800", "name": "\u202e"})
+    row = await kept.look("i")
+    assert row
+    assert (row.key, row.answer) == ("\ud800 alone", {"id": "\ud800", "name": "\u202e"})
+
+
+def test_a_fingerprint_tells_requests_apart_and_hides_them() -> None:
+    same = fingerprint("a", {"x": 1, "y": [2]})
+    assert same == fingerprint("a", {"y": [2], "x": 1})
+    assert len({same, fingerprint("a", {"x": 1}), fingerprint("b", {"x": 1, "y": [2]}), fingerprint("a")}) == 4
+
+
+async def test_neither_the_request_nor_the_key_of_the_account_lies_on_disk(
+    connect: Connect, box: Sandbox, tmp_path: Path
+) -> None:
+    async with connect() as call:
+        await call.ok("incidentio_create_incident", name="Refunds fail", summary="A summary.", severity="Minor")
+    content = (tmp_path / "state" / "journal.sqlite3").read_bytes()
+    assert box.key("incidentio").encode() not in content
+    assert b"severity_id" not in content
