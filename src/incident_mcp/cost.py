@@ -47,7 +47,8 @@ _PER_CHARACTER = (
     (0x3100, 1.4),  # Kana
     (0x3400, 2.4),
     (0x4E00, 3.0),
-    (0x10000, 2.1),  # Chinese characters and Hangul: common ones take 1, rare ones 3
+    (0xA000, 2.4),  # Chinese characters: common ones take 1, rare ones 3
+    (0x10000, 2.6),
     (0x20000, 3.0),  # emoji
 )
 """Below which code point a character costs how many tokens; above them all it is 4."""

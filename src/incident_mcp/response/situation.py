@@ -25,7 +25,7 @@ MOST_UPDATES = 1000
 MOST_LINKED = 40
 """Alerts that are looked up because an incident names them."""
 AT_ONCE = 8
-MOST_OF_NAME, FIRST_WORDS = 60, 50
+MOST_OF_NAME, FIRST_WORDS = 60, 45
 
 
 def _aware(instant: datetime) -> datetime:
@@ -134,7 +134,7 @@ class Situation(Listed):
     def most_tokens(self, rows: int) -> int:
         """Say what the answer may cost: under 2,500 tokens for 20 of each."""
         rows = max(len(self.incidents or ()), len(self.ionhour_incidents or ()), 20)
-        return 123 * rows
+        return 121 * rows
 
 
 def ago(seconds: float) -> str:
