@@ -133,7 +133,8 @@ class Writer:
         known = await journal.look(intent)
         if known and known.age > (write.remembered if known.state == "done" else SAME_KEY_SECONDS):
             known = None
-        if known and not write.key and (earlier := self._repeated(write, known)):
+        # What is looked for first is told as it is found, not as it was left: a note may have been deleted since.
+        if known and not write.key and not write.look_first and (earlier := self._repeated(write, known)):
             await self._audit(api, write, write.request, "repeated")
             return earlier
         key = write.key or (known.key if known else str(uuid.uuid4()))
