@@ -1,5 +1,6 @@
 """How refusals read: what the service said, made safe, and the next step."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -21,17 +22,18 @@ def test_a_wait_in_seconds(said: str) -> None:
     assert retry_after({"retry-after": said}, None) == 30
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        format_datetime(soon(60), usegmt=True),
-        soon(60).strftime("%a, %d %b %Y %H:%M:%S UTC"),
-        soon(60).isoformat(),
-        soon(60).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    ],
-)
+DATES: dict[str, Callable[[datetime], str]] = {
+    "RFC 1123": lambda at: format_datetime(at, usegmt=True),
+    "the vendor's older body": lambda at: at.strftime("%a, %d %b %Y %H:%M:%S UTC"),
+    "RFC 3339 with an offset": lambda at: at.isoformat(),
+    "RFC 3339 in Z": lambda at: at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+}
+
+
+@pytest.mark.parametrize("form", DATES)
 @pytest.mark.parametrize("place", ["header", "body"])
-def test_a_wait_until_a_date(said: str, place: str) -> None:
+def test_a_wait_until_a_date(form: str, place: str) -> None:
+    said = DATES[form](soon(60))
     told = {"retry-after": said} if place == "header" else {}
     body = {"rate_limit": {"retry_after": said}} if place == "body" else {}
     assert 50 < (retry_after(told, body) or 0) <= 60

@@ -4,6 +4,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,13 +67,14 @@ class Server:
     """A spawned server."""
 
     def __init__(self, state: Path, settings: dict[str, str], command: list[str] | None = None, **options: Any) -> None:
+        # A file: a pipe that nobody reads would stop a server that logs much.
+        self._errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             command or SERVER,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             env=environment(state, **settings),
-            **options,
+            **{"stderr": self._errors, **options},
         )
         self._answers: dict[int, dict[str, Any]] = {}
         self._last = 0
@@ -100,7 +102,7 @@ class Server:
         """Wait for an answer."""
         while number not in self._answers:
             line = self.process.stdout.readline()
-            assert line, self.process.stderr.read().decode()
+            assert line, self.errors().decode()
             self.lines.append(line)
             message = json.loads(line)
             self._answers[message.get("id")] = message
@@ -115,7 +117,17 @@ class Server:
     def end(self) -> tuple[bytes, bytes]:
         """Close its stdin, and give what it wrote on stdout and stderr."""
         out, err = self.process.communicate(timeout=20)
-        return b"".join(self.lines) + out, err
+        return b"".join(self.lines) + out, self.errors() if err is None else err
+
+    def errors(self) -> bytes:
+        """Give what it wrote on stderr so far."""
+        self._errors.seek(0)
+        return self._errors.read()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+        self._errors.close()
 
 
 @contextlib.contextmanager
@@ -124,8 +136,7 @@ def server(state: Path, settings: dict[str, str], **options: Any) -> Iterator[Se
     try:
         yield started
     finally:
-        started.process.kill()
-        started.process.communicate()
+        started.kill()
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import resource
 import sqlite3
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -325,7 +326,7 @@ def test_a_full_disk_loses_no_call(tmp_path: Path) -> None:
     log = tmp_path / "audit.jsonl"
     with served_sandbox() as sandbox:
         settings = sandbox.settings() | {"INCIDENT_MCP_AUDIT_LOG": str(log)}
-        with server(tmp_path / "state", settings, preexec_fn=fill) as full:
+        with server(tmp_path / "state", settings, preexec_fn=fill, stderr=subprocess.PIPE) as full:
             first, again = [full.call(CREATE.tool, **CREATE.arguments) for _ in range(2)]
             _, err = full.end()
         assert (word(first), word(again)) == ("done", "done")
