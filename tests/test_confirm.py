@@ -1,4 +1,4 @@
-"""Asking a person: nothing is sent before the answer, nothing is asked twice, and a host that cannot ask is told why."""
+"""Asking a person: nothing is sent before a yes, nothing is asked twice, and a host that cannot ask is told why."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,39 +31,48 @@ DELETE = ("ionhour_delete_note", {"incident_id": 4512, "note_id": 704})
 DECLARE = ("declare_from_ionhour", {"ionhour_incident_id": 4514, "acknowledge": True})
 DESTRUCTIVE = [CLOSE, CLOSE_SAYING, DELETE]
 PLAIN = [CREATE, NOTE, ACKNOWLEDGE, EDIT, UPDATE, CHANGE_NOTE, DECLARE]
+WEBHOOKS = 'INC-114 "Webhook deliveries to merchants are delayed"'
 QUESTIONS = {
     "create": (
         CREATE,
-        'Declare the public standard incident "Carts stay full" with severity Major; incident.io announces it and'
-        " alerts people.",
+        (
+            'Declare the public standard incident "Carts stay full" with severity Major; incident.io announces it and'
+            " alerts people."
+        ),
     ),
     "test": (
         ("incidentio_create_incident", {**CREATE[1], "mode": "test"}),
         'Declare the public test incident "Carts stay full" with severity Major.',
     ),
-    "close": (CLOSE, "Close incident INC-116 as Closed; its channel is told."),
+    "close": (CLOSE, 'Close incident INC-116 "search-api is down" as Closed; its channel is told.'),
     "close saying": (
         CLOSE_SAYING,
-        'Close incident INC-116 as Closed and say "Over."; its responders and subscribers are told.',
+        (
+            'Close incident INC-116 "search-api is down" as Closed and say "Over."; its responders and subscribers are'
+            " told."
+        ),
     ),
-    "edit": (EDIT, "Edit incident INC-114: status to Monitoring; its channel is told."),
+    "edit": (EDIT, f"Edit incident {WEBHOOKS}: status to Monitoring; its channel is told."),
     "update": (
         UPDATE,
-        'Post an update to incident INC-114: move it to Monitoring, say "Queue is draining."; its responders and'
-        " subscribers are told.",
+        (
+            f'Post an update to incident {WEBHOOKS}: move it to Monitoring, say "Queue is draining."; its responders'
+            " and subscribers are told."
+        ),
     ),
-    "acknowledge": (ACKNOWLEDGE, "Acknowledge Ionhour incident 4514; it pages nobody further."),
-    "note": (NOTE, 'Put a note on Ionhour incident 4514: "Looking.".'),
-    "delete": (DELETE, "Delete note 704 on Ionhour incident 4512; it is hidden from everybody."),
+    "acknowledge": (ACKNOWLEDGE, 'Acknowledge Ionhour incident 4514 "checkout-api is down"; it pages nobody further.'),
+    "note": (NOTE, 'Put a note on Ionhour incident 4514 "checkout-api is down": "Looking.".'),
+    "delete": (
+        DELETE,
+        'Delete note 704 on Ionhour incident 4512 "webhook-worker is down"; it is hidden from everybody.',
+    ),
     "declare": (
         DECLARE,
-        'Declare the public standard incident "checkout-api is down" with severity Critical; incident.io announces it'
-        " and alerts people; put its reference on Ionhour incident 4514 as a note; acknowledge Ionhour incident 4514,"
-        " which then pages nobody further.",
-    ),
-    "declared": (
-        ("declare_from_ionhour", {"ionhour_incident_id": 4507, "acknowledge": True}),
-        None,
+        (
+            'Declare the public standard incident "checkout-api is down" with severity Critical; incident.io announces'
+            ' it and alerts people; put its reference on Ionhour incident 4514 "checkout-api is down" as a note; acknowledge'
+            " Ionhour incident 4514, which then pages nobody further."
+        ),
     ),
 }
 
@@ -97,8 +106,9 @@ class Asked:
 
 @pytest.fixture
 def ask(box: Sandbox, tmp_path: Path) -> Callable[..., Any]:
-    async def ask_(
+    async def ask_(  # noqa: PLR0913  # a call has that many sides
         write: tuple[str, dict[str, Any]],
+        *,
         mode: str = "auto",
         confirm: str = "writes",
         person: Person | None = None,
@@ -143,8 +153,8 @@ async def test_a_cancelled_question_sends_nothing(ask, box, mode):
 
 
 @pytest.mark.parametrize("mode", ERAS)
-@pytest.mark.parametrize("case", [name for name, (_, said) in QUESTIONS.items() if said])
-async def test_the_question_is_one_line_with_the_names_and_who_is_told(ask, box, mode, case):
+@pytest.mark.parametrize("case", [*QUESTIONS])
+async def test_the_question_is_one_line_with_the_names_and_who_is_told(ask, mode, case):
     write, question = QUESTIONS[case]
     asked = await ask(write, mode=mode)
     assert asked.person.questions == [question]
@@ -157,7 +167,10 @@ async def test_what_is_left_of_a_declaration_is_all_that_is_asked(ask, box, mode
     box.ionhour.notes.clear()
     asked = await ask(("declare_from_ionhour", {"ionhour_incident_id": 4512}), mode=mode)
     assert asked.person.questions == [
-        "For INC-114, which is declared already, put its reference on Ionhour incident 4512 as a note."
+        (
+            "For INC-114, which is declared already, put its reference on Ionhour incident 4512"
+            ' "webhook-worker is down" as a note.'
+        )
     ]
     again = await ask(("declare_from_ionhour", {"ionhour_incident_id": 4512}), mode=mode)
     assert again.person.questions == []

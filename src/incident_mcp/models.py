@@ -172,6 +172,13 @@ def _plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text).strip().casefold()
 
 
+def some_words(value: str | None) -> str | None:
+    """Refuse a text of nothing but blanks, which would be part of every name."""
+    if value is not None and not value.strip():
+        raise ValueError("has no words to look for")
+    return value
+
+
 def shorten(text: str, length: int, mark: str = "…") -> str:
     """Cut a text to `length` characters and end it with the mark that says so."""
     return text if len(text) <= length else text[: length - len(mark)].rstrip() + mark

@@ -114,14 +114,17 @@ class Writer:
                 )
             return await self._once(api, write, account, intent)
 
+    def asks(self, *, destructive: bool = False) -> bool:
+        """Say whether a person is to be asked about a write of this kind."""
+        return self.confirm == "writes" or (self.confirm == "destructive" and destructive)
+
     async def confirmed(self, question: str, *, destructive: bool = False) -> bool:
         """Ask a person, if the settings want it, and only once a call; say whether it was asked now.
 
         Raises:
             NotConfirmed: The answer is no, or nobody can be asked.
         """
-        wanted = self.confirm == "writes" or (self.confirm == "destructive" and destructive)
-        if not wanted or self.asked:
+        if self.asked or not self.asks(destructive=destructive):
             return False
         await self.ask(question)
         self.asked = True

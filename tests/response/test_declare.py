@@ -220,7 +220,7 @@ async def test_a_resolved_alert_is_refused_unless_it_is_recorded_afterwards(call
     assert outcomes(told)[:2] == ["done", "done"]
 
 
-async def test_a_resolved_alert_needs_no_acknowledgement(connect, box):
+async def test_a_resolved_alert_needs_no_acknowledgement(connect):
     async with connect() as call:
         told = await call.ok(TOOL, ionhour_incident_id=4503, mode="retrospective", acknowledge=True)
     assert told["steps"][2] == {"step": "acknowledge", "outcome": "not needed", "why": "The alert is resolved."}

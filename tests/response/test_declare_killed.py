@@ -39,7 +39,7 @@ def healed(sandbox: Served) -> Iterator[None]:
     sandbox.heal()
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: " ".join(step))
+@pytest.mark.parametrize("step", STEPS, ids=" ".join)
 async def test_killed_between_any_two_steps_and_run_again_it_is_one_incident_and_one_note(sandbox, tmp_path, step):
     kind, method, path = step
     number = next(FREE)
@@ -49,8 +49,7 @@ async def test_killed_between_any_two_steps_and_run_again_it_is_one_incident_and
     first = Spawned(sandbox, tmp_path)
     first.call(TOOL, ionhour_incident_id=number, acknowledge=True)
     while not any(
-        row["method"] == method and path in row["path"] and row["status"] is None
-        for row in sandbox.requests()[before:]
+        row["method"] == method and path in row["path"] and row["status"] is None for row in sandbox.requests()[before:]
     ):
         pass
     first.kill()

@@ -171,7 +171,7 @@ async def test_a_link_to_an_incident_that_is_over_says_what_became_of_it(connect
     assert "incident_status" not in links["INC-114"]
 
 
-async def test_the_worst_and_oldest_come_first(call, box):
+async def test_the_worst_and_oldest_come_first(call):
     told = await call.ok(TOOL)
     shown = ["INC-114", "INC-111", "INC-112", "INC-110", "INC-116", "INC-117"]
     assert [row["reference"] for row in told["incidents"]] == shown
@@ -187,7 +187,7 @@ async def test_severities_of_the_older_vocabulary_take_their_place_and_unknown_o
     assert [row["id"] for row in told["ionhour_incidents"]][:3] == [4509, 4514, 4510]
 
 
-async def test_a_row_tells_lead_status_age_and_the_latest_update_by_whom_and_when(connect, box):
+async def test_a_row_tells_lead_status_age_and_the_latest_update_by_whom_and_when(connect):
     async with connect() as call:
         told = await call.ok(TOOL)
     first = told["incidents"][0]
@@ -207,7 +207,7 @@ async def test_a_row_tells_lead_status_age_and_the_latest_update_by_whom_and_whe
     assert abs(datetime.fromisoformat(told["as_of"]) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-async def test_incidents_without_a_lead_or_a_recent_update_are_gaps(connect, box):
+async def test_incidents_without_a_lead_or_a_recent_update_are_gaps(connect):
     async with connect(stale_minutes=60) as call:
         gaps = (await call.ok(TOOL))["gaps"]
     assert gaps["no_lead"] == ["INC-116", "INC-117"]
@@ -296,7 +296,7 @@ async def test_an_update_without_words_tells_the_status_it_moved_to(connect, box
     assert told["incidents"][0]["latest_update"]["text"] == "now Investigating"
 
 
-async def test_a_limit_shows_the_worst_and_says_how_many_are_left_out(call, box):
+async def test_a_limit_shows_the_worst_and_says_how_many_are_left_out(call):
     told = await call.ok(TOOL, limit=2)
     assert [row["reference"] for row in told["incidents"]] == ["INC-114", "INC-111"]
     assert [row["id"] for row in told["ionhour_incidents"]] == [4514, 4510]

@@ -9,7 +9,7 @@ from incident_mcp.deps import DryRun, IncidentioApi, WriterDep
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_records import Incident
 from incident_mcp.incidentio.incident_updates import IncidentUpdate, update_write
-from incident_mcp.incidentio.incidents import IncidentRef, edit_write, incident_id
+from incident_mcp.incidentio.incidents import IncidentRef, edit_write, incident_id, said
 from incident_mcp.models import Instant, Outcome, Record, shorten
 from incident_mcp.toolset import write
 
@@ -59,7 +59,8 @@ async def incidentio_close_incident(
     """
     closed = await names.closed_status(api, status)
     tool = "incidentio_close_incident"
-    question = f"Close incident {incident} as {closed.name}"
+    who = await said(api, writer, incident, dry_run=dry_run, destructive=True)
+    question = f"Close incident {who} as {closed.name}"
     if message is not None:
         at = await incident_id(api, incident)
         update = update_write(

@@ -12,7 +12,7 @@ from incident_mcp.errors import InputError
 from incident_mcp.http import Api, Repeat, Request
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_records import Actor
-from incident_mcp.incidentio.incidents import IncidentRef, given, incident_id
+from incident_mcp.incidentio.incidents import IncidentRef, given, incident_id, said
 from incident_mcp.incidentio.pages import After, Limit, Page, read_pages
 from incident_mcp.models import Instant, Listed, Outcome, R, Record, cut_at, shorten
 from incident_mcp.toolset import read, write
@@ -132,7 +132,8 @@ async def incidentio_post_update(
     changes = [f"move it to {to_status.name}"] if to_status else []
     changes += [f"change its severity to {to_severity.name}"] if to_severity else []
     changes += [f'say "{shorten(message, 200)}"'] if message else []
-    question = f"Post an update to incident {incident}: {', '.join(changes)}; its responders and subscribers are told."
+    who = await said(api, writer, incident, dry_run=dry_run)
+    question = f"Post an update to incident {who}: {', '.join(changes)}; its responders and subscribers are told."
     update = replace(update, question=question)
     return await writer.perform(api, update, dry_run=dry_run)
 

@@ -15,9 +15,9 @@ from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, IncidentRow, RawIncidentAnswer, holds
 from incident_mcp.incidentio.incident_statuses import Category
 from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, Page, read_pages
-from incident_mcp.models import Json, Listed, Outcome, R, contains, shorten
+from incident_mcp.models import Json, Listed, Outcome, R, contains, shorten, some_words
 from incident_mcp.toolset import read, write
-from incident_mcp.writes import DECLARE_SECONDS, Write
+from incident_mcp.writes import DECLARE_SECONDS, Write, Writer
 
 Mode = Literal["standard", "retrospective", "test", "tutorial"]
 MOST_LOOKED_AT = 1000
@@ -73,6 +73,14 @@ async def incident_id(api: Api, incident: str) -> str:
     return (await read_incident(api, at)).id if at.isascii() and at.isdigit() else at
 
 
+async def said(api: Api, writer: Writer, incident: str, *, dry_run: bool, destructive: bool = False) -> str:
+    """Name an incident as a person knows it, if one is to be asked about a write to it."""
+    if dry_run or not writer.asks(destructive=destructive):
+        return incident
+    found = await read_incident(api, incident)
+    return f'{found.reference or found.id} "{shorten(found.name or "", 100)}"'
+
+
 def given(**fields: Any) -> Json:  # noqa: ANN401  # the JSON edge
     """Keep the fields that have a value."""
     return {name: value for name, value in fields.items() if value is not None}
@@ -103,7 +111,9 @@ def _day(value: str | None) -> str | None:
 
 
 NameContains = Annotated[
-    str | None, Field(min_length=1, description="Part of the name; looks through up to 1,000, says how many.")
+    str | None,
+    AfterValidator(some_words),
+    Field(min_length=1, description="Part of the name; looks through up to 1,000, says how many."),
 ]
 Day = Annotated[str | None, AfterValidator(_day), Field(description="Date or RFC 3339 instant.")]
 
@@ -300,7 +310,8 @@ async def incidentio_edit_incident(
     changes = [f"status to {to_status.name}"] if to_status else []
     changes += [f"severity to {to_severity.name}"] if to_severity else []
     changes += [name for name in fields if name not in ("severity_id", "incident_status_id")]
-    question = f"Edit incident {incident}: {', '.join(changes)}; {_told(notify=notify_incident_channel)}."
+    who = await said(api, writer, incident, dry_run=dry_run)
+    question = f"Edit incident {who}: {', '.join(changes)}; {_told(notify=notify_incident_channel)}."
     return await writer.perform(api, replace(edit, question=question), dry_run=dry_run)
 
 

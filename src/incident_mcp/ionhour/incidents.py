@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, AliasPath, BeforeValidator, Field
+from pydantic import AfterValidator, AliasChoices, AliasPath, BeforeValidator, Field
 
 from incident_mcp.deps import AppSettings, DryRun, IonhourApi, WriterDep
 from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing
-from incident_mcp.models import HtmlText, Instant, Listed, Name, Outcome, contains
+from incident_mcp.models import HtmlText, Instant, Listed, Name, Outcome, contains, shorten, some_words
 from incident_mcp.toolset import read, write
-from incident_mcp.writes import Write
+from incident_mcp.writes import Write, Writer
 
 MOST_LOOKED_AT = 1000
 """Incidents whose titles are looked through."""
@@ -154,6 +154,7 @@ async def ionhour_list_incidents(
     workspace_id: Annotated[int | None, Field(ge=1, description="Left out: the key's.")] = None,
     name_contains: Annotated[
         str | None,
+        AfterValidator(some_words),
         Field(min_length=1, description="Part of the title; looks through up to 1,000, says how many."),
     ] = None,
     page: Annotated[int, Field(ge=1, description="Page to read.")] = 1,
@@ -223,11 +224,19 @@ async def ionhour_acknowledge_incident(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, dry_run: DryRun = False
 ) -> Outcome[Acknowledgement]:
     """Acknowledge an incident as the key's owner, which stops it from paging further people."""
-    acknowledge = acknowledge_write("ionhour_acknowledge_incident", incident_id)
+    who = await said(api, writer, incident_id, dry_run=dry_run)
+    acknowledge = acknowledge_write("ionhour_acknowledge_incident", incident_id, who)
     return await writer.perform(api, acknowledge, dry_run=dry_run)
 
 
-def acknowledge_write(tool: str, incident_id: int) -> Write[Acknowledgement, Acknowledgement]:
+async def said(api: Api, writer: Writer, incident_id: int, *, dry_run: bool, destructive: bool = False) -> str | None:
+    """Name an incident as a person knows it, if one is to be asked about a write to it."""
+    if dry_run or not writer.asks(destructive=destructive):
+        return None
+    return f'{incident_id} "{shorten((await read_incident(api, incident_id)).title or "", 100)}"'
+
+
+def acknowledge_write(tool: str, incident_id: int, who: str | None = None) -> Write[Acknowledgement, Acknowledgement]:
     """Write an acknowledgement as the API wants it."""
     return Write(
         tool=tool,
@@ -236,7 +245,7 @@ def acknowledge_write(tool: str, incident_id: int) -> Write[Acknowledgement, Ack
         record=Acknowledgement,
         tell=lambda answer: answer.model_copy(update={"id": incident_id}),
         repeat=Repeat.HARMLESS,
-        question=f"Acknowledge Ionhour incident {incident_id}; it pages nobody further.",
+        question=f"Acknowledge Ionhour incident {who or incident_id}; it pages nobody further.",
         advice={409: f"Incident {incident_id} is resolved already: there is nothing left to acknowledge."},
     )
 

@@ -7,6 +7,7 @@ from pydantic import AliasChoices, AliasPath, Field
 from incident_mcp.deps import DryRun, IonhourApi, WriterDep
 from incident_mcp.errors import InputError, NoAnswer
 from incident_mcp.http import Api, Repeat, Request, fill
+from incident_mcp.ionhour.incidents import said
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing, NoteId
 from incident_mcp.models import HtmlText, Instant, Listed, Outcome, Record, html_to_text, shorten
 from incident_mcp.toolset import read, write
@@ -76,10 +77,11 @@ async def ionhour_create_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, body: Body, dry_run: DryRun = False
 ) -> Outcome[Note]:
     """Put a note on an Ionhour incident, in the name of the key's owner."""
-    return await writer.perform(api, note_write("ionhour_create_note", api, incident_id, body), dry_run=dry_run)
+    who = await said(api, writer, incident_id, dry_run=dry_run)
+    return await writer.perform(api, note_write("ionhour_create_note", api, incident_id, body, who), dry_run=dry_run)
 
 
-def note_write(tool: str, api: Api, incident_id: int, body: str) -> Write[Note, Note]:
+def note_write(tool: str, api: Api, incident_id: int, body: str, who: str | None = None) -> Write[Note, Note]:
     """Write a note as the API wants it; it has no key, so after a lost reply the notes are looked through."""
     path = fill("/incident-notes/{incident_id}", incident_id=incident_id)
     return Write(
@@ -89,7 +91,7 @@ def note_write(tool: str, api: Api, incident_id: int, body: str) -> Write[Note, 
         record=Note,
         tell=lambda answer: answer,
         repeat=Repeat.NEVER,
-        question=f'Put a note on Ionhour incident {incident_id}: "{shorten(body, 200)}".',
+        question=f'Put a note on Ionhour incident {who or incident_id}: "{shorten(body, 200)}".',
         remembered=UPDATE_SECONDS,
         verify=lambda: _find(api, incident_id, body),
     )
@@ -99,6 +101,7 @@ async def ionhour_update_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, body: Body, dry_run: DryRun = False
 ) -> Outcome[Note]:
     """Replace a note's text; only its author may."""
+    who = await said(api, writer, incident_id, dry_run=dry_run) or incident_id
     edit = Write(
         tool="ionhour_update_note",
         request=Request("PATCH", _note_path(incident_id, note_id), body={"body": _body(body)}),
@@ -106,7 +109,7 @@ async def ionhour_update_note(
         record=Note,
         tell=lambda answer: answer,
         repeat=Repeat.HARMLESS,
-        question=f'Replace note {note_id} on Ionhour incident {incident_id} by: "{shorten(body, 200)}".',
+        question=f'Replace note {note_id} on Ionhour incident {who} by: "{shorten(body, 200)}".',
         advice=_NOT_AUTHOR,
     )
     return await writer.perform(api, edit, dry_run=dry_run)
@@ -116,11 +119,12 @@ async def ionhour_delete_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, dry_run: DryRun = False
 ) -> Outcome[Deleted]:
     """Delete a note: hidden from everybody, retained by Ionhour for audit; only its author may."""
-    delete = delete_write("ionhour_delete_note", incident_id, note_id)
+    who = await said(api, writer, incident_id, dry_run=dry_run, destructive=True)
+    delete = delete_write("ionhour_delete_note", incident_id, note_id, who)
     return await writer.perform(api, delete, dry_run=dry_run)
 
 
-def delete_write(tool: str, incident_id: int, note_id: int) -> Write[Any, Deleted]:
+def delete_write(tool: str, incident_id: int, note_id: int, who: str | None = None) -> Write[Any, Deleted]:
     """Write a deletion as the API wants it."""
     return Write(
         tool=tool,
@@ -129,7 +133,7 @@ def delete_write(tool: str, incident_id: int, note_id: int) -> Write[Any, Delete
         record=Deleted,
         tell=lambda _: Deleted(incident_id=incident_id, note_id=note_id),
         repeat=Repeat.HARMLESS,
-        question=f"Delete note {note_id} on Ionhour incident {incident_id}; it is hidden from everybody.",
+        question=f"Delete note {note_id} on Ionhour incident {who or incident_id}; it is hidden from everybody.",
         destructive=True,
         advice=_NOT_AUTHOR | {404: "If an earlier delete of it had an unknown outcome, that one did it."},
     )

@@ -21,7 +21,7 @@ from incident_mcp.incidentio.severities import Severity, load_severities
 from incident_mcp.ionhour.incidents import IonhourIncident, acknowledge_write, priority
 from incident_mcp.ionhour.notes import Note, delete_write, equal_notes, note_write, read_notes
 from incident_mcp.ionhour.records import IncidentId
-from incident_mcp.models import Json, Outcome, Planned, Record
+from incident_mcp.models import Json, Outcome, Planned, Record, shorten
 from incident_mcp.response.links import alert_id, declared_since, note_text, references_in, summary_line
 from incident_mcp.toolset import write
 from incident_mcp.writes import Write, Writer
@@ -136,9 +136,9 @@ async def _confirmed(
     wanted: dict[str, bool],
 ) -> None:
     """Ask a person about all the writes at once."""
-    number = known.alert.id
+    number = f'{known.alert.id} "{shorten(known.alert.title or "", 100)}"'
     words = {"note": f"put its reference on Ionhour incident {number} as a note"}
-    words["acknowledge"] = f"acknowledge Ionhour incident {number}, which then pages nobody further"
+    words["acknowledge"] = f"acknowledge Ionhour incident {known.alert.id}, which then pages nobody further"
     parts = [declaration.question.removesuffix(".")] if declaration else []
     parts += [said for step, said in words.items() if wanted[step] and not known.left(step)]
     if known.incident and parts:
