@@ -18,7 +18,7 @@ from tests.conftest import Caller
 
 BRIEF = Limits(attempt=3, call=10, backoff=0.01)
 """For faults that answer or cut: only the waits are shorter."""
-IMPATIENT = Limits(attempt=0.1, call=1.5, backoff=0.01)
+IMPATIENT = Limits(attempt=0.06, call=1.5, backoff=0.01)
 """For a service that hangs."""
 
 settings.register_profile(

@@ -71,8 +71,8 @@ async def test_a_call_that_would_wait_past_its_time_for_the_rate_limit_says_so_a
             for _ in range(60):
                 tasks.start_soon(one)
     refused = [text_of(result) for result in results if result.is_error]
-    assert 10 < len(refused) < 50
-    assert all("rate limit is used up. Call again in" in text for text in refused)
+    assert sum("rate limit is used up. Call again in" in text for text in refused) > 10
+    assert len(box.requests) < 50
 
 
 async def test_a_list_that_many_calls_need_is_read_once(box: Sandbox, serve: Serve) -> None:

@@ -102,7 +102,7 @@ async def test_a_passing_fault_is_got_over_with_one_effect(
     assert rows(state) == journal_says(case, told)
 
 
-@pytest.mark.parametrize("status", [301, 401, 404, 422])
+@pytest.mark.parametrize("status", [301, 422])
 @pytest.mark.parametrize("case", WRITES, ids=str)
 async def test_a_refusal_is_told_as_one_sent_once_and_forgotten(
     case: WriteCase, status: int, box: Sandbox, serve: Serve, state: Path
@@ -122,7 +122,7 @@ async def test_a_refusal_is_told_as_one_sent_once_and_forgotten(
 async def test_a_cancelled_call_leaves_the_journal_true_and_an_equal_one_ends_with_one_effect(
     case: WriteCase, kind: str, box: Sandbox, serve: Serve, state: Path
 ) -> None:
-    async with serve(replace(BRIEF, attempt=0.5)) as call:
+    async with serve(replace(BRIEF, attempt=0.2)) as call:
         box.fail(Fault(kind, method=case.method, path=case.path))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: call.result(case.tool, **case.arguments))

@@ -150,6 +150,8 @@ def test_writes_in_flight_are_journalled_as_they_are_when_the_process_is_told_to
     assert err == b""
     assert rows(tmp_path) == sorted((case.tool, "unknown") for case in cases)
     assert [json.loads(line)["outcome"] for line in log.read_text().splitlines()] == ["unknown"] * 3
+    if number is not signal.SIGTERM:
+        return
     sandbox.heal()
     with server(tmp_path, sandbox.settings()) as after:
         assert [word(after.call(case.tool, **case.arguments)) for case in cases] == ["done"] * 3

@@ -35,13 +35,10 @@ KEYED = [CREATE, POST_UPDATE, CLOSE_WITH_MESSAGE]
 MADE_ONCE = [*KEYED, CREATE_NOTE]
 LATER = {
     "401": Fault("status", status=401),
-    "403": Fault("status", status=403),
-    "404": Fault("status", status=404),
     "422": Fault("status", status=422),
     "429 for an hour": Fault("status", status=429, headers={"Retry-After": "3600"}),
     "503 for an hour": Fault("status", status=503, headers={"Retry-After": "3600"}),
     "connection refused": Fault("refuse"),
-    "garbage": Fault("garbage"),
     "a redirect": Fault("status", status=307, headers={"Location": "https://elsewhere.example"}),
 }
 
