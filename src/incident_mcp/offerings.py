@@ -15,12 +15,14 @@ from mcp_types import (
     Completion,
     CompletionArgument,
     CompletionContext,
+    GetPromptResult,
     InputRequiredResult,
     PromptReference,
     ResourceTemplateReference,
 )
 
 from incident_mcp.deps import App
+from incident_mcp.models import shorten
 from incident_mcp.response.completions import complete
 from incident_mcp.response.prompts import PROMPTS
 from incident_mcp.response.resources import ACCOUNT, TEMPLATES, read_account
@@ -50,6 +52,24 @@ class HousePrompt(Prompt):
             message = f"{self.name}: {'; '.join(wrong)}. Arguments (* required): {takes}."
             raise MCPError(code=INVALID_PARAMS, message=message)
         return await super().render(given, context)
+
+
+class HouseServer(MCPServer[App]):
+    """A server that says which prompts there are: the SDK would answer an internal error."""
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[App, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """Get a prompt.
+
+        Raises:
+            MCPError: There is no such prompt, or an argument is missing or unknown.
+        """
+        known = [prompt.__name__ for prompt in PROMPTS]
+        if name not in known:
+            message = f"There is no prompt {shorten(name, 60)!r}. There are: {', '.join(known)}."
+            raise MCPError(code=INVALID_PARAMS, message=message)
+        return await super().get_prompt(name, arguments, context)
 
 
 def offer(server: MCPServer[App], current: Callable[[], App]) -> None:

@@ -18,7 +18,7 @@ from incident_mcp.deps import App
 from incident_mcp.guard import Rail
 from incident_mcp.http import DOCUMENTED, Bucket, Limits, Network, Service
 from incident_mcp.journal import Journal
-from incident_mcp.offerings import offer
+from incident_mcp.offerings import HouseServer, offer
 from incident_mcp.settings import KEY_VARIABLES, Settings
 from incident_mcp.skill import Skills
 from incident_mcp.writes import Safety
@@ -79,7 +79,7 @@ def build_server(
                         await service.close()
             closed()
 
-    server = MCPServer(
+    server = HouseServer(
         "incident-mcp",
         title="Incidents: incident.io and Ionhour",
         version=__version__,

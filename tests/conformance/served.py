@@ -26,11 +26,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as state:
         settings = Settings(sandbox=True, state_dir=Path(state))
         app = build_server(settings, network=Sandbox()).streamable_http_app()
-        server = _Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+        server = _Server(
+            uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1)
+        )
 
         def leave_at_end_of_input() -> None:
             sys.stdin.buffer.read()
-            server.should_exit = server.force_exit = True
+            server.should_exit = True
 
         threading.Thread(target=leave_at_end_of_input, daemon=True).start()
         server.run()

@@ -139,6 +139,15 @@ async def test_a_missing_or_unknown_argument_is_refused_by_name_with_those_there
     assert "Arguments (* required): " in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["declares", "", "x" * 5000])
+async def test_an_unknown_prompt_is_refused_with_those_there_are(client, name):
+    with pytest.raises(MCPError) as refused:
+        await client.get_prompt(name, {})
+    assert refused.value.code == INVALID_PARAMS
+    assert str(refused.value).endswith("There are: declare, triage, handover, postmortem.")
+    assert len(str(refused.value)) < 200
+
+
 @pytest.mark.parametrize("down", ["incidentio", "ionhour"])
 async def test_one_service_down_is_told_and_the_other_s_half_is_there(client, box: Sandbox, down):
     box.fail(Fault("status", service=down, status=503))
