@@ -45,7 +45,9 @@ def test_one_that_came_to_nothing_is_given_back() -> None:
     rail.take()
 
 
-async def test_the_sixth_declaration_in_ten_minutes_is_refused_and_sends_nothing(connect: Connect, box: Sandbox) -> None:
+async def test_the_sixth_declaration_in_ten_minutes_is_refused_and_sends_nothing(
+    connect: Connect, box: Sandbox
+) -> None:
     async with connect() as call:
         for number in range(5):
             await call.ok("incidentio_create_incident", name=f"Drill {number}", severity="Minor")

@@ -15,7 +15,7 @@ from incident_mcp.http import Api, Bucket, Limits, Repeat, Request, Service
 
 pytestmark = pytest.mark.anyio
 
-KEY = "-".join(["key", "of", "the", "test"])
+KEY = "-".join(["key", "of", "the", "test"])  # noqa: FLY002  # not one word for scanners
 QUICK = Limits(backoff=0.001, call=2)
 Reply = httpx2.Response | Exception
 
@@ -79,7 +79,16 @@ def status(code: int, **headers: str) -> httpx2.Response:
     return httpx2.Response(code, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
-LOST = [408, 500, 502, 503, 504, httpx2.ReadError("lost"), httpx2.ReadTimeout("late"), httpx2.RemoteProtocolError("cut")]
+LOST = [
+    408,
+    500,
+    502,
+    503,
+    504,
+    httpx2.ReadError("lost"),
+    httpx2.ReadTimeout("late"),
+    httpx2.RemoteProtocolError("cut"),
+]
 lost = pytest.mark.parametrize("fault", LOST, ids=lambda fault: str(fault) or type(fault).__name__)
 
 
@@ -113,9 +122,7 @@ async def test_what_may_not_be_repeated_is_sent_once(fault: int | Exception, wir
 
 @lost
 @pytest.mark.parametrize("repeat", [Repeat.CHECKED, Repeat.NEVER])
-async def test_a_write_that_is_found_done_is_not_sent_again(
-    fault: int | Exception, repeat: Repeat, wire: Make
-) -> None:
+async def test_a_write_that_is_found_done_is_not_sent_again(fault: int | Exception, repeat: Repeat, wire: Make) -> None:
     async def look() -> Thing:
         return Thing(id="found")
 

@@ -39,7 +39,8 @@ async def test_a_write_goes_from_pending_to_done(state: Path) -> None:
     pending = await journal(state).look("i")
     await kept.done("i", {"id": "1"})
     done = await journal(state).look("i")
-    assert pending and done
+    assert pending
+    assert done
     assert (pending.state, pending.key, pending.answer) == ("pending", "k", None)
     assert 15 < pending.may_land <= 20
     assert (done.state, done.key, done.answer, done.may_land <= 0) == ("done", "k", {"id": "1"}, True)

@@ -56,5 +56,5 @@ def serve(box: Sandbox, state: Path) -> Serve:
 async def until(condition: Callable[[], object], seconds: float = 10) -> None:
     """Wait until a condition holds."""
     with anyio.fail_after(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # conditions have no event
             await anyio.sleep(0.005)

@@ -68,7 +68,7 @@ class Server:
 
     def __init__(self, state: Path, settings: dict[str, str], command: list[str] | None = None, **options: Any) -> None:
         # A file: a pipe that nobody reads would stop a server that logs much.
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed by kill
         self.process = subprocess.Popen(
             command or SERVER,
             stdin=subprocess.PIPE,

@@ -13,7 +13,9 @@ PROOFS = re.findall(r"`uv run pytest ([^`]+)` \|$", DOCUMENT, re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def collected() -> list[str]:
-    ended = run(sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/reliability", *ROOT.glob("tests/test_*.py"))
+    ended = run(
+        sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/reliability", *ROOT.glob("tests/test_*.py")
+    )
     return ended.stdout.splitlines()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from incident_mcp.sandbox import Fault, Sandbox
 from tests.reliability.conftest import BRIEF, IMPATIENT, Serve, until
-from tests.reliability.effects import CREATE_NOTE, DECLARE, DELETE_NOTE, WRITES, WriteCase, Word, rows, word
+from tests.reliability.effects import CREATE_NOTE, DECLARE, DELETE_NOTE, WRITES, Word, WriteCase, rows, word
 
 pytestmark = pytest.mark.anyio
 

@@ -115,9 +115,7 @@ def test_the_same_call_in_two_processes_at_once_has_one_effect(
     assert told == (["done", *["refused"] * 3] if case is DELETE_NOTE else ["done"] * 4)
 
 
-def test_a_call_waits_for_an_equal_one_in_another_process_and_tells_its_record(
-    sandbox: Served, tmp_path: Path
-) -> None:
+def test_a_call_waits_for_an_equal_one_in_another_process_and_tells_its_record(sandbox: Served, tmp_path: Path) -> None:
     with server(tmp_path, sandbox.settings()) as one, server(tmp_path, sandbox.settings()) as other:
         sandbox.fail({"kind": "delay", "seconds": 0.5, "method": "POST"})
         first = one.send(CREATE.tool, **CREATE.arguments)

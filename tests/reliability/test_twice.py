@@ -58,7 +58,7 @@ def keys(box: Sandbox) -> set[str]:
 def change_row(state: Path, assignment: str) -> None:
     """Change the journal's only row behind the server's back: `at = at - 600`."""
     with contextlib.closing(sqlite3.connect(state / "journal.sqlite3")) as db:
-        assert db.execute(f"UPDATE writes SET {assignment}").rowcount == 1
+        assert db.execute(f"UPDATE writes SET {assignment}").rowcount == 1  # noqa: S608  # our own words
         db.commit()
 
 
