@@ -70,8 +70,8 @@ QUESTIONS = {
         DECLARE,
         (
             'Declare the public standard incident "checkout-api is down" with severity Critical; incident.io announces'
-            ' it and alerts people; put its reference on Ionhour incident 4514 "checkout-api is down" as a note; acknowledge'
-            " Ionhour incident 4514, which then pages nobody further."
+            ' it and alerts people; put its reference on Ionhour incident 4514 "checkout-api is down" as a note;'
+            " acknowledge Ionhour incident 4514, which then pages nobody further."
         ),
     ),
 }

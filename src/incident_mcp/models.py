@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -199,13 +200,16 @@ def fit(told: Json, most: int) -> Json:
     """Shorten the texts in the rows of a list until it costs at most about `most` tokens, and say so."""
     if tokens(told) <= most:
         return told
-    cut: Json = told
-    for length in (400, 200, 120, 80, 60, 50, 40, 32, 25, 20, 16, 12, 9, 6, 3, 1):
-        rows = {name: _cut_rows(value, length, name) for name, value in told.items() if isinstance(value, list)}
-        cut = {**told, **rows, "cut": _MARK}
-        if tokens(cut) <= most:
-            break
-    return cut
+    room = bisect(_LENGTHS, most, key=lambda length: tokens(_cut(told, length)))
+    return _cut(told, _LENGTHS[max(0, room - 1)])
+
+
+_LENGTHS = (1, 3, 6, 9, 12, 16, 20, 25, 32, 40, 50, 60, 80, 120, 200, 400)
+
+
+def _cut(told: Json, length: int) -> Json:
+    rows = {name: _cut_rows(value, length, name) for name, value in told.items() if isinstance(value, list)}
+    return {**told, **rows, "cut": _MARK}
 
 
 def _cut_rows(value: Any, length: int, name: str = "") -> Any:  # noqa: ANN401  # the JSON edge
