@@ -106,7 +106,7 @@ class Asked:
 
 @pytest.fixture
 def ask(box: Sandbox, tmp_path: Path) -> Callable[..., Any]:
-    async def ask_(  # noqa: PLR0913  # a call has that many sides
+    async def ask_(  # a call has that many sides
         write: tuple[str, dict[str, Any]],
         *,
         mode: str = "auto",
