@@ -11,7 +11,8 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from incident_mcp.errors import NoAnswer, NotSent, Refused, ServiceError
-from incident_mcp.http import Api, Bucket, Limits, Repeat, Request, Service
+from incident_mcp.http import Api, Limits, Repeat, Request, Service
+from incident_mcp.pace import Bucket
 
 pytestmark = pytest.mark.anyio
 

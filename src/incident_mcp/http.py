@@ -19,6 +19,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from incident_mcp import __version__
 from incident_mcp.errors import InputError, NoAnswer, NotSent, Refused, ServiceError
 from incident_mcp.models import Json
+from incident_mcp.pace import Bucket
 from incident_mcp.wording import next_step, read_problem, retry_after
 
 CACHE_SECONDS = 60.0
@@ -86,35 +87,6 @@ def _segment(name: str, value: str) -> str:
     if not value or value in {".", ".."} or re.search(r"[/\\?#\s\x00-\x1f\x7f-\x9f\ud800-\udfff]", value):
         raise InputError(f"{name} {value[:60]!r} cannot be an id: it is empty or holds a character that no id has.")
     return quote(value, safe="")
-
-
-@dataclass
-class Bucket:
-    """A token bucket: `size` requests at once, refilled at `rate` a second."""
-
-    size: float
-    rate: float
-    level: float = field(init=False)
-    filled_at: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.level, self.filled_at = self.size, time.monotonic()
-
-    def take(self) -> float:
-        """Take one token, on credit if need be, and give the seconds to wait before using it."""
-        now = time.monotonic()
-        self.level = min(self.size, self.level + (now - self.filled_at) * self.rate)
-        self.filled_at = now
-        self.level -= 1
-        return max(0.0, -self.level / self.rate)
-
-    def give_back(self) -> None:
-        """Return a token that was not used."""
-        self.level += 1
-
-    def heed(self, remaining: float) -> None:
-        """Lower the level to what the service says is left."""
-        self.level = min(self.level, remaining)
 
 
 class Network(Protocol):

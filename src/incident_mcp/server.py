@@ -16,9 +16,10 @@ from incident_mcp import __version__
 from incident_mcp.catalogue import select
 from incident_mcp.deps import App
 from incident_mcp.guard import Rail
-from incident_mcp.http import DOCUMENTED, Bucket, Limits, Network, Service
+from incident_mcp.http import DOCUMENTED, Limits, Network, Service
 from incident_mcp.journal import Journal
 from incident_mcp.offerings import HouseServer, offer
+from incident_mcp.pace import Bucket
 from incident_mcp.settings import KEY_VARIABLES, Settings
 from incident_mcp.skill import Skills
 from incident_mcp.writes import Safety

@@ -1,0 +1,33 @@
+"""Staying inside a service's rate limit."""
+
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Bucket:
+    """A token bucket: `size` requests at once, refilled at `rate` a second."""
+
+    size: float
+    rate: float
+    level: float = field(init=False)
+    filled_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.level, self.filled_at = self.size, time.monotonic()
+
+    def take(self) -> float:
+        """Take one token, on credit if need be, and give the seconds to wait before using it."""
+        now = time.monotonic()
+        self.level = min(self.size, self.level + (now - self.filled_at) * self.rate)
+        self.filled_at = now
+        self.level -= 1
+        return max(0.0, -self.level / self.rate)
+
+    def give_back(self) -> None:
+        """Return a token that was not used."""
+        self.level += 1
+
+    def heed(self, remaining: float) -> None:
+        """Lower the level to what the service says is left."""
+        self.level = min(self.level, remaining)
