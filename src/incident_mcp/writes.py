@@ -1,7 +1,7 @@
 """How a write is carried out: at most once, and its outcome told as what it is.
 
-In order: `dry_run` shows the request and ends; the journal is asked whether an equal call was made before; a person is
-asked if the settings want it; the guard rails count; the intent goes to disk; the request leaves; what came of it goes
+In order: `dry_run` shows the request and ends; a person is asked if the settings want it; the journal is asked whether
+an equal call was made before; the guard rails count; the intent goes to disk; the request leaves; what came of it goes
 to disk and into the audit log.
 """
 

@@ -190,7 +190,7 @@ async def test_without_a_key_each_prompt_says_in_place_what_to_set(serve: Serve,
 @pytest.mark.parametrize("mode", ERAS)
 @pytest.mark.parametrize(
     ("key", "missing"),
-    [("incidentio", "no Ionhour key (IONHOUR_API_KEY)"), ("ionhour", "no incident.io key (INCIDENTIO_API_KEY)")],
+    [("incidentio", "there is no key (IONHOUR_API_KEY)"), ("ionhour", "there is no key (INCIDENTIO_API_KEY)")],
 )
 async def test_with_one_key_the_other_service_is_said_to_be_unknown(serve: Serve, mode, key, missing):
     # Port 1 refuses: what this test reads does not come from a service.

@@ -42,13 +42,8 @@ async def _open(ctx: Ctx) -> Situation:
 
 
 async def _what_is_open(ctx: Ctx) -> str:
-    """Tell what is open in both services, and of which one nothing is told for want of a key."""
-    told, app = await _told("What is open", _open(ctx)), app_of(ctx)
-    if app.incidentio is None and app.ionhour is not None:
-        told += "\nThere is no incident.io key (INCIDENTIO_API_KEY): what is open there is not known."
-    if app.ionhour is None and app.incidentio is not None:
-        told += "\nThere is no Ionhour key (IONHOUR_API_KEY): what is open there is not known."
-    return told
+    """Tell what is open in both services; its problems say of which one nothing is told, and why."""
+    return await _told("What is open", _open(ctx))
 
 
 async def _severities(ctx: Ctx) -> Severities:
