@@ -197,7 +197,7 @@ async def test_with_one_key_the_other_service_is_said_to_be_unknown(serve: Serve
     settings: dict[str, Any] = {f"{key}_key": SecretStr("k"), f"{key}_url": "http://127.0.0.1:1"}
     async with serve(mode, sandbox=None, **settings) as client:
         messages = await told(client, "triage")
-    assert messages[1].endswith(f"There is {missing}: what is open there is not known.")
+    assert missing in messages[1]
 
 
 @pytest.mark.parametrize("name", FULL)

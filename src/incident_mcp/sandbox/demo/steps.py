@@ -108,7 +108,7 @@ async def misspell(walk: Walk, call: Caller) -> None:
     reference = walk.incident["reference"]
     said = await call.refused("incidentio_edit_incident", incident=reference, severity="SEV1")
     expect("Critical" in said and "Not sent" in said, f"The refusal does not say what to do: {said}")
-    walk.show(Panel(Text(said), title="refused", title_align="left", border_style="yellow"))
+    walk.show(Panel(Text(said), title="not sent", title_align="left", border_style="yellow"))
 
 
 async def escalate(walk: Walk, call: Caller) -> None:
