@@ -9,12 +9,15 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import pytest
+from pydantic import BaseModel
 
 from incident_mcp.catalogue import TOOLS
-from incident_mcp.toolset import ToolSpec, flatten
+from incident_mcp.models import Outcome
+from incident_mcp.schemas import object_schema
+from incident_mcp.toolset import ToolSpec
 
 pytestmark = pytest.mark.anyio
 
@@ -137,26 +140,36 @@ def test_only_what_loses_something_or_wakes_people_is_destructive():
     assert destructive == {"incidentio_close_incident", "ionhour_delete_note"}
 
 
-ODD = {
-    "$defs": {
-        "Deep": {"title": "Deep", "type": "array", "items": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/Leaf"}]}},
-        "Leaf": {"title": "Leaf", "type": "object", "properties": {"title": {"title": "Title", "type": "string"}}},
-    },
-    "type": "object",
-    "title": "Odd",
-    "properties": {
-        "default": {"anyOf": [{"$ref": "#/$defs/Deep"}, {"type": "null"}], "default": None, "description": "d"},
-        "n": {"type": "integer", "default": 7, "title": "N"},
-    },
-}
+def flattened(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Pydantic's own schema as we tell it: references inlined, `T | None` as T, no titles, no idle defaults."""
+    if "$ref" in schema:
+        schema = {**definitions[schema["$ref"].rpartition("/")[2]], **schema}
+    arms = [arm for arm in schema.get("anyOf", ()) if arm.get("type") != "null"]
+    if arms:
+        (arm,) = arms
+        schema = {**arm, **{name: value for name, value in schema.items() if name != "anyOf"}}
+        return flattened(schema, definitions)
+    told = {}
+    for name, value in schema.items():
+        if name in ("$defs", "$ref", "title") or (name == "default" and (value is None or value is False)):
+            continue
+        if name == "properties":
+            told[name] = {key: flattened(item, definitions) for key, item in value.items()}
+        else:
+            told[name] = flattened(value, definitions) if isinstance(value, dict) else value
+    return told
 
 
-def test_flattening_inlines_references_folds_nulls_and_keeps_properties_of_any_name():
-    leaf = {"type": "object", "properties": {"title": {"type": "string"}}}
-    assert flatten(ODD) == {
-        "type": "object",
-        "properties": {
-            "default": {"type": "array", "items": leaf, "description": "d"},
-            "n": {"type": "integer", "default": 7},
-        },
-    }
+def judged(model: type[BaseModel], **how: Any) -> dict[str, Any]:
+    schema = model.model_json_schema(**how)
+    told = flattened(schema, schema.get("$defs", {}))
+    told.pop("description", None)
+    return told
+
+
+@every_tool
+def test_the_schemas_read_off_annotations_are_those_of_pydantic(spec):
+    annotation = inspect.signature(spec.fn, eval_str=True).return_annotation
+    record = get_args(annotation)[0] if get_origin(annotation) is Outcome else annotation
+    assert object_schema(record) == judged(record, by_alias=False, mode="serialization")
+    assert spec.build().parameters == judged(spec.build().fn_metadata.arg_model)

@@ -1,10 +1,11 @@
 """What the server offers beside tools: prompts, resources, templates, completions and the skill."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.prompts import Prompt
 from mcp.server.mcpserver.prompts.base import Message
@@ -20,6 +21,10 @@ from mcp_types import (
     PromptReference,
     ResourceTemplateReference,
 )
+from mcp_types import Prompt as MCPPrompt
+from mcp_types import Resource as MCPResource
+from mcp_types import ResourceTemplate as MCPResourceTemplate
+from pydantic.networks import AnyUrl
 
 from incident_mcp.deps import App
 from incident_mcp.models import shorten
@@ -55,7 +60,40 @@ class HousePrompt(Prompt):
 
 
 class HouseServer(MCPServer[App]):
-    """A server that says which prompts there are: the SDK would answer an internal error."""
+    """A server that makes its prompts and resources when somebody first asks for one: they cost a start 25 ms."""
+
+    _offered: Callable[[], None] | None = None
+
+    def offer_later(self, offer: Callable[[], None]) -> None:
+        """Keep what puts prompts and resources on the server."""
+        self._offered = offer
+
+    def _offer(self) -> None:
+        offer, self._offered = self._offered, None
+        if offer is not None:
+            offer()
+
+    async def list_prompts(self) -> list[MCPPrompt]:
+        """List the prompts."""
+        self._offer()
+        return await super().list_prompts()
+
+    async def list_resources(self) -> list[MCPResource]:
+        """List the resources."""
+        self._offer()
+        return await super().list_resources()
+
+    async def list_resource_templates(self) -> list[MCPResourceTemplate]:
+        """List the templates."""
+        self._offer()
+        return await super().list_resource_templates()
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[App, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        """Read a resource."""
+        self._offer()
+        return await super().read_resource(uri, context)
 
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[App, Any] | None = None
@@ -65,20 +103,33 @@ class HouseServer(MCPServer[App]):
         Raises:
             MCPError: There is no such prompt, or an argument is missing or unknown.
         """
+        self._offer()
         known = [prompt.__name__ for prompt in PROMPTS]
         if name not in known:
+            # The SDK would answer an internal error.
             message = f"There is no prompt {shorten(name, 60)!r}. There are: {', '.join(known)}."
             raise MCPError(code=INVALID_PARAMS, message=message)
         return await super().get_prompt(name, arguments, context)
 
 
-def offer(server: MCPServer[App], current: Callable[[], App]) -> None:
+def offer(server: HouseServer, current: Callable[[], App]) -> None:
     """Put the offerings on a server.
 
     Args:
         server: The server.
         current: Gives what its lifespan made: the SDK passes no context to plain resources and completions.
     """
+    server.offer_later(partial(_offer_prompts_and_resources, server, current))
+
+    @server.completion()
+    async def completion(
+        _ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, _: CompletionContext | None
+    ) -> Completion:
+        found = await complete(current(), argument.name, argument.value)
+        return Completion(values=found[:MOST_COMPLETIONS], total=len(found), has_more=len(found) > MOST_COMPLETIONS)
+
+
+def _offer_prompts_and_resources(server: HouseServer, current: Callable[[], App]) -> None:
     for prompt in PROMPTS:
         description = inspect.getdoc(prompt) or ""
         title = description.partition(":")[0]
@@ -96,10 +147,3 @@ def offer(server: MCPServer[App], current: Callable[[], App]) -> None:
         )
     for template, page in TEMPLATES.items():
         server.resource(template, mime_type="text/markdown")(page)
-
-    @server.completion()
-    async def completion(
-        _ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, _: CompletionContext | None
-    ) -> Completion:
-        found = await complete(current(), argument.name, argument.value)
-        return Completion(values=found[:MOST_COMPLETIONS], total=len(found), has_more=len(found) > MOST_COMPLETIONS)

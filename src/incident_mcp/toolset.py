@@ -22,13 +22,16 @@ from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnno
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from incident_mcp.errors import InputRequired, ServiceError
-from incident_mcp.models import OUTCOME_PROPERTIES, Json, Outcome, Record, make_visible, part, parts
+from incident_mcp.models import OUTCOME_PROPERTIES, Json, Outcome, Record, make_visible
+from incident_mcp.schemas import object_schema
 
 
 class Arguments(ArgModelBase):
     """Base of every tool's arguments: an unknown one is an error, since a misspelt filter must not widen a search."""
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True, coerce_numbers_to_str=True, defer_build=True
+    )
 
 
 class HouseMetadata(FuncMetadata):
@@ -126,31 +129,6 @@ def _shape(annotation: Any) -> tuple[Any, Any]:  # noqa: ANN401  # any annotatio
     return get_origin(annotation), (get_args(annotation) or (None,))[-1]
 
 
-def flatten(schema: Json) -> Json:
-    """Inline `$ref`, drop titles and idle defaults, fold `T | None` to T: some hosts drop a tool over these."""
-    return _flat(schema, schema.get("$defs", {}))
-
-
-def _flat(schema: Json, definitions: Json) -> Json:
-    if "$ref" in schema:
-        schema = {**definitions[schema["$ref"].rpartition("/")[2]], **schema}
-    arms = [arm for arm in parts(schema, "anyOf") if arm.get("type") != "null"]
-    if len(arms) == 1:
-        schema = {**arms[0], **schema}
-        return _flat({name: value for name, value in schema.items() if name != "anyOf"}, definitions)
-    told: Json = {}
-    for name, value in schema.items():
-        if name in ("$defs", "$ref", "title") or (name == "default" and (value is None or value is False)):
-            continue
-        if name == "properties":
-            told[name] = {key: _flat(item, definitions) for key, item in part(schema, name).items()}
-        elif isinstance(value, dict):
-            told[name] = _flat(part(schema, name), definitions)
-        else:
-            told[name] = value
-    return told
-
-
 def _arguments(fn: Callable[..., Awaitable[Any]], injected: set[str]) -> type[ArgModelBase]:
     parameters = inspect.signature(fn, eval_str=True).parameters.values()
     fields: dict[str, Any] = {
@@ -164,8 +142,7 @@ def _arguments(fn: Callable[..., Awaitable[Any]], injected: set[str]) -> type[Ar
 def _answer_schema(annotation: Any) -> Json:  # noqa: ANN401  # any annotation
     written = get_origin(annotation) is Outcome
     record: type[BaseModel] = get_args(annotation)[0] if written else annotation
-    schema = flatten(record.model_json_schema(by_alias=False, mode="serialization"))
-    schema.pop("description", None)
+    schema = object_schema(record)
     if written:
         schema.pop("required", None)
         schema["properties"] |= OUTCOME_PROPERTIES
@@ -199,15 +176,13 @@ class ToolSpec:
         """Make the tool, once."""
         resolved = find_resolved_parameters(self.fn)
         arguments = _arguments(self.fn, set(resolved))
-        parameters = flatten(arguments.model_json_schema())
-        parameters.pop("description", None)
         answer = inspect.signature(self.fn, eval_str=True).return_annotation
         return HouseTool(
             fn=self.fn,
             name=self.name,
             title=self.title,
             description=inspect.getdoc(self.fn) or "",
-            parameters=parameters,
+            parameters=object_schema(arguments),
             fn_metadata=HouseMetadata(arg_model=arguments, output_schema=_answer_schema(answer)),
             is_async=True,
             context_kwarg=None,
