@@ -10,11 +10,6 @@ NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def box() -> Sandbox:
     return Sandbox(now=NOW)
 
