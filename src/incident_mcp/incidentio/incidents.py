@@ -217,7 +217,7 @@ async def incidentio_create_incident(
     severity: Annotated[str | None, Field(description="Name or id; needed to open an active incident.")] = None,
     summary: Annotated[str | None, Field(description="What is known so far.")] = None,
     incident_type: Annotated[str | None, Field(description="Name or id; left out: the default.")] = None,
-    status: Annotated[str | None, Field(description="Name or id; left out: the account's first.")] = None,
+    status: Annotated[str | None, Field(description="Name or id; left out: the account decides.")] = None,
     visibility: Annotated[Literal["public", "private"], Field(description="Who may see it.")] = "public",
     mode: Annotated[
         Mode, Field(description="test alerts nobody; retrospective is for the past and is not announced.")
