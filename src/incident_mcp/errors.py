@@ -67,6 +67,7 @@ class ServiceError(IncidentMcpError):
     """A request that failed.
 
     Attributes:
+        step: What to do next, by the status alone; who knows the call better puts its own in the place.
         status: HTTP status, None without an answer.
         retry_after: Seconds that the service asks to wait, None if it does not say.
         request_id: The service's own, for its support.
@@ -80,6 +81,7 @@ class ServiceError(IncidentMcpError):
         self,
         text: str,
         *,
+        step: str = "",
         status: int | None = None,
         retry_after: float | None = None,
         request_id: str | None = None,
@@ -90,6 +92,7 @@ class ServiceError(IncidentMcpError):
     ) -> None:
         super().__init__(text)
         self.text = text
+        self.step = step
         self.status = status
         self.retry_after = retry_after
         self.request_id = request_id
@@ -99,7 +102,7 @@ class ServiceError(IncidentMcpError):
         self.outcome = outcome
 
     def advise(self, advice: str) -> None:
-        """Add the next step to the text."""
+        """Add to the text what the call knows."""
         self.text = f"{self.text} {advice}".rstrip()
 
     def conclude(self, outcome: str) -> None:
@@ -107,10 +110,11 @@ class ServiceError(IncidentMcpError):
         self.outcome = outcome
 
     def __str__(self) -> str:
-        """Join the text, the outcome and the request id."""
+        """Join the text, the next step, the outcome and the request id."""
+        step = f" {self.step}" if self.step else ""
         outcome = f" Outcome: {self.outcome}" if self.outcome else ""
         request_id = f" Request id {self.request_id}." if self.request_id else ""
-        return f"{self.text}{outcome}{request_id}"
+        return f"{self.text}{step}{outcome}{request_id}"
 
 
 class NotSent(ServiceError):
@@ -127,5 +131,5 @@ class NoAnswer(ServiceError):
     def followed_by(self, later: ServiceError) -> "NoAnswer":
         """Add what came of a later request, which leaves this one as open as it was."""
         if later is not self:
-            self.advise(f"After that: {later.text}")
+            self.advise(f"After that: {later.text} {later.step}")
         return self

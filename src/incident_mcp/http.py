@@ -352,7 +352,8 @@ class Api:
         kind = NoAnswer if status >= 500 or status == 408 else NotSent if status == 429 else Refused
         step = next_step(status, self.service.key_variable, self.service.host, request.scope)
         raise kind(
-            " ".join(part for part in (f"{self.service.name} answered {status}{said}{why}", step) if part),
+            f"{self.service.name} answered {status}{said}{why}",
+            step=step,
             status=status,
             retry_after=wait,
             request_id=problem.request_id if problem else None,

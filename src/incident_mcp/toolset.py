@@ -101,6 +101,8 @@ def _complaint(problem: Json) -> str:
             return f"there is no argument {name}"
         case "missing":
             return f"{name} is required"
+        case "value_error":
+            return f"{name} {problem['ctx']['error']}"
         case _:
             return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 

@@ -82,8 +82,8 @@ def next_step(status: int, key_variable: str, host: str, scope: str) -> str:  # 
         case 401:
             return f"The key in {key_variable} is not valid for {host}: set a current one and start the server again."
         case 403:
-            needs = f"the scope {scope}" if scope else "the permission that the operation needs"
-            return f"The key in {key_variable} may not do this: it needs {needs}."
+            why = f"it needs the scope {scope}" if scope else "it may be one that only reads"
+            return f"The key in {key_variable} may not do this: {why}."
         case 404:
             return "It does not exist, or this key may not see it."
         case 409:

@@ -281,7 +281,7 @@ async def _settled(write: Write[A, Any], known: Entry) -> A | None:
 
 async def _word(write: Write[Any, Any], failure: ServiceError) -> None:
     """Say of a write that was not done what to do next."""
-    failure.advise(write.advice.get(failure.status or 0, ""))
+    failure.step = write.advice.get(failure.status or 0, failure.step)
     if isinstance(failure, Refused) and write.explain is not None:
         failure.advise(await write.explain(failure))
     failure.conclude(_REFUSED if isinstance(failure, Refused) else _NOT_SENT)

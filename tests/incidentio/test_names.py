@@ -198,3 +198,23 @@ async def test_a_list_is_read_again_after_a_minute(call, box, monkeypatch):
     monkeypatch.setattr(time, "monotonic", lambda: real() + timedelta(minutes=1, seconds=1).total_seconds())
     await call.ok(LIST, severity=["Major"])
     assert [request.path for request in box.requests].count("/v1/severities") == 2
+
+
+async def test_a_severity_that_is_missing_is_refused_with_the_names_to_pass(call):
+    said = await call.error("incidentio_create_incident", name="Cards fail")
+    assert said.startswith(
+        "incident.io answered 422 validation_error: A severity is required to open an incident (severity_id)."
+        " Pass severity: one of Minor, Major, Critical. Outcome: refused, nothing was changed. Request id "
+    )
+
+
+async def test_a_move_that_is_not_allowed_is_not_answered_with_advice_to_make_it(call):
+    said = await call.error("incidentio_edit_incident", incident="INC-114", status="Triage")
+    assert "Not every status fits here; the account has Triage, Investigating," in said
+    assert "Pass status" not in said
+
+
+async def test_a_date_that_is_none_is_refused_in_words_of_the_argument(call):
+    said = await call.error("incidentio_list_incidents", created_at_gte="yesterday")
+    assert said.startswith("incidentio_list_incidents: created_at_gte takes a date like 2026-11-21, or an instant like")
+    assert call.box.requests == []

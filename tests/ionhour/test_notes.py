@@ -87,3 +87,9 @@ async def test_html_in_a_note_is_told_as_text(call, box):
     box.ionhour.notes[-1]["body"] = "<p>One</p><script>alert(1)</script><p>Two &amp; three</p>"
     told = await call.ok(LIST, incident_id=box.ionhour.notes[-1]["incidentId"])
     assert told["notes"][-1]["body"] == "One\nTwo & three"
+
+
+async def test_who_is_not_the_author_reads_that_and_no_word_on_the_keys_permissions(call):
+    said = await call.error("ionhour_delete_note", incident_id=4512, note_id=705)
+    assert "Only a note's author" in said
+    assert "IONHOUR_API_KEY" not in said

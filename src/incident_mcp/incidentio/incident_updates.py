@@ -98,7 +98,7 @@ def update_write(
         question=f"Post an update to incident {incident}; its responders and subscribers are told.",
         remembered=UPDATE_SECONDS,
         key=key,
-        explain=partial(names.valid_names, api),
+        explain=partial(names.valid_names, api, body),
     )
 
 

@@ -270,7 +270,7 @@ def declare_write(
         remembered=DECLARE_SECONDS,
         key=key,
         declares=True,
-        explain=partial(names.valid_names, api),
+        explain=partial(names.valid_names, api, body),
     )
 
 
@@ -357,7 +357,7 @@ def edit_write(
         repeat=Repeat.CHECKED,
         question=f"Edit incident {incident}; {_told(notify=notify)}.",
         verify=verify,
-        explain=partial(names.valid_names, api),
+        explain=partial(names.valid_names, api, fields),
     )
 
 

@@ -61,7 +61,6 @@ class Role(Record):
 
     id: str
     name: str
-    shortform: str | None = None
 
 
 class _Roles(Record):
@@ -274,7 +273,7 @@ def _instant(name: str, at: str) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-_NAMED_FIELDS = {
+_NAMED_FIELDS: dict[str, tuple[str, Callable[[Api], Awaitable[Sequence[Named]]]]] = {
     "severity_id": ("severity", load_severities),
     "to_severity_id": ("severity", load_severities),
     "incident_status_id": ("status", load_statuses),
@@ -283,15 +282,24 @@ _NAMED_FIELDS = {
 }
 
 
-async def valid_names(api: Api, refused: Refused) -> str:
-    """Say which names would be valid, of the severities, statuses and types that a refusal complains about."""
+async def valid_names(api: Api, sent: Json, refused: Refused) -> str:
+    """Say which names there are, of the severities, statuses and types that a refusal complains about.
+
+    Args:
+        api: incident.io.
+        sent: The body's fields; what stands there was found by name, so it is refused for another reason.
+        refused: The refusal.
+    """
     fields = dict.fromkeys(field.rpartition(".")[2] for field, _ in refused.problems)
-    return " ".join([await _candidates_for(api, *_NAMED_FIELDS[name]) for name in fields if name in _NAMED_FIELDS])
+    return " ".join([await _candidates_for(api, name, sent) for name in fields if name in _NAMED_FIELDS])
 
 
-async def _candidates_for(api: Api, argument: str, load: Callable[[Api], Awaitable[Sequence[Named]]]) -> str:
+async def _candidates_for(api: Api, field: str, sent: Json) -> str:
+    argument, load = _NAMED_FIELDS[field]
     try:
         rows, _ = await api.cached(argument, lambda: load(api))
     except ServiceError:
-        return f"Pass {argument}."
+        return f"Pass {'another' if field in sent else 'a'} {argument}."
+    if field in sent:
+        return f"Not every {argument} fits here; the account has {candidates(rows)}."
     return f"Pass {argument}: one of {candidates(rows)}."
