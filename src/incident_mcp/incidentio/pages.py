@@ -50,7 +50,8 @@ async def read_pages(
         cursor = [("after", after)] if after else []
         answer = await api.get(path, page, [*query, ("page_size", str(min(left, MOST_A_PAGE))), *cursor], scope=scope)
         pages.append(answer)
-        left -= len(answer.rows)  # type: ignore[attr-defined]
+        # Each page has its rows under the API's own plural, so the base class cannot name them.
+        left -= len(answer.rows)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType, reportAttributeAccessIssue]
         if answer.after == after:
             # A service that hands out the same cursor again would be read for ever.
             answer.after = None
