@@ -1,14 +1,19 @@
 """Every way the sandbox can fail, seen through its transport."""
 
+from datetime import timedelta
+
 import anyio
 import httpx2
 import pytest
 
-from incident_mcp.sandbox import Fault
+from incident_mcp.sandbox import IONHOUR_KEY, Fault, Sandbox
 from incident_mcp.sandbox.clock import account_ulid
+
+from .conftest import NOW
 
 pytestmark = pytest.mark.anyio
 
+DATE = "Fri, 20 Nov 2026 03:00:00 GMT"
 BODY = {"idempotency_key": "k", "visibility": "public", "severity_id": account_ulid("Minor")}
 
 
@@ -190,3 +195,100 @@ async def test_healing_removes_every_fault(box, incidentio):
     box.heal()
 
     assert (await incidentio.get("/v1/severities")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/severities", "/v2/incidents/999", "/v2/nothing"])
+async def test_every_incident_io_reply_carries_the_date_of_the_sandbox_s_clock(incidentio, path):
+    assert (await incidentio.get(path)).headers.get_list("Date") == [DATE]
+
+
+async def test_every_ionhour_reply_carries_the_date_of_the_sandbox_s_clock(box, ionhour):
+    fine = await ionhour.get("/incidents")
+    missing = await ionhour.get("/incidents/1")
+    async with httpx2.AsyncClient(transport=box.transport("ionhour"), base_url="https://x/api") as client:
+        refused = await client.get("/incidents", headers={"Authorization": f"Bearer {IONHOUR_KEY}x"})
+
+    assert [reply.status_code for reply in (fine, missing, refused)] == [200, 404, 401]
+    assert [reply.headers["Date"] for reply in (fine, missing, refused)] == [DATE] * 3
+
+
+@pytest.mark.parametrize("kind", ["status", "html", "replace", "garbage", "truncated", "delay"])
+async def test_every_reply_of_a_fault_carries_the_date_unless_the_fault_says_otherwise(box, incidentio, kind):
+    other = "Sun, 06 Nov 1994 08:49:37 GMT"
+    for headers in ({}, {"DATE": other}, {"date": None}):
+        box.fail(Fault(kind, times=1, headers=headers))
+
+    dates = [(await incidentio.get("/v1/severities")).headers.get_list("date") for _ in range(3)]
+
+    assert dates == [[DATE], [other], []]
+
+
+async def test_a_fault_can_replace_the_type_of_a_body(box, incidentio):
+    box.fail(Fault("html", headers={"content-type": "text/html; charset=utf-8"}))
+
+    reply = await incidentio.get("/v1/severities")
+
+    assert reply.headers.get_list("Content-Type") == ["text/html; charset=utf-8"]
+
+
+async def test_advancing_moves_a_clock_that_stands_still(box, incidentio, ionhour):
+    before = (await ionhour.get("/incidents/4514")).json()["durationSinceSuccessMs"]
+
+    box.advance(3600.5)
+
+    assert (await incidentio.get("/v1/severities")).headers["Date"] == "Fri, 20 Nov 2026 04:00:00 GMT"
+    assert (await ionhour.get("/incidents/4514")).json()["durationSinceSuccessMs"] == before + 3_600_500
+    assert (await create(incidentio)).json()["incident"]["created_at"] == "2026-11-20T04:00:00.501000Z"
+
+
+def test_advancing_moves_a_clock_that_follows_the_real_time():
+    box = Sandbox()
+    before = box.incidentio.clock.now
+
+    box.advance(60)
+    box.advance(60)
+
+    assert timedelta(minutes=2) <= box.incidentio.clock.now - before < timedelta(minutes=3)
+    assert box.incidentio.clock.tick() < box.ionhour.clock.tick()
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan")])
+def test_the_clock_never_goes_back(box, seconds):
+    with pytest.raises(ValueError, match="negative"):
+        box.advance(seconds)
+
+    assert box.incidentio.clock.now == NOW
+
+
+async def test_a_replaced_reply_comes_after_the_write_took_effect(box, incidentio):
+    box.fail(Fault("replace", status=302, headers={"Location": "https://sso.example.com/"}, body=""))
+
+    reply = await create(incidentio)
+
+    assert (reply.status_code, reply.headers["Location"], reply.content) == (302, "https://sso.example.com/", b"")
+    assert "X-RateLimit-Limit" not in reply.headers
+    assert len(box.incidentio.incidents) == 18
+    assert [request.status for request in box.requests] == [302]
+
+
+@pytest.mark.parametrize(
+    ("body", "content"),
+    [({"success": False}, b'{"success": false}'), ("", b""), (b"", b""), ("busy", b"busy"), ([], b"[]")],
+)
+async def test_a_replaced_reply_has_the_body_of_the_fault(box, ionhour, body, content):
+    box.fail(Fault("replace", status=200, body=body))
+
+    reply = await ionhour.post("/incident-notes/4514", json={"body": "Looking."})
+
+    assert (reply.status_code, reply.content) == (200, content)
+    assert box.ionhour.notes[-1]["body"] == "Looking."
+
+
+async def test_a_replaced_reply_without_a_body_has_the_vendor_s_error_body(box, incidentio, ionhour):
+    box.fail(Fault("replace", status=503))
+
+    reply = await create(incidentio)
+
+    assert (reply.status_code, reply.json()["type"]) == (503, "api_error")
+    assert len(box.incidentio.incidents) == 18
+    assert (await ionhour.get("/incidents")).json()["error"] == "Service Unavailable"

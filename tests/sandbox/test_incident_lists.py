@@ -44,6 +44,11 @@ async def test_newest_come_first_and_test_and_tutorial_are_hidden(incidentio):
             [117, 113, 109, 107, 106, 105, 104],
         ),
         ([("status[one_of]", account_ulid("Fixing"))], [114, 110]),
+        ([("status[one_of]", account_ulid("Fixing")), ("status[one_of]", account_ulid("Paused"))], [114, 110, 109]),
+        (
+            [("status[not_in]", account_ulid("Closed")), ("status[not_in]", account_ulid("Fixing"))],
+            [117, 116, 113, 112, 111, 109, 107, 106, 105, 104],
+        ),
         ([("severity[one_of]", SEVERITY["Critical"])], [114, 107, 101]),
         ([("severity[gte]", SEVERITY["Major"])], [114, 112, 111, 108, 107, 106, 105, 101]),
         ([("severity[gte]", SEVERITY["Major"]), ("severity[lte]", SEVERITY["Major"])], [112, 111, 108, 106, 105]),
@@ -55,11 +60,38 @@ async def test_newest_come_first_and_test_and_tutorial_are_hidden(incidentio):
         ([("created_at[gte]", "2026-11-20T01:30:00+01:00")], [117, 116, 114]),
         ([("created_at[lte]", "2026-11-01")], [102, 101]),
         ([("created_at[date_range]", "2026-11-05~2026-11-12")], [106, 105, 104]),
+        (
+            [("created_at[lte]", "2026-11-19T23:00:00Z"), ("created_at[gte]", "2026-11-19T00:30:00.500Z")],
+            [112, 111],
+        ),
+        ([("created_at[date_range]", "2026-11-19T23:30:00Z~2026-11-20T02:00:00+01:00")], [114, 113]),
         ([("updated_at[gte]", "2026-11-20")], [117, 116, 114, 113, 112]),
+        ([("updated_at[gte]", "2026-11-20T01:50:00Z")], [117, 116, 112]),
+        ([("updated_at[lte]", "2026-11-07")], [104, 102, 101]),
+        ([("updated_at[date_range]", "2026-11-05~2026-11-10")], [105, 104, 101]),
+        ([("updated_at[date_range]", "2026-11-20T01:00:00Z~2026-11-20T02:00:00Z")], [114, 113, 112]),
         ([(f"custom_field[{TEAM}][one_of]", account_ulid("Affected team: Growth"))], [116, 106]),
         ([(f"custom_field[{SERVICES}][one_of]", account_ulid("Affected services: webhooks"))], [114]),
         ([(f"custom_field[{PRODUCT}][one_of]", account_ulid("Payouts"))], [112, 101]),
+        (
+            [
+                (f"custom_field[{PRODUCT}][one_of]", account_ulid("Payouts")),
+                (f"custom_field[{PRODUCT}][one_of]", account_ulid("Hosted Checkout")),
+            ],
+            [112, 107, 101],
+        ),
+        (
+            [(f"custom_field[{PRODUCT}][not_in]", account_ulid("Payouts")), ("severity[gte]", SEVERITY["Critical"])],
+            [114, 107],
+        ),
         ([(f"incident_role[{LEAD}][one_of]", account_ulid("Ines Moreau"))], [111, 101]),
+        (
+            [
+                (f"incident_role[{LEAD}][one_of]", account_ulid("Ines Moreau")),
+                (f"incident_role[{LEAD}][one_of]", account_ulid("Sam Okafor")),
+            ],
+            [114, 111, 107, 101],
+        ),
         ([(f"incident_role[{LEAD}][is_blank]", "true")], [117, 116, 113, 105, 104, 102]),
         ([(f"incident_role[{LEAD}][is_blank]", "false"), ("status_category[one_of]", "live")], [114, 112, 111, 110]),
         ([(f"incident_role[{LEAD}][is_set]", "true"), ("status_category[one_of]", "live")], [116]),
@@ -71,6 +103,15 @@ async def test_newest_come_first_and_test_and_tutorial_are_hidden(incidentio):
                 ("severity[gte]", SEVERITY["Critical"]),
             ],
             [114, 109, 107, 101],
+        ),
+        (
+            [
+                ("filter_mode", "any"),
+                (f"custom_field[{PRODUCT}][one_of]", account_ulid("Hosted Checkout")),
+                (f"incident_role[{LEAD}][one_of]", account_ulid("Ines Moreau")),
+                ("created_at[gte]", "2026-11-20T02:00:00Z"),
+            ],
+            [117, 111, 107, 101],
         ),
         ([("filter_mode", "any")], [117, 116, 114, 113, 112, 111, 110, 109, 108, 107, 106, 105, 104, 102, 101]),
         ([("filter_mode", "all"), ("status_category[one_of]", "live"), ("severity[gte]", SEVERITY["Critical"])], [114]),
@@ -114,6 +155,8 @@ async def test_not_in_a_custom_field_keeps_incidents_that_have_no_value(incident
         ("created_at[date_range]", "2026-01-01"),
         (f"custom_field[{TEAM}][gte]", "x"),
         ("custom_field[x][one_of]", "x"),
+        (f"custom_field[{PRODUCT}][one_of]", "Payouts"),
+        (f"custom_field[{PRODUCT}][one_of]", "product-payouts"),
         (f"incident_role[{LEAD}][one_of]", "nobody"),
         (f"incident_role[{LEAD}][is_blank]", "maybe"),
         (f"incident_role[{LEAD}][not_in]", account_ulid("Ines Moreau")),
@@ -180,7 +223,12 @@ async def test_a_cursor_still_works_when_its_incident_has_left_the_selection(box
 
 @pytest.mark.parametrize(
     ("path", "most"),
-    [("/v2/incident_updates", 250), ("/v2/users", 10_000), (f"/v1/custom_field_options?custom_field_id={TEAM}", 250)],
+    [
+        ("/v2/incident_updates", 250),
+        ("/v2/users", 10_000),
+        (f"/v1/custom_field_options?custom_field_id={TEAM}", 250),
+        (f"/v3/catalog_entries?catalog_type_id={account_ulid('catalog type Product')}", 250),
+    ],
 )
 async def test_each_list_has_its_own_largest_page(incidentio, path, most):
     fits = await incidentio.get(httpx2.URL(path).copy_merge_params({"page_size": most}))

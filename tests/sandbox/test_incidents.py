@@ -65,6 +65,15 @@ async def test_the_same_idempotency_key_answers_the_first_incident_again(box, in
     assert len(box.incidentio.incidents) == 18
 
 
+async def test_a_repeated_create_still_answers_the_first_created_at_a_day_later(box, incidentio):
+    first = await incidentio.post("/v2/incidents", json=new())
+    box.advance(86_400)
+    again = await incidentio.post("/v2/incidents", json=new())
+
+    assert again.json()["incident"]["created_at"] == first.json()["incident"]["created_at"]
+    assert again.headers["Date"] != first.headers["Date"]
+
+
 async def test_opening_a_live_incident_without_a_severity_is_refused_as_documented(incidentio):
     body = new()
     del body["severity_id"]
@@ -341,6 +350,16 @@ async def test_a_channel_name_and_a_call_can_be_chosen_and_a_call_taken_away(inc
     assert (edited["slack_channel_name"], edited["call_url"]) == ("inc-queue-2", "https://meet.example.com/1")
     assert "call_url" not in cleared
     assert cleared["name"] == "Queue stuck"
+
+
+@pytest.mark.parametrize("key", ["summary", "call_url"])
+async def test_an_empty_text_in_an_edit_clears_what_it_names(incidentio, key):
+    before = (await incidentio.get("/v2/incidents/114")).json()["incident"]
+
+    cleared = (await incidentio.post("/v2/incidents/114/actions/edit", json=edit(**{key: ""}))).json()["incident"]
+
+    assert set(before) - set(cleared) == {key}
+    assert (await incidentio.get("/v2/incidents/114")).json()["incident"] == cleared
 
 
 async def test_a_role_without_assignee_and_a_timestamp_without_value_become_empty(incidentio):

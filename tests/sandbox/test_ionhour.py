@@ -72,6 +72,25 @@ async def test_a_large_limit_is_lowered_and_told(ionhour):
     assert (await ionhour.get("/incidents", params={"limit": 5000})).json()["limit"] == 100
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"page": 4, "limit": 4}, {"total": 9, "page": 4, "itemCount": 0, "pageCount": 3, "limit": 4}),
+        ({"page": 2}, {"total": 9, "page": 2, "itemCount": 0, "pageCount": 1, "limit": 20}),
+        ({"page": 2, "limit": 5000}, {"total": 9, "page": 2, "itemCount": 0, "pageCount": 1, "limit": 100}),
+        (
+            {"page": 3, "limit": 1, "state": "RESOLVED", "checkId": 205},
+            {"total": 2, "page": 3, "itemCount": 0, "pageCount": 2, "limit": 1},
+        ),
+        ({"page": 2, "workspaceId": 2}, {"total": 0, "page": 2, "itemCount": 0, "pageCount": 0, "limit": 20}),
+    ],
+)
+async def test_a_page_beyond_the_last_is_empty_and_says_how_many_there_are(ionhour, query, expected):
+    reply = await ionhour.get("/incidents", params=query)
+
+    assert (reply.status_code, reply.json()) == (200, {"items": [], **expected})
+
+
 @settings(max_examples=25, deadline=None)
 @given(limit=st.integers(1, 100), bulk=st.integers(0, 60))
 async def test_pages_of_any_size_add_up_to_the_whole(limit, bulk):
@@ -151,6 +170,31 @@ async def test_events_and_notes_are_bare_lists_or_envelopes(box, ionhour):
 
     assert wrapped == {"items": bare, "total": 2, "page": 1, "itemCount": 2, "pageCount": 1, "limit": 20}
     assert (await ionhour.get("/incident-events/4512")).json()["items"][0]["type"] == "OPENED"
+
+
+@pytest.mark.parametrize("thing", ["events", "notes"])
+async def test_events_and_notes_of_an_unknown_incident_are_not_found_or_an_empty_list(box, ionhour, thing):
+    path = f"/incident-{thing}/1"
+    missing = await ionhour.get(path)
+    box.ionhour.lists_unknown = True
+
+    bare = await ionhour.get(path)
+    known = await ionhour.get(f"/incident-{thing}/4512")
+    malformed = await ionhour.get(f"/incident-{thing}/abc")
+    box.ionhour.enveloped = True
+    wrapped = await ionhour.get(path)
+
+    assert [reply.status_code for reply in (missing, bare, known, malformed)] == [404, 200, 200, 400]
+    assert bare.json() == []
+    assert len(known.json()) > 1
+    assert wrapped.json() == {"items": [], "total": 0, "page": 1, "itemCount": 0, "pageCount": 0, "limit": 20}
+
+
+async def test_an_unknown_incident_takes_no_note_even_where_its_notes_are_an_empty_list(box, ionhour):
+    box.ionhour.lists_unknown = True
+
+    assert (await ionhour.post("/incident-notes/1", json={"body": "x"})).status_code == 404
+    assert (await ionhour.get("/incidents/1")).status_code == 404
 
 
 async def test_a_note_is_written_changed_and_deleted_by_its_author(box, ionhour):

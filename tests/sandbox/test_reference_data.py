@@ -1,5 +1,7 @@
 """What is only read in the incident.io half, its keys, headers and refusals."""
 
+from email.utils import parsedate_to_datetime
+
 import httpx2
 import pytest
 
@@ -129,6 +131,91 @@ async def test_the_catalog_field_says_so_and_has_no_options(incidentio):
     assert product["name"] == "Affected product"
     query = {"custom_field_id": product["id"]}
     assert (await incidentio.get("/v1/custom_field_options", params=query)).json()["custom_field_options"] == []
+
+
+PRODUCT = account_ulid("catalog type Product")
+
+
+async def entries(client, **query):
+    reply = await client.get("/v3/catalog_entries", params={"catalog_type_id": PRODUCT, "page_size": 25, **query})
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+async def test_the_catalog_field_s_type_lists_its_entries(box, incidentio):
+    fields = (await incidentio.get("/v2/custom_fields")).json()["custom_fields"]
+    [type_id] = [field["catalog_type_id"] for field in fields if "catalog_type_id" in field]
+
+    listed = await entries(incidentio, catalog_type_id=type_id)
+
+    assert (listed["catalog_type"]["id"], listed["catalog_type"]["name"]) == (type_id, "Product")
+    assert [entry["name"] for entry in listed["catalog_entries"]] == [
+        "Hosted Checkout",
+        "Payouts",
+        "Merchant Dashboard",
+    ]
+    assert {entry["catalog_type_id"] for entry in listed["catalog_entries"]} == {type_id}
+    assert listed["pagination_meta"] == {"page_size": 25, "total_record_count": 3}
+    embedded = box.incidentio.incidents[0]["custom_field_entries"][-1]["values"][0]["value_catalog_entry"]
+    assert embedded.items() < listed["catalog_entries"][1].items()
+    assert set(embedded) == {"id", "name", "aliases", "external_id"}
+
+
+@pytest.mark.parametrize(
+    ("identifier", "names"),
+    [
+        (account_ulid("Payouts"), ["Payouts"]),
+        ("product-payouts", ["Payouts"]),
+        ("settlements", ["Payouts"]),
+        ("pAYOUTS", ["Payouts"]),
+        ("merchant dashboard", ["Merchant Dashboard"]),
+        ("Settlements", []),
+        ("Product-Payouts", []),
+        ("Payout", []),
+        ("Merchant", []),
+        ("", ["Hosted Checkout", "Payouts", "Merchant Dashboard"]),
+    ],
+)
+async def test_a_catalog_entry_is_found_by_id_external_id_alias_and_name(incidentio, identifier, names):
+    listed = await entries(incidentio, identifier=identifier)
+
+    assert [entry["name"] for entry in listed["catalog_entries"]] == names
+    assert listed["pagination_meta"]["total_record_count"] == len(names)
+
+
+async def test_catalog_entries_come_in_pages(incidentio):
+    first = await entries(incidentio, page_size=2)
+    second = await entries(incidentio, page_size=2, after=first["pagination_meta"]["after"])
+
+    assert [len(page["catalog_entries"]) for page in (first, second)] == [2, 1]
+    assert second["pagination_meta"] == {"page_size": 2, "total_record_count": 3}
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"page_size": "25"}, "catalog_type_id"),
+        ({"catalog_type_id": PRODUCT}, "page_size"),
+        ({"catalog_type_id": PRODUCT, "page_size": "0"}, "page_size"),
+        ({"catalog_type_id": PRODUCT, "page_size": "251"}, "page_size"),
+        ({"catalog_type_id": PRODUCT, "page_size": "25", "after": "x"}, "after"),
+        ({"catalog_type_id": PRODUCT, "page_size": "25", "name": "x"}, "name"),
+    ],
+)
+async def test_a_wrong_query_for_catalog_entries_is_refused(incidentio, query, field):
+    reply = await incidentio.get("/v3/catalog_entries", params=query)
+
+    assert reply.status_code == 422
+    assert [error["source"]["field"] for error in reply.json()["errors"]] == [field]
+
+
+async def test_the_rate_limit_is_full_again_after_the_present_of_the_sandbox(box, incidentio):
+    box.incidentio.bucket.level = 201.0
+
+    reply = await incidentio.get("/v1/severities")
+
+    full_in = int(reply.headers["X-RateLimit-Reset"]) - parsedate_to_datetime(reply.headers["Date"]).timestamp()
+    assert 45 <= full_in <= 50
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,16 @@ import json
 import signal
 import subprocess
 import sys
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import httpx2
 import pytest
 
 from incident_mcp.sandbox import INCIDENTIO_KEY, IONHOUR_KEY, Sandbox
 from incident_mcp.sandbox.clock import account_ulid
+
+from .conftest import NOW
 
 pytestmark = pytest.mark.anyio
 
@@ -68,6 +72,24 @@ def test_a_cut_drops_the_connection_and_the_server_lives_on(running, kind):
     assert (newest["method"], newest["path"], newest["status"]) == ("POST", "/v2/incidents", None)
 
 
+def test_a_served_reply_has_one_date_which_advances_with_the_sandbox_s_clock():
+    with served() as (_, ready), httpx2.Client(timeout=10, headers=bearer(INCIDENTIO_KEY)) as client:
+        url = f"{ready['incidentio_api_url']}/v1/severities"
+        before = client.get(url).headers.get_list("Date")
+
+        advanced = client.post(f"{ready['control_url']}/advance", json={"seconds": 86_400})
+
+        after = client.get(url).headers.get_list("Date")
+        client.post(f"{ready['control_url']}/faults", json={"kind": "status", "headers": {"date": None}})
+        without = client.get(url).headers.get_list("Date")
+
+    assert (len(before), len(after), without) == (1, 1, [])
+    passed = parsedate_to_datetime(after[0]) - parsedate_to_datetime(before[0])
+    assert timedelta(days=1) <= passed < timedelta(days=1, minutes=1)
+    now = datetime.fromisoformat(advanced.json()["now"])
+    assert timedelta() <= now - parsedate_to_datetime(before[0]) - timedelta(days=1) < timedelta(minutes=1)
+
+
 def test_a_hanging_request_does_not_keep_the_process_from_ending():
     with served() as (process, ready), httpx2.Client(timeout=0.05) as client:
         client.post(f"{ready['control_url']}/faults", json=[{"kind": "hang_after"}], timeout=10)
@@ -117,9 +139,36 @@ async def test_what_is_no_fault_is_refused(fault):
         assert (await client.post("/_sandbox/faults", content=b"{")).status_code == 400
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"60",
+        b"{}",
+        b'{"seconds": "60"}',
+        b'{"seconds": true}',
+        b'{"seconds": -1}',
+        b'{"seconds": NaN}',
+        b'{"seconds": 1e300}',
+        b'{"seconds": Infinity}',
+        b'{"seconds": 1e12}',
+        b'{"seconds": 1, "minutes": 1}',
+    ],
+)
+async def test_the_clock_is_advanced_by_a_number_of_seconds_only(body):
+    box = Sandbox(now=NOW)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(box.app), base_url="http://sandbox") as client:
+        refused = await client.post("/_sandbox/advance", content=body)
+        advanced = await client.post("/_sandbox/advance", json={"seconds": 1.5})
+
+    assert (refused.status_code, "message" in refused.json()) == (400, True)
+    assert advanced.json() == {"now": "2026-11-20T03:00:01.500000Z"}
+
+
 async def test_an_unknown_address_says_which_there_are():
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(Sandbox().app), base_url="http://sandbox") as client:
         reply = await client.get("/v2/incidents")
 
     assert reply.status_code == 404
-    assert "/_sandbox/faults" in reply.json()["known"]
+    assert {"/_sandbox/faults", "/_sandbox/advance"} <= set(reply.json()["known"])
+    assert reply.headers["Date"].endswith(" GMT")

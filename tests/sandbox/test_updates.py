@@ -13,6 +13,7 @@ def ulid_of(box, number):
 
 async def listed(client, incident_id):
     reply = await client.get("/v2/incident_updates", params={"incident_id": incident_id})
+    assert reply.status_code == 200
     return reply.json()["incident_updates"]
 
 
@@ -38,6 +39,19 @@ async def test_the_same_key_answers_the_first_update_again(box, incidentio):
 
     assert (again.status_code, again.json()) == (201, first.json())
     assert len(box.incidentio.updates) == count + 1
+
+
+async def test_a_repeated_update_still_answers_the_first_created_at_a_day_later(box, incidentio):
+    body = {"incident_id": ulid_of(box, 114), "idempotency_key": "u1", "to_incident_status_id": account_ulid("Closed")}
+    first = await incidentio.post("/v2/incident_updates", json=body)
+    box.advance(86_400)
+
+    again = await incidentio.post("/v2/incident_updates", json=body)
+
+    assert first.json()["incident_update"]["created_at"] == "2026-11-20T03:00:00.001000Z"
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["Date"] == "Sat, 21 Nov 2026 03:00:00 GMT"
+    assert box.incidentio.incidents[13]["updated_at"] == "2026-11-20T03:00:00.001000Z"
 
 
 async def test_an_update_can_close_an_incident_with_a_message_in_one_call(box, incidentio):

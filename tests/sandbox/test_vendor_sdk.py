@@ -7,6 +7,7 @@ import attrs
 import httpx
 import pytest
 from incident_io import AuthenticatedClient, models
+from incident_io.api.catalog_v3 import catalog_v3_list_entries
 from incident_io.api.custom_field_options_v1 import custom_field_options_v1_list
 from incident_io.api.custom_fields_v2 import custom_fields_v2_list
 from incident_io.api.incident_attachments_v1 import incident_attachments_v1_create, incident_attachments_v1_list
@@ -30,6 +31,7 @@ from incident_mcp.sandbox.clock import account_ulid
 pytestmark = pytest.mark.anyio
 
 TEAM = account_ulid("Affected team")
+PRODUCT = account_ulid("catalog type Product")
 
 
 @pytest.fixture
@@ -44,13 +46,14 @@ async def sdk(box):
 
 
 def unknown_keys(value, path="$"):
-    """Keys of an answer that the vendor's models do not have, at any depth."""
+    """Keys of an answer that the vendor's models do not have, at any depth; a model without fields is a map."""
     found = []
     if attrs.has(type(value)):
-        found += [f"{path}.{key}" for key in getattr(value, "additional_properties", {})]
-        for field in attrs.fields(type(value)):
-            if field.name != "additional_properties":
-                found += unknown_keys(getattr(value, field.name), f"{path}.{field.name}")
+        names = [field.name for field in attrs.fields(type(value)) if field.name != "additional_properties"]
+        more = getattr(value, "additional_properties", {})
+        found += [f"{path}.{key}" for key in more if names]
+        for key, inner in [(name, getattr(value, name)) for name in names] or more.items():
+            found += unknown_keys(inner, f"{path}.{key}")
     elif isinstance(value, list):
         for number, item in enumerate(value):
             found += unknown_keys(item, f"{path}[{number}]")
@@ -72,6 +75,7 @@ LISTS = [
     (incident_roles_v2_list, models.IncidentRolesListResultV2, {}),
     (custom_fields_v2_list, models.CustomFieldsListResultV2, {}),
     (custom_field_options_v1_list, models.CustomFieldOptionsListResultV1, {"custom_field_id": TEAM}),
+    (catalog_v3_list_entries, models.CatalogListEntriesResultV3, {"catalog_type_id": PRODUCT, "page_size": 250}),
     (incident_timestamps_v2_list, models.IncidentTimestampsListResultV2, {}),
     (users_v2_list, models.UsersListResultV2, {"include_inactive": True}),
     (utilities_v1_identity, models.UtilitiesIdentityResultV1, {}),
@@ -161,6 +165,24 @@ async def test_the_sdk_s_filters_are_understood(sdk):
 
     assert [incident.reference for incident in listed.incidents] == ["INC-114"]
     assert listed.pagination_meta.total_record_count == 1
+
+
+async def test_the_sdk_finds_a_catalog_entry_and_reads_its_attributes(sdk):
+    arguments = {"catalog_type_id": PRODUCT, "page_size": 1, "identifier": "payouts"}
+
+    listed = await ask(catalog_v3_list_entries, sdk, models.CatalogListEntriesResultV3, **arguments)
+
+    [entry] = listed.catalog_entries
+    [runbook] = listed.catalog_type.schema.attributes
+    assert (entry.name, entry.external_id) == ("Payouts", "product-payouts")
+    assert entry.attribute_values[runbook.id].value.label == "https://runbooks.paysand.example/product-payouts"
+    assert listed.pagination_meta.total_record_count == 1
+
+
+async def test_an_unknown_catalog_type_parses_as_the_vendor_s_404(sdk):
+    error = await ask(catalog_v3_list_entries, sdk, models.ErrorResponse, status=404, catalog_type_id=TEAM)
+
+    assert (error.type_, [single.code for single in error.errors]) == ("not_found", ["not_found"])
 
 
 async def test_the_sdk_writes_timeline_items_and_attachments(box, sdk):

@@ -69,8 +69,8 @@ def main() -> None:
     parser.add_argument("--bulk", type=int, default=0, metavar="N", help="add N more plain incidents to each service")
     options = parser.parse_args()
     box = Sandbox(bulk=options.bulk)
-    # A cut reply makes uvicorn log an error; here it is what was asked for.
-    config = uvicorn.Config(box.app, port=options.port, lifespan="off", log_level="critical")
+    # A cut reply makes uvicorn log an error; here it is what was asked for. The sandbox's own clock makes Date.
+    config = uvicorn.Config(box.app, port=options.port, lifespan="off", log_level="critical", date_header=False)
     server = _Server(config)
     threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
     server.run()

@@ -25,7 +25,7 @@ class Sandbox:
     """
 
     def __init__(self, now: datetime | None = None, bulk: int = 0) -> None:
-        clock = Clock(now)
+        self._clock = clock = Clock(now)
         start = clock.now
         self._faults = FaultBook()
         self.requests: list[Received] = []
@@ -43,7 +43,7 @@ class Sandbox:
         self.incidentio_app = Service(self.incidentio, self._faults, self.requests)
         self.ionhour_app = Service(self.ionhour, self._faults, self.requests)
         services = {"incidentio": self.incidentio_app, "ionhour": self.ionhour_app}
-        self.app = Front(services, self._faults, self.requests, self.state)
+        self.app = Front(services, self._faults, self.requests, self.state, clock)
 
     def transport(self, service: Literal["incidentio", "ionhour"]) -> SandboxTransport:
         """An httpx2 transport into one service, which fails as a network does."""
@@ -64,6 +64,10 @@ class Sandbox:
     def heal(self) -> None:
         """Remove all faults."""
         self._faults.clear()
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock of both services on, also one that stands still."""
+        self._clock.advance(seconds)
 
     def add_closed_status(self, name: str) -> Json:
         """Give the account another status of category closed, ranked after the others."""

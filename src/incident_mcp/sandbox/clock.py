@@ -3,6 +3,7 @@
 import hashlib
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from email.utils import format_datetime
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -22,17 +23,34 @@ class Clock:
         if start is not None and start.tzinfo is None:
             raise ValueError("now must be an aware datetime")
         self._fixed = start is not None
+        self._ahead = timedelta()
+        """How far a clock that follows the real time has been advanced."""
         self._last = (start or datetime.now(UTC)).astimezone(UTC)
 
     @property
     def now(self) -> datetime:
         """The present, without moving the clock."""
-        return self._last if self._fixed else max(self._last, datetime.now(UTC))
+        return self._last if self._fixed else max(self._last, datetime.now(UTC) + self._ahead)
 
     def tick(self) -> datetime:
         """The present, later than every instant told before."""
         self._last = max(self.now, self._last + timedelta(milliseconds=1))
         return self._last
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock on.
+
+        Raises:
+            ValueError: The clock would go backwards.
+            OverflowError: The instant would be past the year 9999.
+        """
+        if not seconds >= 0:  # NaN too
+            raise ValueError("seconds must not be negative")
+        moved = self.now + timedelta(seconds=seconds)
+        if self._fixed:
+            self._last = moved
+        else:
+            self._ahead = moved - datetime.now(UTC)
 
 
 def ulid(instant: datetime, seed: str) -> str:
@@ -50,6 +68,11 @@ def account_ulid(seed: str) -> str:
 def tell(instant: datetime) -> str:
     """RFC 3339 in UTC with microseconds, as both services write it."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def http_date(instant: datetime) -> str:
+    """Format an instant as RFC 9110 wants it in `Date`, to the second: `Fri, 20 Nov 2026 03:00:00 GMT`."""
+    return format_datetime(instant.astimezone(UTC), usegmt=True)
 
 
 def ago(text: str) -> timedelta:

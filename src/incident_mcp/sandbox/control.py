@@ -5,19 +5,27 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import cast
 
+from .clock import Clock, tell
 from .faults import Fault, FaultBook
 from .service import Json, Receive, Received, Reply, Scope, Send, Service, read_body, send_reply
 
 _FAULTS, _REQUESTS, _STATE = "/_sandbox/faults", "/_sandbox/requests", "/_sandbox/state"
+_ADVANCE = "/_sandbox/advance"
 
 
 class Front:
     """The ASGI app for a server: `/incidentio/...`, `/ionhour/...` and `/_sandbox/...`."""
 
     def __init__(
-        self, services: dict[str, Service], faults: FaultBook, requests: list[Received], state: Callable[[], Json]
+        self,
+        services: dict[str, Service],
+        faults: FaultBook,
+        requests: list[Received],
+        state: Callable[[], Json],
+        clock: Clock,
     ) -> None:
         self._services = services
+        self._clock = clock
         self._faults = faults
         self._requests = requests
         self._state = state
@@ -33,7 +41,7 @@ class Front:
             below = "/" + "/".join(rest)
             await service({**scope, "path": below, "raw_path": below.encode("latin-1")}, receive, send)
         else:
-            await send_reply(self._control(scope["method"], path, await read_body(receive)), send)
+            await send_reply(self._control(scope["method"], path, await read_body(receive)), self._clock, send)
 
     def _control(self, method: str, path: str, raw: bytes) -> Reply:
         match method, path:
@@ -46,8 +54,10 @@ class Front:
                 return Reply(200, [asdict(received) for received in self._requests])
             case "GET", "/_sandbox/state":
                 return Reply(200, self._state())
+            case "POST", "/_sandbox/advance":
+                return self._advance(raw)
             case _:
-                known = ["/incidentio/v2/...", "/ionhour/api/...", _FAULTS, _REQUESTS, _STATE]
+                known = ["/incidentio/v2/...", "/ionhour/api/...", _FAULTS, _REQUESTS, _STATE, _ADVANCE]
                 return Reply(404, {"message": f"The sandbox has no {method} {path}", "known": known})
 
     def _install(self, raw: bytes) -> Reply:
@@ -60,3 +70,19 @@ class Front:
         for fault in faults:
             self._faults.add(fault)
         return Reply(200, {"installed": len(faults)})
+
+    def _advance(self, raw: bytes) -> Reply:
+        """Move the clock on by the body's `seconds`, and answer what time it is then."""
+        try:
+            self._clock.advance(_read_seconds(json.loads(raw)))
+        except (ValueError, OverflowError) as error:
+            return Reply(400, {"message": str(error)})
+        return Reply(200, {"now": tell(self._clock.now)})
+
+
+def _read_seconds(payload: object) -> float:
+    body = cast("dict[str, object]", payload) if isinstance(payload, dict) else {}
+    seconds = body.get("seconds")
+    if set(body) != {"seconds"} or not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        raise ValueError('the body must be {"seconds": number}')
+    return seconds

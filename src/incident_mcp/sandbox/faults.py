@@ -16,6 +16,7 @@ Kind = Literal[
     "garbage",
     "truncated",
     "html",
+    "replace",
 ]
 
 
@@ -23,8 +24,11 @@ Kind = Literal[
 class Fault:
     """One thing that goes wrong with the requests it fits.
 
-    `before` and `after` say whether a write took effect. `garbage`, `truncated` and `delay` carry the request out;
-    `status`, `html` and `refuse` do not. When several faults fit, the one installed first strikes.
+    `before` and `after` say whether a write took effect. `garbage`, `truncated`, `delay` and `replace` carry the
+    request out; `status`, `html` and `refuse` do not. When several faults fit, the one installed first strikes.
+
+    `replace` plays a gateway that answers after the service has acted: it sends `status`, `headers` and `body`, as the
+    kind `status` does, in place of the service's reply.
     """
 
     kind: Kind
@@ -39,9 +43,9 @@ class Fault:
     """How many fitting requests pass first."""
     status: int = 500
     headers: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
-    """Sent with `status` and `html`. A None leaves out a header that would come by itself, as Retry-After with 429."""
+    """Sent with the reply, if the kind has one; names in any case. A None removes a default header, such as Date."""
     body: Any = None
-    """In place of the vendor's own error body: JSON, or text, or bytes."""
+    """In place of the vendor's own error body: JSON, or text, or bytes. An empty text is sent as an empty body."""
     seconds: float = 0.0
     """How long `delay` waits."""
 

@@ -5,17 +5,20 @@ has to do with a network is here.
 """
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
 import anyio
 
+from .clock import Clock, http_date
 from .faults import Fault, FaultBook
 from .shapes import Flaw
 
 Json = dict[str, Any]
+Headers = Mapping[str, str | None]
+"""Names in any case. A None removes a header that would be sent by default."""
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -55,7 +58,7 @@ class Reply:
 
     status: int
     body: Any
-    headers: dict[str, str] = field(default_factory=dict[str, str])
+    headers: Headers = field(default_factory=dict[str, str | None])
 
     def encoded(self) -> tuple[bytes, str]:
         """The body's bytes and their media type."""
@@ -90,9 +93,10 @@ Routes = dict[tuple[str, str], Handler]
 
 
 class Backend(Protocol):
-    """What a service brings: its name, key, routes and the shape of its errors."""
+    """What a service brings: its name, clock, key, routes and the shape of its errors."""
 
     name: str
+    clock: Clock
     key: str
     routes: Routes
 
@@ -128,7 +132,7 @@ class Service:
         self._requests.append(received)
         fault = self._faults.strike(received.service, received.method, path)
         if fault is None:
-            await _answer(received, self._perform(received, raw, scope), send)
+            await self._answer(received, self._perform(received, raw, scope), send)
         else:
             await self._misbehave(fault, received, raw, _Wire(scope, receive, send))
 
@@ -137,25 +141,48 @@ class Service:
             case "refuse":
                 await wire.refuse()
             case "status" | "html":
-                await _answer(received, self._faulty(fault), wire.send)
+                await self._answer(received, self._faulty(fault), wire.send)
             case "cut_before":
                 await wire.cut()
             case "hang_before":
                 await wire.hang()
             case _:
                 await anyio.sleep(fault.seconds)
-                await _deliver(fault, received, self._perform(received, raw, wire.scope), wire)
+                reply = self._perform(received, raw, wire.scope)
+                await self._deliver(fault, received, replace(reply, headers=merged(reply.headers, fault.headers)), wire)
+
+    async def _deliver(self, fault: Fault, received: Received, reply: Reply, wire: "_Wire") -> None:
+        """Send, replace, spoil or lose the answer to a request that was carried out."""
+        match fault.kind:
+            case "cut_after":
+                await wire.cut()
+            case "hang_after":
+                await wire.hang()
+            case "replace":
+                await self._answer(received, self._faulty(fault), wire.send)
+            case "garbage":
+                await self._answer(received, Reply(200, b"\x00\xffnot json{", fault.headers), wire.send)
+            case "truncated":
+                body, media_type = reply.encoded()
+                headers = merged({"Content-Type": media_type}, reply.headers)
+                await self._answer(received, Reply(reply.status, body[: len(body) // 2], headers), wire.send)
+            case _:
+                await self._answer(received, reply, wire.send)
+
+    async def _answer(self, received: Received, reply: Reply, send: Send) -> None:
+        received.status = reply.status
+        await send_reply(reply, self._backend.clock, send)
 
     def _faulty(self, fault: Fault) -> Reply:
-        given = {name.title(): value for name, value in fault.headers.items()}
-        headers = {**_throttled(self._backend), **given} if fault.status == 429 else given  # noqa: PLR2004
+        throttled: Headers = _throttled(self._backend) if fault.status == 429 else {}  # noqa: PLR2004
+        headers = merged(throttled, fault.headers)
         body = fault.body
         if body is None and fault.kind == "html":
             body = f"<html><head><title>{fault.status}</title></head><body><h1>{fault.status}</h1></body></html>"
         elif body is None:
             flaw = Flaw("", "The sandbox was told to fail", "")
-            body = self._backend.error(fault.status, [flaw], headers.get("Retry-After"))
-        return Reply(fault.status, body, {name: value for name, value in headers.items() if value is not None})
+            body = self._backend.error(fault.status, [flaw], headers.get("retry-after"))
+        return Reply(fault.status, body, headers)
 
     def _perform(self, received: Received, raw: bytes, scope: Scope) -> Reply:
         backend = self._backend
@@ -166,7 +193,7 @@ class Service:
             reply = self._route(received, raw)
         except Refusal as refusal:
             reply = Reply(refusal.status, backend.error(refusal.status, refusal.flaws))
-        return Reply(reply.status, reply.body, {**backend.headers(), **reply.headers})
+        return replace(reply, headers=merged(backend.headers(), reply.headers))
 
     def _route(self, received: Received, raw: bytes) -> Reply:
         segments = received.path.split("/")
@@ -185,10 +212,10 @@ class Service:
         raise refuse(status, f"Cannot {received.method} {received.path}")
 
 
-def _throttled(backend: Backend) -> dict[str, str]:
+def _throttled(backend: Backend) -> Headers:
     """What a 429 carries by itself; Ionhour documents no header at all."""
-    headers = {name.title(): value for name, value in backend.headers().items()}
-    return headers | {"Retry-After": "1", "X-Ratelimit-Remaining": "0"} if headers else {}
+    headers = backend.headers()
+    return merged(headers, {"Retry-After": "1", "X-RateLimit-Remaining": "0"}) if headers else {}
 
 
 def _match(template: str, segments: list[str]) -> tuple[str, ...] | None:
@@ -222,40 +249,24 @@ async def read_body(receive: Receive) -> bytes:
             return b"".join(chunks)
 
 
-async def _answer(received: Received, reply: Reply, send: Send) -> None:
-    received.status = reply.status
-    await send_reply(reply, send)
+def merged(*layers: Headers) -> dict[str, str | None]:
+    """All headers by their names in lower case; a later layer overrides an earlier one."""
+    return {name.lower(): value for layer in layers for name, value in layer.items()}
 
 
-async def send_reply(reply: Reply, send: Send) -> None:
-    """Send a reply whole."""
+async def send_reply(reply: Reply, clock: Clock, send: Send) -> None:
+    """Send a reply whole, with the `Date` of the sandbox's clock unless the reply has its own or removes it."""
     body, media_type = reply.encoded()
-    headers = {"Content-Type": media_type, "Content-Length": str(len(body)), **reply.headers}
+    default = {"Content-Type": media_type, "Content-Length": str(len(body)), "Date": http_date(clock.now)}
+    headers = merged(default, reply.headers)
     await send(
         {
             "type": "http.response.start",
             "status": reply.status,
-            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items() if value is not None],
         }
     )
     await send({"type": "http.response.body", "body": body})
-
-
-async def _deliver(fault: Fault, received: Received, reply: Reply, wire: "_Wire") -> None:
-    """Send, spoil or lose the answer to a request that was carried out."""
-    match fault.kind:
-        case "cut_after":
-            await wire.cut()
-        case "hang_after":
-            await wire.hang()
-        case "garbage":
-            await _answer(received, Reply(200, b"\x00\xffnot json{"), wire.send)
-        case "truncated":
-            body, media_type = reply.encoded()
-            headers = {**reply.headers, "Content-Type": media_type}
-            await _answer(received, Reply(reply.status, body[: len(body) // 2], headers), wire.send)
-        case _:
-            await _answer(received, reply, wire.send)
 
 
 @dataclass(frozen=True)

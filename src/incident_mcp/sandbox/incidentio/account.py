@@ -48,6 +48,7 @@ FIELDS = (
     ("Affected product", "single_select", (), "From the product catalog."),
 )
 CATALOG_FIELD = "Affected product"
+CATALOG_TYPE = "Product"
 PRODUCTS = (
     ("Hosted Checkout", "product-checkout", ("checkout",)),
     ("Payouts", "product-payouts", ("payouts", "settlements")),
@@ -65,6 +66,7 @@ USERS = (
 )
 """The last one has left the company: only `include_inactive` shows him."""
 
+_CATALOG_ID, _RUNBOOK_ID = account_ulid(f"catalog type {CATALOG_TYPE}"), account_ulid("catalog attribute Runbook")
 _STAMPS = {"created_at": tell(OPENED), "updated_at": tell(OPENED)}
 
 
@@ -133,7 +135,7 @@ def custom_fields() -> list[Json]:
         {"id": account_ulid(name), "name": name, "description": text, "field_type": kind, **_STAMPS}
         for name, kind, _, text in FIELDS
     ]
-    rows[-1]["catalog_type_id"] = account_ulid("catalog type Product")
+    rows[-1]["catalog_type_id"] = _CATALOG_ID
     return rows
 
 
@@ -157,6 +159,37 @@ def catalog_entries() -> list[Json]:
         {"id": account_ulid(name), "name": name, "aliases": list(aliases), "external_id": external_id}
         for name, external_id, aliases in PRODUCTS
     ]
+
+
+def catalog_types() -> list[Json]:
+    """The types of which GET /v3/catalog_entries lists the entries."""
+    runbook = {"id": _RUNBOOK_ID, "name": "Runbook", "type": "String", "array": False, "mode": "dashboard"}
+    record: Json = {
+        "id": _CATALOG_ID,
+        "name": CATALOG_TYPE,
+        "description": "What merchants buy from us.",
+        "type_name": f'Custom["{CATALOG_TYPE}"]',
+        "engine_resource_type": f'CatalogEntry["{_CATALOG_ID}"]',
+        "schema": {"version": 1, "attributes": [runbook]},
+        "categories": ["product-feature"],
+        "icon": "box",
+        "color": "violet",
+        "ranked": False,
+        "is_editable": True,
+        "is_team_type": False,
+        "use_name_as_identifier": True,
+        "estimated_count": len(PRODUCTS),
+        "annotations": {},
+        **_STAMPS,
+    }
+    return [record]
+
+
+def listed_entry(entry: Json) -> Json:
+    """A row of GET /v3/catalog_entries, from the entry as it is embedded in incidents."""
+    runbook = {"value": {"label": f"https://runbooks.paysand.example/{entry['external_id']}"}}
+    # Only entries of ranked types are ordered by rank.
+    return {**entry, "catalog_type_id": _CATALOG_ID, "rank": 0, "attribute_values": {_RUNBOOK_ID: runbook}, **_STAMPS}
 
 
 def timestamps() -> list[Json]:

@@ -6,6 +6,7 @@ from incident_mcp.sandbox.clock import account_ulid
 from incident_mcp.sandbox.service import Call, Handler, Json, Refusal, Reply, Routes
 from incident_mcp.sandbox.shapes import Flaw
 
+from .account import listed_entry
 from .paging import page, plain_query
 from .state import IncidentIO, by_id
 
@@ -32,6 +33,7 @@ def reference_routes(account: IncidentIO) -> Routes:
         ("GET", "/v2/custom_fields"): lambda call: _whole(call, "custom_fields", account.custom_fields),
         ("GET", "/v2/incident_timestamps"): lambda call: _whole(call, "incident_timestamps", account.timestamps),
         ("GET", "/v1/custom_field_options"): lambda call: _list_options(account, call),
+        ("GET", "/v3/catalog_entries"): lambda call: _list_entries(account, call),
         ("GET", "/v2/users"): lambda call: _list_users(account, call),
         ("GET", "/v2/users/{}"): _show("user", lambda: account.users),
     }
@@ -61,6 +63,29 @@ def _list_options(account: IncidentIO, call: Call) -> Reply:
         raise Refusal(422, flaw)
     shown, meta = page(account.options, given, keep=lambda row: row["custom_field_id"] == field_id)
     return Reply(200, {"custom_field_options": shown, "pagination_meta": meta})
+
+
+def _list_entries(account: IncidentIO, call: Call) -> Reply:
+    """The entries of a catalog type, in no documented order.
+
+    `identifier` is an id, an external id, an alias or, because the type has `use_name_as_identifier`, a name in any
+    case. An unknown type answers 404, documented as "The referenced resource could not be found".
+    """
+    required = ("catalog_type_id", "page_size")
+    query = plain_query(call.query, *required, "after", "identifier", required=required)
+    catalog_type = by_id(account.catalog_types, query["catalog_type_id"])
+    if catalog_type is None:
+        raise Refusal(404, Flaw("not_found", "The catalog type could not be found", ""))
+    wanted = query.get("identifier", "")
+
+    def fits(entry: Json) -> bool:
+        by_name = wanted.casefold() == entry["name"].casefold()
+        return not wanted or by_name or wanted in {entry["id"], entry["external_id"], *entry["aliases"]}
+
+    rows = [listed_entry(entry) for entry in account.catalog_entries]
+    shown, meta = page(rows, query, keep=fits)
+    meta["total_record_count"] = sum(fits(row) for row in rows)
+    return Reply(200, {"catalog_type": catalog_type, "catalog_entries": shown, "pagination_meta": meta})
 
 
 def _list_users(account: IncidentIO, call: Call) -> Reply:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from itertools import count
 
 from incident_mcp.sandbox.clock import Clock
@@ -27,13 +28,13 @@ class Bucket:
         self.level = float(self.limit)
         self._seen = time.monotonic()
 
-    def take(self) -> dict[str, str]:
-        """Spend one request and tell what is left."""
+    def take(self, now: datetime) -> dict[str, str]:
+        """Spend one request at an instant of the sandbox's clock, and return the headers with what is left."""
         present = time.monotonic()
         self.level = min(self.limit, self.level + (present - self._seen) * 20)
         self._seen = present
         self.level = max(1.0, self.level - 1)
-        full_at = time.time() + (self.limit - self.level) / 20
+        full_at = now.timestamp() + (self.limit - self.level) / 20
         return {
             "X-RateLimit-Limit": "1200, 1200;window=60",
             "X-RateLimit-Remaining": str(int(self.level)),
@@ -58,6 +59,7 @@ class IncidentIO:
         self.roles = account.roles()
         self.custom_fields = account.custom_fields()
         self.options = account.options()
+        self.catalog_types = account.catalog_types()
         self.catalog_entries = account.catalog_entries()
         self.timestamps = account.timestamps()
         self.users = account.users()
@@ -85,7 +87,7 @@ class IncidentIO:
 
     def headers(self) -> dict[str, str]:
         """The rate limit headers, which every authenticated reply carries."""
-        return self.bucket.take()
+        return self.bucket.take(self.clock.now)
 
     def next_number(self) -> int:
         """The number in the next incident's reference."""

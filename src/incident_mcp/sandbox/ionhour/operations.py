@@ -72,15 +72,12 @@ def acknowledge(workspace: Ionhour, call: Call) -> Reply:
 
 def list_events(workspace: Ionhour, call: Call) -> Reply:
     """GET /incident-events/:incidentId, oldest first."""
-    incident = workspace.find(call.args[0])
-    return _rows(workspace, [row for row in workspace.events if row["incidentId"] == incident["id"]])
+    return _rows(workspace, workspace.events, call)
 
 
 def list_notes(workspace: Ionhour, call: Call) -> Reply:
     """GET /incident-notes/:incidentId, without deleted ones."""
-    incident = workspace.find(call.args[0])
-    notes = [row for row in workspace.notes if row["incidentId"] == incident["id"] and "deletedAt" not in row]
-    return _rows(workspace, notes)
+    return _rows(workspace, workspace.notes, call)
 
 
 def create_note(workspace: Ionhour, call: Call) -> Reply:
@@ -172,7 +169,12 @@ def _enriched(workspace: Ionhour, incident: Json) -> Json:
     return {**incident, "durationSinceSuccessMs": since}
 
 
-def _rows(workspace: Ionhour, rows: list[Json]) -> Reply:
+def _rows(workspace: Ionhour, records: list[Json], call: Call) -> Reply:
+    """The records of the incident in the path, without deleted ones."""
+    number = read_id(call.args[0])
+    if not workspace.lists_unknown:
+        workspace.find(call.args[0])
+    rows = [row for row in records if row["incidentId"] == number and "deletedAt" not in row]
     return Reply(200, _envelope(rows, len(rows), 1, max(20, len(rows))) if workspace.enveloped else rows)
 
 

@@ -37,6 +37,8 @@ class Ionhour:
         self.routes: Routes = {}
         self.enveloped = False
         """Whether events and notes come in the paging envelope: the documents do not settle it."""
+        self.lists_unknown = False
+        """Whether events and notes of an unknown incident answer an empty list, not 404: the vendor does not say."""
         self.incidents: list[Json] = []
         self.events: list[Json] = []
         self.notes: list[Json] = []
