@@ -1,48 +1,56 @@
-"""Guard rails: so many writes in ten minutes, and what does not count."""
+"""Write limits: so many writes in ten minutes over all processes that share a journal, and what does not count."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from incident_mcp.errors import GuardError
-from incident_mcp.guard import WINDOW_SECONDS, Rail
+from incident_mcp.guard import WriteLimit
+from incident_mcp.journal import Journal
+from incident_mcp.journal_file import Entry
 from incident_mcp.sandbox import Fault, Sandbox
 from tests.conftest import Connect
 
 pytestmark = pytest.mark.anyio
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+async def send(journal: Journal, limit: WriteLimit, intent: str = "i") -> None:
+    now = time.time()
+    row = Entry(intent, "t", "a", "k", "pending", None, now, now)
+    await journal.begin(row, limit=limit, remembered=False)
 
 
-def test_a_rail_opens_again_when_the_oldest_is_ten_minutes_old() -> None:
-    clock = Clock()
-    rail = Rail("writes", 2, "SETTING", clock=clock)
-    rail.take()
-    clock.now += 100
-    rail.take()
-    with pytest.raises(GuardError, match=r"2 writes in the last 10 minutes.*SETTING.*in 500 s. Not sent."):
-        rail.take()
-    clock.now += WINDOW_SECONDS - 100
-    rail.take()
+@pytest.mark.parametrize("on_disk", [True, False])
+async def test_a_limit_holds_over_all_processes_with_one_journal(tmp_path: Path, on_disk: bool) -> None:
+    folder = (lambda: tmp_path) if on_disk else None
+    limit = WriteLimit("writes", 2, "SETTING")
+    first = Journal(folder)
+    second = Journal(folder) if on_disk else first
+    await send(first, limit)
+    await send(second, limit)
+    with pytest.raises(GuardError, match=r"2 writes in the last 10 minutes.*SETTING.*in (600|599) s. Not sent."):
+        await send(Journal(folder) if on_disk else first, limit)
 
 
-def test_0_turns_a_rail_off() -> None:
-    rail = Rail("writes", 0, "SETTING")
-    for _ in range(1000):
-        rail.take()
+async def test_0_turns_a_limit_off() -> None:
+    journal = Journal(None)
+    for _ in range(100):
+        await send(journal, WriteLimit("writes", 0, "SETTING"))
 
 
-def test_one_that_came_to_nothing_is_given_back() -> None:
-    rail = Rail("writes", 1, "SETTING")
-    for _ in range(10):
-        rail.give_back(rail.take())
-    rail.take()
+async def test_writes_of_a_clock_that_was_ahead_do_not_count_for_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = WriteLimit("writes", 1, "SETTING")
+    journal = Journal(lambda: tmp_path)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 7_200)
+    await send(journal, limit)
+    monkeypatch.setattr(time, "time", real)
+    await send(journal, limit)
+    with pytest.raises(GuardError):
+        await send(journal, limit)
 
 
 async def test_the_sixth_declaration_in_ten_minutes_is_refused_and_sends_nothing(
@@ -80,14 +88,14 @@ async def test_repeats_refusals_throttled_writes_and_dry_runs_do_not_count(conne
         await call.ok("incidentio_create_incident", **create, dry_run=True)
         for _ in range(5):
             await call.ok("incidentio_create_incident", **create)
-        assert "Guard rail" in await call.error("incidentio_create_incident", name="Another", severity="Minor")
+        assert "Write limit" in await call.error("incidentio_create_incident", name="Another", severity="Minor")
 
 
 async def test_a_refused_one_leaves_the_journal_as_it_was(connect: Connect, tmp_path: Path) -> None:
     async with connect(max_declares=1) as call:
         await call.ok("incidentio_create_incident", name="One", severity="Minor")
         await call.error("incidentio_create_incident", name="Two", severity="Minor")
-    async with connect(max_declares=1) as call:
+    async with connect(max_declares=2) as call:
         answer = await call.ok("incidentio_create_incident", name="Two", severity="Minor")
     assert "repeated" not in answer
     assert (tmp_path / "state" / "journal.sqlite3").exists()

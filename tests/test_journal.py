@@ -11,7 +11,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from incident_mcp.journal import Journal, fingerprint
+from incident_mcp.journal import Begun, Journal, fingerprint
+from incident_mcp.journal_file import Entry
 from incident_mcp.sandbox import Sandbox
 from tests.conftest import Connect
 
@@ -28,17 +29,26 @@ def journal(state: Path) -> Journal:
     return Journal(lambda: state)
 
 
-async def begin(kept: Journal, intent: str = "i", key: str = "k") -> None:
-    await kept.begin(intent, tool="t", account="a", key=key, may_land=20)
+def row(intent: str = "i", key: str = "k", **more: object) -> Entry:
+    now = time.time()
+    return Entry(intent, "t", "a", key, "pending", None, now, now + 20, **more)
+
+
+async def begin(kept: Journal, intent: str = "i", key: str = "k") -> Begun:
+    return await kept.begin(row(intent, key))
+
+
+async def known(kept: Journal, intent: str = "i") -> Entry | None:
+    return (await kept.look(intent)).entry
 
 
 async def test_a_write_goes_from_pending_to_done(state: Path) -> None:
     kept = journal(state)
-    assert await kept.look("i") is None
-    await begin(kept)
-    pending = await journal(state).look("i")
-    await kept.done("i", {"id": "1"})
-    done = await journal(state).look("i")
+    assert await known(kept) is None
+    begun = await begin(kept)
+    pending = await known(journal(state))
+    await kept.done(begun, {"id": "1"})
+    done = await known(journal(state))
     assert pending
     assert done
     assert (pending.state, pending.key, pending.answer) == ("pending", "k", None)
@@ -46,22 +56,73 @@ async def test_a_write_goes_from_pending_to_done(state: Path) -> None:
     assert (done.state, done.key, done.answer, done.may_land <= 0) == ("done", "k", {"id": "1"}, True)
 
 
-async def test_a_write_goes_from_pending_to_unknown_or_is_forgotten(state: Path) -> None:
+async def test_a_write_goes_from_pending_to_unknown_or_is_taken_back(state: Path) -> None:
     kept = journal(state)
-    await begin(kept)
-    await kept.unknown("i", may_land=0)
-    unknown = await journal(state).look("i")
+    begun = await begin(kept)
+    await kept.unknown(begun, may_land=0)
+    unknown = await known(journal(state))
     assert unknown
     assert (unknown.state, unknown.key) == ("unknown", "k")
-    await kept.forget("i")
-    assert await journal(state).look("i") is None
+    await kept.undo(begun)
+    assert await known(journal(state)) is None
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["one process", "two processes"])
+async def test_a_later_attempt_that_is_taken_back_leaves_the_open_row_of_the_first(state: Path, shared: bool) -> None:
+    first = journal(state)
+    await first.unknown(await begin(first, key="first"), may_land=5)
+    later = first if shared else journal(state)
+    await later.undo(await begin(later, key="later"))
+    for kept in (later, journal(state)):
+        left = await known(kept)
+        assert left
+        assert (left.state, left.key) == ("unknown", "first")
+
+
+async def test_a_later_write_to_the_same_thing_ends_a_row_and_one_that_was_taken_back_does_not(state: Path) -> None:
+    kept = journal(state)
+    done = await kept.begin(row("a", things=("x",)))
+    await kept.done(done, {"id": "1"}, ("y",))
+    assert (await kept.look("a")).ended is False
+    other = journal(state)
+    await other.undo(await other.begin(row("b", things=("y",)), remembered=False))
+    assert [(await each.look("a")).ended for each in (kept, other)] == [False, False]
+    await other.begin(row("b", things=("y",)), remembered=False)
+    assert [(await each.look("a")).ended for each in (kept, other, journal(state))] == [True, True, True]
+
+
+async def test_two_processes_that_make_a_new_journal_at_once_share_it(state: Path) -> None:
+    kept = [journal(state) for _ in range(8)]
+    async with anyio.create_task_group() as tasks:
+        for number, each in enumerate(kept):
+            tasks.start_soon(begin, each, f"intent {number}")
+    fresh = journal(state)
+    assert all([await known(fresh, f"intent {number}") for number in range(8)])
+    assert [path.name for path in state.iterdir() if "new" in path.name] == []
+
+
+async def test_a_journal_of_the_first_version_is_read_and_extended(state: Path) -> None:
+    state.mkdir()
+    with contextlib.closing(sqlite3.connect(state / "journal.sqlite3")) as db:
+        db.execute(
+            "CREATE TABLE writes (intent TEXT PRIMARY KEY, tool TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT NULL,"
+            " state TEXT NOT NULL, result_id TEXT, answer TEXT, at REAL NOT NULL, lands_by REAL NOT NULL)"
+        )
+        db.execute("INSERT INTO writes VALUES ('old', 't', 'a', 'k', 'unknown', NULL, NULL, ?, 0)", (time.time(),))
+        db.commit()
+    kept = journal(state)
+    old = await known(kept, "old")
+    assert old
+    assert (old.state, old.key, old.before, old.things) == ("unknown", "k", None, ())
+    await begin(kept, "new")
+    assert await known(journal(state), "new")
+    assert kept.trouble is None
 
 
 async def test_reads_and_dry_runs_make_no_journal(connect: Connect, tmp_path: Path) -> None:
     async with connect() as call:
         await call.ok("incidentio_list_incidents")
         await call.ok("ionhour_create_note", incident_id=4514, body="Looking.", dry_run=True)
-        await call.ok("incidentio_edit_incident", incident="INC-114", summary="No row is needed.")
     assert not (tmp_path / "state").exists()
 
 
@@ -83,8 +144,10 @@ async def test_its_files_are_for_their_owner_alone(connect: Connect, tmp_path: P
 @posix
 async def test_a_folder_of_its_own_that_is_open_to_others_is_closed(state: Path) -> None:
     state.mkdir(mode=0o755)
-    (state / "journal.sqlite3").touch(0o644)
     await begin(journal(state))
+    state.chmod(0o755)
+    (state / "journal.sqlite3").chmod(0o644)
+    await begin(journal(state), "next")
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
     assert stat.S_IMODE((state / "journal.sqlite3").stat().st_mode) == 0o600
 
@@ -120,7 +183,7 @@ async def test_a_long_running_process_prunes_too(state: Path) -> None:
         db.execute("UPDATE writes SET at = at - 8 * 86400")
         db.commit()
     await begin(kept, "new")
-    assert await kept.look("old") is None
+    assert await known(journal(state), "old") is None
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["one process", "two processes"])
@@ -169,40 +232,62 @@ async def test_a_turn_that_does_not_come_in_time_is_not_had(state: Path, shared:
 async def test_what_could_not_be_saved_is_remembered_and_saved_with_the_next_row(state: Path) -> None:
     state.write_text("a file where the folder should be")
     kept = journal(state)
-    await begin(kept, "first")
-    await kept.done("first", {"id": "1"})
+    await kept.done(await begin(kept, "first"), {"id": "1"})
     assert kept.trouble
-    first = await kept.look("first")
+    first = await known(kept, "first")
     assert first
     assert (first.state, first.answer) == ("done", {"id": "1"})
     state.unlink()
     await begin(kept, "second")
     assert kept.trouble is None
-    saved = await journal(state).look("first")
+    saved = await known(journal(state), "first")
     assert saved
     assert (saved.state, saved.answer) == ("done", {"id": "1"})
 
 
-async def test_a_row_dropped_while_the_disk_was_away_is_dropped_when_it_is_back(state: Path, tmp_path: Path) -> None:
+async def test_a_row_taken_back_while_the_disk_was_away_is_taken_back_when_it_is_there_again(
+    state: Path, tmp_path: Path
+) -> None:
     kept = journal(state)
-    await begin(kept)
+    begun = await begin(kept)
     kept.close()
     state.rename(tmp_path / "away")
     state.write_text("a file where the folder should be")
-    await kept.forget("i")
-    assert await kept.look("i") is None
+    await kept.undo(begun)
+    assert await known(kept) is None
     state.unlink()
     (tmp_path / "away").rename(state)
-    assert await kept.look("i") is None
+    assert await known(kept) is None
     await begin(kept, "other")
-    assert await journal(state).look("i") is None
+    assert await known(journal(state)) is None
+
+
+async def test_a_locked_journal_costs_little_time_and_is_read_again_when_it_is_free(state: Path) -> None:
+    kept = journal(state)
+    begun = await begin(kept)
+    with contextlib.closing(sqlite3.connect(state / "journal.sqlite3", isolation_level=None)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        started = anyio.current_time()
+        await kept.look("i")
+        assert kept.unreadable
+        await kept.done(begun, {"id": "1"})
+        await begin(kept, "other")
+        waited = anyio.current_time() - started
+        db.execute("ROLLBACK")
+    assert waited < 3
+    await anyio.sleep(2.1)
+    await begin(kept, "third")
+    assert kept.unreadable is None
+    done = await known(journal(state))
+    assert done
+    assert done.state == "done"
 
 
 async def test_odd_keys_and_answers_are_kept(state: Path) -> None:
     kept = journal(state)
-    await begin(kept, key="\ud800 alone")
-    await kept.done("i", {"id": "\ud800", "name": "\u202e"})
-    row = await kept.look("i")
+    begun = await begin(kept, key="\ud800 alone")
+    await kept.done(begun, {"id": "\ud800", "name": "\u202e"})
+    row = await known(kept)
     assert row
     assert (row.key, row.answer) == ("\ud800 alone", {"id": "\ud800", "name": "\u202e"})
 

@@ -2,9 +2,12 @@
 
 import re
 
+from incident_mcp.arguments import nearest
 from incident_mcp.errors import SettingError
 from incident_mcp.incidentio import (
     incident_close,
+    incident_create,
+    incident_edit,
     incident_statuses,
     incident_types,
     incident_updates,
@@ -13,8 +16,9 @@ from incident_mcp.incidentio import (
 )
 from incident_mcp.ionhour import events, notes
 from incident_mcp.ionhour import incidents as ionhour_incidents
+from incident_mcp.models import make_visible, shorten
 from incident_mcp.response import declare, situation, timeline
-from incident_mcp.settings import Settings
+from incident_mcp.settings import KEY_VARIABLES, Settings
 from incident_mcp.toolset import ToolSpec
 
 TOOLS: list[ToolSpec] = [
@@ -24,7 +28,9 @@ TOOLS: list[ToolSpec] = [
     *severities.TOOLS,
     *incident_statuses.TOOLS,
     *incident_types.TOOLS,
+    *incident_create.TOOLS,
     *incidents.TOOLS,
+    *incident_edit.TOOLS,
     *incident_close.TOOLS,
     *incident_updates.TOOLS,
     *ionhour_incidents.TOOLS,
@@ -52,11 +58,36 @@ def select(settings: Settings) -> list[ToolSpec]:
 
 
 def _offered(tool: ToolSpec, settings: Settings) -> bool:
+    return _hidden_by(tool, settings) is None
+
+
+def _hidden_by(tool: ToolSpec, settings: Settings) -> str | None:
+    """Return the setting that keeps a tool from being offered, None when it is offered."""
     if tool.writes and settings.read_only:
-        return False
+        return "INCIDENT_MCP_READ_ONLY is set: tools that write are not offered"
     if "all" not in settings.toolsets and tool.toolset not in settings.toolsets:
-        return False
+        return f"INCIDENT_MCP_TOOLSETS does not have {tool.toolset}"
     keys = {"incidentio": settings.incidentio_key, "ionhour": settings.ionhour_key}
     if settings.sandbox or not any(keys.values()):
-        return True
-    return all(keys[service] for service in tool.services)
+        return None
+    missing = [KEY_VARIABLES[service] for service in tool.services if not keys[service]]
+    return f"{' and '.join(missing)} is not set" if missing else None
+
+
+def explain_unknown(name: str, settings: Settings) -> str:
+    """Say what to call in place of a tool that is not offered.
+
+    Args:
+        name: What was called: a tool that a setting hides, one with a host's prefix, or a misspelt one.
+        settings: What the environment asks for.
+    """
+    shown = shorten(" ".join(str(make_visible(name)).split()), 80)
+    meant = max((tool for tool in TOOLS if name.endswith(tool.name)), key=lambda tool: len(tool.name), default=None)
+    if meant is not None:
+        if hidden := _hidden_by(meant, settings):
+            return f"{meant.name} is not offered here: {hidden}."
+        return f"There is no tool {shown!r}: call {meant.name}, without the prefix."
+    known = [tool.name for tool in select(settings)]
+    close = nearest(name, known)
+    did_you_mean = f" Did you mean {close}?" if close else ""
+    return f"There is no tool {shown!r}.{did_you_mean} There are: {', '.join(known)}."

@@ -1,13 +1,13 @@
 """What a tool may ask for beside its arguments: a service to talk to, and the way to write to it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated
 
 from mcp.server.mcpserver import Context, Resolve
 from pydantic import Field
 
-from incident_mcp.confirm import ask
+from incident_mcp.confirm import Questions, ask
 from incident_mcp.errors import SettingError
 from incident_mcp.http import Api, Service
 from incident_mcp.settings import KEY_VARIABLES, Settings
@@ -22,6 +22,7 @@ class App:
     safety: Safety
     incidentio: Service | None = None
     ionhour: Service | None = None
+    questions: Questions = field(default_factory=Questions)
 
 
 Ctx = Context[App]
@@ -82,7 +83,7 @@ async def writer(ctx: Ctx) -> Writer:
     app = app_of(ctx)
     client = ctx.request_context.session.client_params
     caller = f"{client.client_info.name} {client.client_info.version}" if client else None
-    return Writer(app.safety, caller, confirm=app.settings.confirm, ask=partial(ask, ctx))
+    return Writer(app.safety, caller, confirm=app.settings.confirm, ask=partial(ask, ctx, app.questions))
 
 
 # Plain assignments: behind a `type` alias the SDK would offer these to the model as arguments.
@@ -96,7 +97,6 @@ DryRun = Annotated[bool, Field(description="Only show the exact request.")]
 IdempotencyKey = Annotated[
     str | None,
     Field(
-        min_length=1,
-        description="Sent as given. Left out: an equal call is recognised as a repeat.",
+        description="Sent unchanged. Left out: an identical call is recognised as a repeat.",
     ),
 ]

@@ -8,8 +8,9 @@ ToolError                 mcp's: the one kind whose text reaches the model
     │   └── NotConfirmed  a person was to be asked and did not say yes; nothing was sent
     └── ServiceError      a service and one request to it
         ├── NotSent       the request never reached the service
-        ├── Refused       the service answered that it did not do it (3xx, 4xx)
+        ├── Refused       the service answered that it did not do it (4xx)
         └── NoAnswer      it may have been done: lost reply, timeout, 5xx, unreadable answer
+            └── TooLarge  the answer was not read, it is larger than anything that fits into memory
 
 ResourceError             mcp's: the one kind whose text reaches who reads a resource
 ├── PageError             a resource could not be read
@@ -133,3 +134,7 @@ class NoAnswer(ServiceError):
         if later is not self:
             self.advise(f"After that: {later.text} {later.step}")
         return self
+
+
+class TooLarge(NoAnswer):
+    """The answer is larger than what is read of one; a list can be read in smaller pages."""

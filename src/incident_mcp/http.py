@@ -14,17 +14,20 @@ from urllib.parse import quote, urlsplit
 
 import anyio
 import httpx2
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 
 from incident_mcp import __version__
-from incident_mcp.errors import InputError, NoAnswer, NotSent, Refused, ServiceError
-from incident_mcp.models import Json
+from incident_mcp.errors import InputError, NoAnswer, NotSent, Refused, ServiceError, TooLarge
+from incident_mcp.models import A, Json, read_answer, read_json
 from incident_mcp.pace import Bucket
-from incident_mcp.wording import next_step, read_problem, retry_after
+from incident_mcp.wording import denies, next_step, read_date, read_problem, retry_after
 
 CACHE_SECONDS = 60.0
+MOST_REQUESTS = 60
+"""In one tool call, unless its `limit` asks for more rows."""
+_FOR_WRITES = 8
+"""Of those, what reads leave for the writes of the call."""
 
-A = TypeVar("A", bound=BaseModel)
 T = TypeVar("T")
 Query = Sequence[tuple[str, str]]
 
@@ -115,6 +118,10 @@ class Service:
     limits: Limits = DOCUMENTED
     slots: anyio.Semaphore = field(init=False)
     cache: "dict[str, _Cached]" = field(default_factory=dict[str, "_Cached"], repr=False)
+    page_sizes: dict[str, int] = field(default_factory=dict[str, int])
+    """Rows a page, of lists whose larger pages were too large to read."""
+    ahead: float | None = None
+    """Seconds by which the service's clock is ahead of this machine's; None before its first answer with a date."""
     _client: httpx2.AsyncClient | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -157,6 +164,9 @@ class Api:
     """A service as one tool call sees it, with that call's time limit."""
 
     service: Service
+    most_requests: int = MOST_REQUESTS
+    requests: int = 0
+    """Sent in this call."""
     deadline: float = field(init=False)
     """`anyio.current_time()` by which the call is to be answered."""
 
@@ -166,6 +176,19 @@ class Api:
     def renew(self) -> None:
         """Begin the call's time anew."""
         self.deadline = anyio.current_time() + self.service.limits.call
+
+    def allow(self, rows: int) -> None:
+        """Let the call make one request for each row that its caller asks for, if that is more than it may anyway."""
+        self.most_requests = max(self.most_requests, rows + _FOR_WRITES)
+
+    @property
+    def may_read(self) -> bool:
+        """Whether the call may make another reading request."""
+        return self.requests < self.most_requests - _FOR_WRITES
+
+    def now(self) -> float:
+        """Return the Unix time by the service's clock, by this machine's as long as the service's is not known."""
+        return time.time() + (self.service.ahead or 0.0)
 
     async def get(self, path: str, answer: type[A], query: Query = (), *, scope: str = "") -> A:
         """Read a path."""
@@ -198,6 +221,7 @@ class Api:
         *,
         repeat: Repeat = Repeat.READ,
         look: Callable[[], Awaitable[A | None]] | None = None,
+        again: Request | None = None,
     ) -> A:
         """Send a request, again where that is safe, and parse the answer.
 
@@ -205,9 +229,9 @@ class Api:
         |------------------------------------------------------|----------------------------------------------------|
         | 429, or no connection was made                       | any request: it was never carried out              |
         | 408, 500, 502, 503, 504, connection lost, no answer  | reads, and writes that are keyed or harmless;      |
-        | in time                                              | edits, when a look finds them not done; notes      |
-        |                                                      | likewise, unless it may still be under way (408,   |
-        |                                                      | 504, no answer in time)                            |
+        | in time                                              | edits, when a look finds them not done; notes too, |
+        |                                                      | unless they may still be under way (408, 504, no   |
+        |                                                      | answer in time)                                    |
         | every other status, an answer that cannot be read    | never                                              |
 
         At most four attempts, inside the call's 45 seconds. The wait is `Retry-After` if the service says one, else
@@ -218,16 +242,17 @@ class Api:
             answer: What the service answers.
             repeat: Whether it may be sent again when its outcome is open.
             look: Finds what a lost attempt did, None if it did nothing; asked before another attempt and at the end.
+            again: What is sent in place of the request once an attempt was lost.
 
         Raises:
             NotSent: The request never reached the service, or was throttled to the end.
-            Refused: The service answered 3xx or 4xx.
+            Refused: The service answered 4xx, or a read 3xx.
             NoAnswer: The outcome is not known.
         """
         lost: NoAnswer | None = None
         for attempt in range(1, self.service.limits.attempts + 1):
             try:
-                return await self._attempt(request, answer)
+                return await self._attempt((again or request) if lost else request, answer)
             except ServiceError as failure:
                 ended = failure
             if lost and ended.status == 404 and request.method == "DELETE":
@@ -253,13 +278,20 @@ class Api:
         fits = anyio.current_time() + wait < self.deadline
         if may_repeat and fits and attempt < limits.attempts:
             return wait
-        if failure.retry_after:
+        if failure.retry_after and math.isfinite(failure.retry_after):
             longer = "" if fits else ", longer than a call may take"
-            failure.advise(f"It asks to wait {failure.retry_after:.0f} s{longer}: call again after that.")
+            seconds = math.ceil(failure.retry_after)
+            failure.advise(f"It asks to wait {seconds} s{longer}: call again after that.")
         return None
 
     async def _attempt(self, request: Request, answer: type[A]) -> A:
+        if request.method == "GET" and not self.may_read:
+            raise NotSent(
+                f"{request.label} was not read: this call has made {self.requests} requests, the most it may."
+                " Narrow it with filters, or pass a smaller limit."
+            )
         await self._wait_for_turn(request)
+        self.requests += 1
         async with self._slot(request):
             left = self.deadline - anyio.current_time()
             try:
@@ -297,10 +329,11 @@ class Api:
     async def _wait_for_turn(self, request: Request) -> None:
         bucket = self.service.bucket
         wait = bucket.take() if bucket else 0.0
-        if bucket and anyio.current_time() + wait >= self.deadline:
+        if bucket and wait and anyio.current_time() + wait >= self.deadline:
             bucket.give_back()
+            seconds = math.ceil(wait)
             raise NotSent(
-                f"{request.label} waits: {self.service.name}'s rate limit is used up. Call again in {wait:.0f} s."
+                f"{request.label} waits: {self.service.name}'s rate limit is used up. Call again in {seconds} s."
             )
         if wait:
             await anyio.sleep(wait)
@@ -317,29 +350,43 @@ class Api:
             request.method, url, params=list(request.query) or None, content=content, headers=headers
         ) as response:
             client.cookies.clear()
+            self._read_clock(response.headers)
             received = bytearray()
+            most = self.service.limits.most_bytes
             async for chunk in response.aiter_bytes():
                 received += chunk
-                if len(received) > self.service.limits.most_bytes:
-                    raise NoAnswer(f"{self.service.name} answered {request.label} with over 20 MB, which was not read.")
+                if len(received) > most:
+                    raise TooLarge(
+                        f"{self.service.name} answered {request.label} with over {most // 1_000_000} MB, which was not"
+                        " read."
+                    )
             # A service that tells the key back must not bring it into an answer or an error.
             content = bytes(received).replace(self.service.key.get_secret_value().encode(), b"[key]")
             return response.status_code, response.headers, content
 
+    def _read_clock(self, headers: httpx2.Headers) -> None:
+        date = read_date(headers.get("date", ""))
+        if date is not None:
+            self.service.ahead = date - time.time()
+
     def _read(self, request: Request, answer: type[A], status: int, headers: httpx2.Headers, content: bytes) -> A:
         remaining = headers.get("x-ratelimit-remaining", "")
-        if self.service.bucket and remaining.isdigit():
+        if self.service.bucket and re.fullmatch("[0-9]{1,9}", remaining, re.ASCII):
             self.service.bucket.heed(float(remaining))
-        body = _json(content)
         if not 200 <= status < 300:
-            self._fail(request, status, headers, body)
-        if not content.strip():
-            body = {}
+            self._fail(request, status, headers, read_json(content))
         try:
-            return answer.model_validate(body)
+            if request.method != "GET" and denies(body := read_json(content)):
+                said = read_problem(body)
+                why = f": {said.sentence()}." if said and said.messages else "."
+                raise NoAnswer(
+                    f"{self.service.name} answered {request.label} with {status}, but the answer says that it failed{why}"
+                )
+            return read_answer(content, answer)
         except ValidationError as error:
-            wrong = ", ".join(sorted({".".join(map(str, e["loc"])) or "the whole" for e in error.errors()})[:3])
-            what = f"not as documented ({wrong})" if body is not None else "no JSON"
+            problems = error.errors(include_url=False, include_input=False)
+            wrong = ", ".join(sorted({".".join(map(str, e["loc"])) or "the whole" for e in problems})[:3])
+            what = "no JSON" if read_json(content) is None else f"not as documented ({wrong})"
             raise NoAnswer(
                 f"{self.service.name}'s answer to {request.label} ({status}) is {what}: expected {answer.__name__}."
             ) from None
@@ -349,7 +396,7 @@ class Api:
         said = f" {problem.type}" if problem and problem.type else ""
         why = f": {problem.sentence()}." if problem and problem.messages else f" to {request.label}."
         wait = retry_after(headers, body) if status in (429, 503) else None
-        kind = NoAnswer if status >= 500 or status == 408 else NotSent if status == 429 else Refused
+        kind = _failure(request, status)
         step = next_step(status, self.service.key_variable, self.service.host, request.scope)
         raise kind(
             f"{self.service.name} answered {status}{said}{why}",
@@ -363,11 +410,12 @@ class Api:
         )
 
 
-def _json(content: bytes) -> object:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
+def _failure(request: Request, status: int) -> type[ServiceError]:
+    if status == 429:
+        return NotSent
+    # A gateway may redirect after the service has acted.
+    passed_on = status < 400 and request.method != "GET"
+    return NoAnswer if passed_on or status >= 500 or status == 408 else Refused
 
 
 def _may_repeat(failure: ServiceError, repeat: Repeat, *, looked_for: bool) -> bool:

@@ -1,22 +1,25 @@
-"""What must survive a lost reply or a crash: which writes were about to be sent, with which key, and what came of them.
+"""What must survive a lost reply or a crash: which writes were about to be sent, with which key, and their outcome.
 
-SQLite in the state folder, safe for several processes, made on the first write. A row is one intent: an account, a
-tool and a request. Its states: `pending` (about to be sent, or its process died), `unknown` (sent, no usable answer)
-and `done` (with the answer). A refused write leaves no row. Rows older than a week are dropped.
+A row is one intent: an account, a tool and a request. Its states: `pending` (about to be sent, or its process died),
+`unknown` (sent, no usable answer) and `done` (with the answer). A refused write leaves no row. Rows older than a week
+are deleted. Beside the rows stand the last write to each thing and the writes of the last minutes, for the limits.
+
+This process's own rows stay in memory whatever the disk does. A journal that is there and cannot be read is not an
+empty one: `unreadable` then says why.
 """
 
 import hashlib
 import json
 import logging
-import os
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
+import uuid
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -24,53 +27,36 @@ import anyio.to_thread
 if TYPE_CHECKING:
     import filelock
 
+from incident_mcp.guard import WINDOW_SECONDS, WriteLimit
+from incident_mcp.journal_file import KEPT_SECONDS, LOCK, Changes, Entry, JournalFile, Sent, Touch, private_folder
 from incident_mcp.models import Json
 
-KEPT_SECONDS = 7 * 86_400
 SAME_KEY_SECONDS = 86_400
 """For how long a call whose outcome is open is sent again with its first key."""
+AHEAD_SECONDS = 5.0
+"""How far ahead of the clock a row may be before the clock counts as set back."""
 
 _log = logging.getLogger(__name__)
-
-_COLUMNS = "intent, tool, account, key, state, result_id, answer, at, lands_by"
-_TABLE = """
-CREATE TABLE IF NOT EXISTS writes (
-    intent TEXT PRIMARY KEY,
-    tool TEXT NOT NULL,
-    account TEXT NOT NULL,
-    key TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('pending', 'unknown', 'done')),
-    result_id TEXT,
-    answer TEXT,
-    at REAL NOT NULL,
-    lands_by REAL NOT NULL
-)"""
+_FAILURES = (sqlite3.Error, OSError, UnicodeError, RuntimeError)
 
 
 @dataclass(frozen=True)
-class Entry:
+class Known:
     """What the journal knows of an intent."""
 
+    entry: Entry | None
+    ended: bool = False
+    """Another write to the same thing was made since."""
+
+
+@dataclass
+class Begun:
+    """A write that is under way, and how to take it back if it was not carried out."""
+
     intent: str
-    tool: str
-    account: str
-    key: str
-    state: str
-    answer: Json | None
-    at: float
-    """Unix seconds of the last change."""
-    lands_by: float
-    """Unix seconds after which a request without an answer is no longer carried out."""
-
-    @property
-    def age(self) -> float:
-        """Seconds since the last change; none when the clock was set back meanwhile."""
-        return max(0.0, time.time() - self.at)
-
-    @property
-    def may_land(self) -> float:
-        """Seconds for which a request without an answer may still be carried out, whatever was done to the clock."""
-        return min(self.lands_by - time.time(), self.lands_by - self.at)
+    row: Entry | None
+    """None of a write that is not remembered."""
+    undo: Changes
 
 
 def fingerprint(*parts: object) -> str:
@@ -86,46 +72,191 @@ class _Turn:
     users: int = 0
 
 
-@dataclass
 class Journal:
     """The journal of one process.
 
-    A journal that cannot be written never loses a call: what cannot be saved is kept in memory and saved with the next
-    row that can be; until then `trouble` says why.
+    A journal that cannot be written never loses a call: what cannot be saved is saved with the next change that can
+    be; until then `trouble` says why.
 
     Args:
         folder: Finds the state folder, on the first write; None keeps the journal in memory.
     """
 
-    folder: Callable[[], Path] | None
-    trouble: str | None = None
-    _unsaved: dict[str, Entry | None] = field(default_factory=dict[str, "Entry | None"], repr=False)
-    """Rows that are not on disk; None is a row that could not be dropped from it."""
-    _connection: sqlite3.Connection | None = field(default=None, repr=False)
-    _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _turns: dict[str, _Turn] = field(default_factory=dict[str, _Turn], repr=False)
-    _warned: bool = False
+    def __init__(self, folder: Callable[[], Path] | None) -> None:
+        self.trouble: str | None = None
+        self.unreadable: str | None = None
+        """Why a journal that is there could not be read just now."""
+        self.lost = False
+        """Whether no journal was there to be read just now: what earlier processes wrote is not known."""
+        self._folder = folder
+        self._file = JournalFile(folder) if folder else None
+        self._own = Changes()
+        """All that this process saved or could not save."""
+        self._unsaved = Changes()
+        self._guard = threading.Lock()
+        self._turns: dict[str, _Turn] = {}
+        self._warned = False
 
-    async def look(self, intent: str) -> Entry | None:
-        """Give what is known of an intent."""
+    async def look(self, intent: str) -> Known:
+        """Return what is known of an intent."""
         return await anyio.to_thread.run_sync(self._look, intent)
 
-    async def begin(self, intent: str, *, tool: str, account: str, key: str, may_land: float) -> None:
-        """Put on disk that a write is about to be sent, which may be carried out for `may_land` seconds."""
+    async def with_key(self, account: str, key: str) -> list[Entry]:
+        """Return the writes made with a caller's idempotency key."""
+        return await anyio.to_thread.run_sync(self._with_key, account, key)
+
+    async def begin(self, row: Entry, *, limit: WriteLimit | None = None, remembered: bool = True) -> Begun:
+        """Put on disk that a write is about to be sent.
+
+        Args:
+            row: The intent, with its key and what it writes to.
+            limit: What it counts towards.
+            remembered: Whether the row is kept, or only what it wrote to.
+
+        Raises:
+            GuardError: There were too many in the last ten minutes.
+        """
+        return await anyio.to_thread.run_sync(self._begin, row, limit, remembered)
+
+    async def use_key(self, begun: Begun, key: str) -> None:
+        """Put on disk that the write is sent with another key."""
+        if begun.row is not None:
+            begun.row = replace(begun.row, key=key, turn=begun.row.turn + 1)
+            await self._save(Changes(rows={begun.intent: begun.row}))
+
+    async def done(self, begun: Begun, answer: Json, things: Sequence[str] = ()) -> None:
+        """Put on disk what the outcome was, and what else it turned out to have written to."""
         now = time.time()
-        await self._save(intent, Entry(intent, tool, account, key, "pending", None, now, now + may_land))
+        changes = Changes(touches={thing: Touch(begun.intent, now) for thing in things})
+        if begun.row is not None:
+            row = replace(begun.row, things=tuple(dict.fromkeys((*begun.row.things, *things))))
+            changes.rows[begun.intent] = _next(row, state="done", answer=answer, lands_by=now)
+        await self._save(changes)
 
-    async def done(self, intent: str, answer: Json) -> None:
-        """Put on disk what came of it."""
-        await self._change(intent, state="done", answer=answer, may_land=0)
+    async def unknown(self, begun: Begun, *, may_land: float) -> None:
+        """Put on disk that it was sent and no usable answer came; it may be carried out for `may_land` seconds yet."""
+        if begun.row is not None:
+            row = _next(begun.row, state="unknown", answer=None, lands_by=time.time() + may_land)
+            await self._save(Changes(rows={begun.intent: row}))
 
-    async def unknown(self, intent: str, *, may_land: float) -> None:
-        """Put on disk that it was sent and no usable answer came."""
-        await self._change(intent, state="unknown", answer=None, may_land=may_land)
+    async def undo(self, begun: Begun) -> None:
+        """Take back a write that was not carried out; what was known before stays known."""
+        undo = begun.undo
+        if begun.row is not None:
+            before = undo.rows.get(begun.intent)
+            rows = {begun.intent: before and replace(before, turn=begun.row.turn + 1)}
+            undo = Changes(rows, undo.touches, undo.sent)
+        await self._save(undo)
 
-    async def forget(self, intent: str) -> None:
-        """Drop a write that was not done."""
-        await self._save(intent, None)
+    def _look(self, intent: str) -> Known:
+        with self._guard:
+            row = self._row(intent)
+            touches = self._touches(row.things) if row else {}
+        ended = any(touch.intent != intent and row and touch.at > row.at for touch in touches.values())
+        return Known(row, ended)
+
+    def _row(self, intent: str) -> Entry | None:
+        row = None
+        self.unreadable = None
+        if self._file is not None:
+            self.lost = not self._file.exists()
+            try:
+                row = self._file.row(intent)
+            except _FAILURES as error:
+                self.lost = True
+                self._could_not_read(error)
+        own = self._own.rows.get(intent)
+        if intent in self._unsaved.rows or row is None or (own is not None and own.turn > row.turn):
+            return own
+        return row
+
+    def _touches(self, things: Sequence[str]) -> dict[str, Touch]:
+        touches: dict[str, Touch] = {}
+        if self._file is not None:
+            with suppress(*_FAILURES):
+                touches = self._file.touches(things)
+        for thing in things:
+            own = self._own.touches.get(thing)
+            if own and (thing not in touches or own.at > touches[thing].at):
+                touches[thing] = own
+        return touches
+
+    def _with_key(self, account: str, key: str) -> list[Entry]:
+        with self._guard:
+            found: dict[str, Entry] = {}
+            if self._file is not None:
+                try:
+                    found = {row.intent: row for row in self._file.with_key(account, key)}
+                except _FAILURES as error:
+                    self._could_not_read(error)
+            own = [row for row in self._own.rows.values() if row and (row.account, row.key) == (account, key)]
+            return list((found | {row.intent: row for row in own}).values())
+
+    def _begin(self, row: Entry, limit: WriteLimit | None, remembered: bool) -> Begun:  # noqa: FBT001  # passed on by a thread
+        now = time.time()
+        with self._guard:
+            before = self._row(row.intent) if remembered else None
+            touches = self._touches(row.things)
+            row = replace(row, turn=(before.turn if before else 0) + 1)
+            changes = Changes(
+                {row.intent: row} if remembered else {},
+                {thing: Touch(row.intent, now) for thing in row.things},
+                {uuid.uuid4().hex: Sent(limit.what, now)} if limit else {},
+            )
+            undo = Changes(
+                {row.intent: before} if remembered else {},
+                {thing: touches.get(thing) for thing in row.things},
+                dict.fromkeys(changes.sent),
+            )
+            self._store(changes, limit)
+        return Begun(row.intent, row if remembered else None, undo)
+
+    async def _save(self, changes: Changes) -> None:
+        await anyio.to_thread.run_sync(self._store_guarded, changes)
+
+    def _store_guarded(self, changes: Changes) -> None:
+        with self._guard:
+            self._store(changes, None)
+
+    def _store(self, changes: Changes, limit: WriteLimit | None) -> None:
+        """Save changes; what cannot be saved is kept for the next time.
+
+        Raises:
+            GuardError: There were too many writes of this kind.
+        """
+        now = time.time()
+        if limit is not None and limit.most:
+            self._check(limit, {}, now)
+        unsaved = Changes()
+        unsaved.add(self._unsaved)
+        unsaved.add(changes)
+        if self._file is not None:
+            between = (now - WINDOW_SECONDS, now + AHEAD_SECONDS)
+            kind, most = (limit.what, limit.most) if limit else ("", 0)
+            try:
+                full = self._file.save(unsaved, kind=kind, between=between, most=most)
+            except _FAILURES as error:
+                self._unsaved = unsaved
+                self._warn(error)
+            else:
+                if full is not None and limit is not None:
+                    self._check(limit, full, now)
+                self._unsaved = Changes()
+                self.trouble = None
+        self._own.add(changes)
+        self._prune(now)
+
+    def _check(self, limit: WriteLimit, on_disk: dict[str, float], now: float) -> None:
+        own = {number: sent.at for number, sent in self._own.sent.items() if sent and sent.kind == limit.what}
+        # What lies ahead was written before the clock was set back.
+        recent = sorted(at for at in (on_disk | own).values() if now - WINDOW_SECONDS < at < now + AHEAD_SECONDS)
+        if len(recent) >= limit.most:
+            raise limit.refuse(len(recent), recent[0] + WINDOW_SECONDS - now)
+
+    def _prune(self, now: float) -> None:
+        self._own.rows = {name: row for name, row in self._own.rows.items() if row and row.at > now - KEPT_SECONDS}
+        self._own.touches = {name: each for name, each in self._own.touches.items() if each and each.at > now - 86_400}
+        self._own.sent = {name: each for name, each in self._own.sent.items() if each and each.at > now - WINDOW_SECONDS}
 
     @asynccontextmanager
     async def alone(self, intent: str, deadline: float) -> AsyncGenerator[bool]:
@@ -183,79 +314,32 @@ class Journal:
     def close(self) -> None:
         """Close the database."""
         with self._guard:
-            self._disconnect()
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _look(self, intent: str) -> Entry | None:
-        with self._guard:
-            if intent in self._unsaved or self.folder is None:
-                return self._unsaved.get(intent)
-            try:
-                row = self._open(self.folder).execute(f"SELECT {_COLUMNS} FROM writes WHERE intent = ?", (intent,))  # noqa: S608  # our own words
-                return _entry(row.fetchone())
-            except (sqlite3.Error, OSError) as error:
-                self._disconnect()
-                self._warn(error)
-                return None
-
-    async def _change(self, intent: str, *, state: str, answer: Json | None, may_land: float) -> None:
-        now = time.time()
-        known = await self.look(intent)
-        if known is not None:
-            row = replace(known, state=state, answer=answer, at=now, lands_by=now + may_land)
-            await self._save(intent, row)
-
-    async def _save(self, intent: str, row: Entry | None) -> None:
-        await anyio.to_thread.run_sync(self._store, intent, row)
-
-    def _store(self, intent: str, row: Entry | None) -> None:
-        with self._guard:
-            self._unsaved[intent] = row
-            oldest = time.time() - KEPT_SECONDS
-            if self.folder is None:
-                self._unsaved = {name: kept for name, kept in self._unsaved.items() if kept and kept.at > oldest}
-                return
-            try:
-                with self._open(self.folder) as db:
-                    db.execute("BEGIN IMMEDIATE")
-                    db.execute("DELETE FROM writes WHERE at < ?", (oldest,))
-                    for name, kept in self._unsaved.items():
-                        _put(db, name, kept)
-            except (sqlite3.Error, OSError, UnicodeError) as error:
-                self._disconnect()
-                self._warn(error)
-            else:
-                self._unsaved.clear()
-                self.trouble = None
-
-    def _open(self, folder: Callable[[], Path]) -> sqlite3.Connection:
-        if self._connection is None:
-            path = private_folder(folder()) / "journal.sqlite3"
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            path.chmod(0o600)
-            self._connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
-            self._connection.execute(_TABLE)
-            _sweep(path.parent)
-        return self._connection
+            if self._file is not None:
+                self._file.close()
 
     def _lock_file(self, intent: str) -> Path | None:
-        if self.folder is None:
+        if self._folder is None:
             return None
         try:
-            return private_folder(self.folder()) / f"{_LOCK}{intent}"
-        except OSError as error:
+            return private_folder(self._folder()) / f"{LOCK}{intent}"
+        except (OSError, RuntimeError) as error:
             self._warn(error)
             return None
+
+    def _could_not_read(self, error: Exception) -> None:
+        if self._file is not None and self._file.exists():
+            self.unreadable = f"The journal cannot be read ({type(error).__name__}: {error})"
+        self._warn(error)
 
     def _warn(self, error: Exception) -> None:
         self.trouble = f"The journal cannot be written ({type(error).__name__}: {error})"
         if not self._warned:
             self._warned = True
             _log.warning("%s; going on in memory: repeats are recognised only until this process ends.", self.trouble)
+
+
+def _next(row: Entry, *, state: str, answer: Json | None, lands_by: float) -> Entry:
+    return replace(row, state=state, answer=answer, at=time.time(), lands_by=lands_by, turn=row.turn + 1)
 
 
 async def _taken(lock: anyio.Lock, deadline: float) -> bool:
@@ -268,54 +352,8 @@ async def _taken(lock: anyio.Lock, deadline: float) -> bool:
     return False
 
 
-_LOCK = "lock-"
-_OURS = (_LOCK, "journal.sqlite3")
-
-
 def _file_lock(path: Path) -> "filelock.FileLock":
     import filelock  # noqa: PLC0415  # only a journalled write needs it
 
     # A soft lock would outlive a process that was killed.
     return filelock.FileLock(path, mode=0o600, fallback_to_soft=False)
-
-
-def _sweep(folder: Path) -> None:
-    """Drop lock files that nobody has used for a day."""
-    for path in folder.glob(f"{_LOCK}*"):
-        with suppress(OSError):
-            if path.stat().st_mtime < time.time() - SAME_KEY_SECONDS:
-                # Whoever waits for it meanwhile sees that the file is gone, and makes a new one.
-                with _file_lock(path).acquire(blocking=False):
-                    path.unlink()
-
-
-def _entry(row: tuple[Any, ...] | None) -> Entry | None:
-    if row is None:
-        return None
-    intent, tool, account, key, state, _, answer, at, lands_by = row
-    return Entry(intent, tool, account, key, state, _json(answer), at, lands_by)
-
-
-def _json(answer: str | None) -> Json | None:
-    try:
-        return json.loads(answer) if answer else None
-    except ValueError:
-        return None
-
-
-def _put(db: sqlite3.Connection, intent: str, row: Entry | None) -> None:
-    if row is None:
-        db.execute("DELETE FROM writes WHERE intent = ?", (intent,))
-        return
-    result_id = None if row.answer is None else str(row.answer.get("id", ""))
-    answer = None if row.answer is None else json.dumps(row.answer)
-    values = (intent, row.tool, row.account, row.key, row.state, result_id, answer, row.at, row.lands_by)
-    db.execute(f"INSERT OR REPLACE INTO writes ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  # our own words
-
-
-def private_folder(folder: Path) -> Path:
-    """Make a folder that only its owner can enter; one that holds other things too is left as it is."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if folder.stat().st_mode & 0o077 and all(path.name.startswith(_OURS) for path in folder.iterdir()):
-        folder.chmod(0o700)
-    return folder

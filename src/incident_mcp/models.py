@@ -1,17 +1,27 @@
 """What every answer is made of: tolerant in, lean out."""
 
+import json
+import math
 import re
-import unicodedata
 from bisect import bisect
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from html.parser import HTMLParser
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import Annotated, Any, Generic, Self, TypeVar, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
+from incident_mcp import instants
 from incident_mcp.cost import tokens
+from incident_mcp.html import html_to_text
 
 Json = dict[str, Any]
 """A JSON object as it travels: the one place for Any."""
@@ -34,18 +44,120 @@ def parts(value: Json, key: str) -> list[Json]:
 
 
 class Record(BaseModel):
-    """One thing as an API tells it: unknown keys are ignored, absent ones stay away from the answer.
+    """One thing as an API describes it: unknown keys are ignored, absent ones are left out of the answer.
 
-    Fields are read from the API's JSON by validation aliases and told under their own names.
+    Fields are read from the API's JSON by their validation aliases and written under their own names. Only identity
+    is required: an optional field that cannot be read is left out.
     """
 
     model_config = ConfigDict(
         extra="ignore", frozen=True, coerce_numbers_to_str=True, populate_by_name=True, defer_build=True
     )
 
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _leave_out_unreadable(
+        cls, value: object, read: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> object:
+        try:
+            return read(value)
+        except ValidationError:
+            field = cls.model_fields[info.field_name or ""]
+            if not is_foreign(info) or field.is_required():
+                raise
+            return field.get_default(call_default_factory=True)
+
     def dump(self) -> Json:
-        """Give the JSON to tell: no nulls."""
+        """Return the answer's JSON: no nulls."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    @classmethod
+    def from_dump(cls, dump: Json) -> Self:
+        """Read what `dump` wrote: by field name, and strictly.
+
+        Raises:
+            ValidationError: It is not a dump of this record.
+        """
+        return cls.model_validate(dump, by_alias=False, by_name=True)
+
+
+_FOREIGN = {"foreign": True}
+
+
+def is_foreign(info: ValidationInfo) -> bool:
+    """Return whether a service's answer is being read, rather than a record of ours."""
+    return info.context is _FOREIGN
+
+
+A = TypeVar("A", bound=BaseModel)
+
+
+def read_answer(content: bytes, answer: type[A]) -> A:
+    """Read a service's answer; rows without a readable identity are counted in `unreadable` and left out.
+
+    The whole JSON is parsed in Rust, and only what the record keeps becomes Python objects: every row of a list of
+    incidents repeats all options of all custom fields.
+
+    Raises:
+        ValidationError: It is not JSON, or lacks the answer's identity.
+    """
+    try:
+        return answer.model_validate_json(content or b"{}", context=_FOREIGN, by_alias=True, by_name=False)
+    except ValidationError:
+        return read_body(read_json(content), answer)
+
+
+def read_body(body: object, answer: type[A]) -> A:
+    """Read parsed JSON of a service as `read_answer` does.
+
+    Raises:
+        ValidationError: It lacks the answer's identity.
+    """
+    try:
+        return answer.model_validate(body, context=_FOREIGN, by_alias=True, by_name=False)
+    except ValidationError as error:
+        rows = _without_odd_rows(body, error)
+        if rows is None:
+            raise
+    read = answer.model_validate(rows[0], context=_FOREIGN, by_alias=True, by_name=False)
+    return read.model_copy(update={"unreadable": rows[1] or None})
+
+
+def _without_odd_rows(body: object, error: ValidationError) -> tuple[object, int] | None:
+    """Return the answer with null lists emptied and odd rows removed, and their number; None if more is wrong."""
+    places = {tuple(problem["loc"][:2]) for problem in error.errors(include_url=False, include_input=False)}
+    if isinstance(body, list):
+        # A bare list is read as an envelope of `items`.
+        body = {"items": cast("list[object]", body)}
+    if not isinstance(body, dict):
+        return None
+    told = dict(cast("Json", body))
+    odd: dict[str, set[int]] = {}
+    for place in places:
+        name = str(place[0]) if place else ""
+        if len(place) == 2 and isinstance(place[1], int) and isinstance(told.get(name), list):  # noqa: PLR2004
+            odd.setdefault(name, set()).add(place[1])
+        elif len(place) == 1 and name in told and told[name] is None:
+            told[name] = []
+        else:
+            return None
+    for name, numbers in odd.items():
+        told[name] = [row for number, row in enumerate(told[name]) if number not in numbers]
+    return told, sum(map(len, odd.values()))
+
+
+def read_json(content: bytes) -> object:
+    """Read JSON as forgivingly as Python does: lone surrogates, NaN and wrong UTF-8 pass; None for what is no JSON."""
+    if not content.strip():
+        return {}
+    try:
+        return json.loads(content.decode("utf-8-sig", errors="replace"), parse_int=_number)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _number(digits: str) -> int | None:
+    return int(digits) if len(digits) <= 100 else None  # noqa: PLR2004  # no id or count is that long
 
 
 R = TypeVar("R", bound=Record)
@@ -68,14 +180,16 @@ class Planned:
 
 @dataclass(frozen=True)
 class Outcome(Generic[R]):
-    """What came of a write: the record, or the request that `dry_run` held back."""
+    """The outcome of a write: the record, or the request that `dry_run` held back."""
 
     record: R | None = None
     would_send: Planned | None = None
     repeated: bool = False
-    """The record is of an earlier, equal call; nothing was sent now."""
+    """The record was made by an earlier, identical call; nothing new was made now."""
     note: str | None = None
     """What the caller should know beside the record."""
+    similar_open: tuple[str, ...] = ()
+    """Open or recent incidents that may be the same outage."""
 
     def dump(self) -> Json:
         """Give the JSON to tell: the record's own fields, with what else is true of this call."""
@@ -84,6 +198,8 @@ class Outcome(Generic[R]):
             told |= {"dry_run": True, "would_send": self.would_send.dump()}
         if self.repeated:
             told["repeated"] = True
+        if self.similar_open:
+            told["similar_open"] = list(self.similar_open)
         if self.note:
             told["note"] = self.note
         return told
@@ -102,82 +218,40 @@ OUTCOME_PROPERTIES: Json = {
         },
         "required": ["service", "method", "path"],
     },
-    "repeated": {"type": "boolean", "description": "True: an earlier, equal call did this; nothing was sent now."},
+    "repeated": {
+        "type": "boolean",
+        "description": "True: an earlier, identical call did this; nothing new was made now.",
+    },
+    "similar_open": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "Of a declaration: incidents that may be the same outage.",
+    },
     "note": {"type": "string", "description": "What to know beside the record."},
 }
 
 
-def to_second(value: object) -> object:
-    """Tell an ISO 8601 instant in UTC to the second; what cannot be read stays as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        instant = datetime.fromisoformat(value)
-        instant = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return value
-    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _to_second(value: object) -> str:
+    instant = instants.parse_instant(value)
+    if instant is None:
+        raise ValueError("is no instant")
+    return instants.to_second(instant)
 
 
-Instant = Annotated[str, BeforeValidator(to_second)]
+Instant = Annotated[str, BeforeValidator(_to_second)]
 """RFC 3339 in UTC, to the second."""
 
 
-class _Text(HTMLParser):
-    """Collects what a person would read of an HTML fragment."""
-
-    BREAKS = frozenset({"br", "p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre"})
-    SILENT = frozenset({"script", "style"})
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self.silent = 0
-
-    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        del attrs
-        self.silent += tag in self.SILENT
-        if tag in self.BREAKS:
-            self.parts.append("\n- " if tag == "li" else "\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        self.silent -= tag in self.SILENT and self.silent > 0
-        if tag in self.BREAKS - {"li", "br"}:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self.silent:
-            self.parts.append(data)
+def _whole(value: object) -> object:
+    return round(value) if isinstance(value, float) and math.isfinite(value) else value
 
 
-def html_to_text(value: object) -> object:
-    """Make readable text of an HTML fragment; text without a tag stays as it is."""
-    if not isinstance(value, str) or not re.search(r"<[a-zA-Z/!]", value):
-        return value
-    parser = _Text()
-    parser.feed(value)
-    parser.close()
-    return re.sub(r"\s*\n\s*", "\n", "".join(parser.parts)).strip()
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number; a service's fraction is rounded."""
 
 
-HtmlText = Annotated[str, BeforeValidator(html_to_text)]
-"""A field that the API fills with HTML, told as text."""
-
-
-def contains(text: str, words: str) -> bool:
-    """Say whether words are part of a text, in any case, width and way to write an accent."""
-    return _plain(words) in _plain(text)
-
-
-def _plain(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).strip().casefold()
-
-
-def some_words(value: str | None) -> str | None:
-    """Refuse a text of nothing but blanks, which would be part of every name."""
-    if value is not None and not value.strip():
-        raise ValueError("has no words to look for")
-    return value
+HtmlText = Annotated[str, BeforeValidator(lambda value: html_to_text(value) if isinstance(value, str) else value)]
+"""A field that the API may fill with HTML, as text."""
 
 
 def shorten(text: str, length: int, mark: str = "…") -> str:
@@ -233,6 +307,8 @@ class Listed(Record):
     """An answer of rows, cut to fit: 25 rows cost at most about 1,900 tokens, more in proportion."""
 
     has_more: bool = False
+    unreadable: int | None = Field(default=None, validation_alias="unreadable rows")
+    """Rows that are left out since the service's answer has no readable identity for them."""
 
     def dump(self) -> Json:
         """Give the JSON to tell, its texts made visible and then cut."""

@@ -7,12 +7,14 @@ from typing import Any
 
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.prompts import Prompt
 from mcp.server.mcpserver.prompts.base import Message
 from mcp.server.mcpserver.resources import FunctionResource
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INVALID_PARAMS,
+    CallToolResult,
     Completion,
     CompletionArgument,
     CompletionContext,
@@ -60,9 +62,26 @@ class HousePrompt(Prompt):
 
 
 class HouseServer(MCPServer[App]):
-    """A server that makes its prompts and resources when somebody first asks for one: they cost a start 25 ms."""
+    """A server that explains unknown tools, and makes its prompts and resources when somebody first asks for one.
 
+    They cost a start 25 ms.
+    """
+
+    explain_unknown: Callable[[str], str] | None = None
+    """Says what to call in place of a tool that is not offered."""
     _offered: Callable[[], None] | None = None
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[App, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool.
+
+        Raises:
+            ToolError: There is no such tool, or it failed.
+        """
+        if self.explain_unknown is not None and self._tool_manager.get_tool(name) is None:
+            raise ToolError(self.explain_unknown(name))
+        return await super().call_tool(name, arguments, context)
 
     def offer_later(self, offer: Callable[[], None]) -> None:
         """Keep what puts prompts and resources on the server."""

@@ -28,8 +28,7 @@ def object_schema(model: type[BaseModel]) -> Json:
     schema: Json = {"properties": {name: _field(info) for name, info in fields.items()}, "type": "object"}
     if required := [name for name, info in fields.items() if info.is_required()]:
         schema["required"] = required
-    if model.model_config.get("extra") == "forbid":
-        schema["additionalProperties"] = False
+    # That unknown arguments are refused is not published: some converters take no boolean as a schema.
     return schema
 
 

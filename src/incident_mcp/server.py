@@ -13,9 +13,9 @@ from mcp.server.mcpserver import MCPServer
 from pydantic import SecretStr
 
 from incident_mcp import __version__
-from incident_mcp.catalogue import select
+from incident_mcp.catalogue import explain_unknown, select
 from incident_mcp.deps import App
-from incident_mcp.guard import Rail
+from incident_mcp.guard import WriteLimit
 from incident_mcp.http import DOCUMENTED, Limits, Network, Service
 from incident_mcp.journal import Journal
 from incident_mcp.offerings import HouseServer, offer
@@ -91,6 +91,7 @@ def build_server(
         extensions=[Skills()],
         cache_hints=dict.fromkeys(("tools/list", "prompts/list", "resources/list", "resources/templates/list"), FRESH),
     )
+    server.explain_unknown = partial(explain_unknown, settings=settings)
     offer(server, lambda: running[-1])
     # At INFO it logs every address with its query.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -112,8 +113,8 @@ def _app(settings: Settings, network: Network | None, limits: Limits) -> App:
     safety = Safety(
         # What a sandbox of this process did is gone with it, so its journal is not kept either.
         journal=Journal(None if passing else lambda: _state_folder(settings)),
-        declares=Rail("declarations", settings.max_declares, "INCIDENT_MCP_MAX_DECLARES"),
-        writes=Rail("writes", settings.max_writes, "INCIDENT_MCP_MAX_WRITES"),
+        declares=WriteLimit("declarations", settings.max_declares, "INCIDENT_MCP_MAX_DECLARES"),
+        writes=WriteLimit("writes", settings.max_writes, "INCIDENT_MCP_MAX_WRITES"),
         audit=_audit_log(settings),
     )
     return App(settings, safety, incidentio, ionhour)

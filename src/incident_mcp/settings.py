@@ -16,6 +16,8 @@ IONHOUR_URL = "https://api.ionhour.com/api"
 KEY_VARIABLES = {"incidentio": "INCIDENTIO_API_KEY", "ionhour": "IONHOUR_API_KEY"}
 
 CONFIRM = ("never", "destructive", "writes")
+IGNORED_ARGUMENTS = ("sessionId", "toolCallId", "action", "chatInput", "random_string")
+"""What workflow builders and some hosts are known to add to every call."""
 
 _UNFILLED = re.compile(r"\$\{[^}]*\}")
 """What a host leaves of an optional setting that its user did not fill in."""
@@ -45,7 +47,11 @@ class Settings:
     stale_minutes: int = 60
     """After how long without an update an open incident counts as missing one."""
     confirm: str = "never"
-    """Which writes a person is asked about: never, destructive, writes."""
+    """Which writes need a person's confirmation: never, destructive, writes."""
+    me: str | None = None
+    """E-mail of the person behind the incident.io key: `me` in every person argument."""
+    ignore_arguments: tuple[str, ...] = IGNORED_ARGUMENTS
+    """Arguments that hosts add to every call."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, sandbox: bool = False) -> "Settings":
@@ -63,9 +69,7 @@ class Settings:
             ionhour_url=_ionhour_url(env.get("IONHOUR_API_URL", IONHOUR_URL)),
             ionhour_workspace_id=_number(env, "IONHOUR_WORKSPACE_ID", 0) or None,
             read_only=_switch(env, "INCIDENT_MCP_READ_ONLY"),
-            toolsets=tuple(
-                part.strip() for part in env.get("INCIDENT_MCP_TOOLSETS", "core").split(",") if part.strip()
-            ),
+            toolsets=_words(env, "INCIDENT_MCP_TOOLSETS", ("core",)),
             state_dir=_path(env, "INCIDENT_MCP_STATE_DIR"),
             sandbox=sandbox or _switch(env, "INCIDENT_MCP_SANDBOX"),
             max_declares=_number(env, "INCIDENT_MCP_MAX_DECLARES", 5),
@@ -73,6 +77,8 @@ class Settings:
             audit_log=_path(env, "INCIDENT_MCP_AUDIT_LOG"),
             stale_minutes=_number(env, "INCIDENT_MCP_STALE_MINUTES", 60),
             confirm=_choice(env, "INCIDENT_MCP_CONFIRM", CONFIRM),
+            me=_email(env, "INCIDENT_MCP_ME"),
+            ignore_arguments=_words(env, "INCIDENT_MCP_IGNORE_ARGUMENTS", IGNORED_ARGUMENTS),
         )
 
 
@@ -99,6 +105,17 @@ def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     value = env.get(name, choices[0]).lower()
     if value not in choices:
         raise SettingError(f"{name} takes one of {', '.join(choices)}.")
+    return value
+
+
+def _words(env: Mapping[str, str], name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part.strip() for part in env[name].split(",") if part.strip()) if name in env else default
+
+
+def _email(env: Mapping[str, str], name: str) -> str | None:
+    value = env.get(name)
+    if value is not None and not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", value):
+        raise SettingError(f"{name} takes an e-mail address.")
     return value
 
 

@@ -10,12 +10,10 @@ from mcp import Client
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, TextContent
 
-from incident_mcp.catalogue import TOOLS, TOOLSETS, select
+from incident_mcp.catalogue import TOOLS, TOOLSETS, explain_unknown, select
+from incident_mcp.cost import count_tokens, tokenizer
 from incident_mcp.server import build_server
 from incident_mcp.settings import Settings
-
-CHARACTERS_A_TOKEN = 4.3
-"""Of tool schemas, by o200k."""
 
 
 def print_tools(settings: Settings, *, as_json: bool) -> int:
@@ -32,10 +30,9 @@ def print_tools(settings: Settings, *, as_json: bool) -> int:
     for toolset in TOOLSETS:
         tools = [spec for spec in TOOLS if spec.toolset == toolset]
         shown = [offered[spec.name] for spec in tools if spec.name in offered]
-        cost = round(sum(len(_told(tool)) for tool in shown) / CHARACTERS_A_TOKEN, -1)
-        console.print(
-            f"{toolset}: {len(shown)} of {len(tools)} tools offered, about {cost:,.0f} tokens", highlight=False
-        )
+        cost = sum(count_tokens(listed(tool)) for tool in shown)
+        about = "" if tokenizer() else "about "
+        console.print(f"{toolset}: {len(shown)} of {len(tools)} tools offered, {about}{cost:,} tokens", highlight=False)
         table = Table(Column("Tool", no_wrap=True), "What it does", box=None, padding=(0, 2, 0, 0))
         for tool in shown:
             required = tool.parameters.get("required", [])
@@ -45,19 +42,13 @@ def print_tools(settings: Settings, *, as_json: bool) -> int:
     return 0
 
 
-def _told(tool: Tool) -> str:
-    """What a model reads of a tool."""
-    return tool.name + tool.description + json.dumps(tool.parameters, separators=(",", ":"))
+def listed(tool: Tool) -> dict[str, Any]:
+    """Return what a model reads of a tool."""
+    return {"name": tool.name, "description": tool.description, "inputSchema": tool.parameters}
 
 
 def _as_json(tool: Tool) -> dict[str, Any]:
-    return {
-        "name": tool.name,
-        "title": tool.title,
-        "description": tool.description,
-        "inputSchema": tool.parameters,
-        "outputSchema": tool.output_schema,
-    }
+    return {**listed(tool), "title": tool.title, "outputSchema": tool.output_schema}
 
 
 def call(settings: Settings, name: str, pairs: Sequence[str], as_json: str | None) -> int:
@@ -69,7 +60,7 @@ def call(settings: Settings, name: str, pairs: Sequence[str], as_json: str | Non
     known = [spec.name for spec in select(settings)]
     try:
         if name not in known:
-            raise _Usage(f"There is no tool {name}. There are: {', '.join(known)}.")  # noqa: TRY301
+            raise _Usage(explain_unknown(name, settings))  # noqa: TRY301
         arguments = _arguments(pairs, as_json)
     except _Usage as error:
         print(f"incident-mcp call: {error}", file=sys.stderr)

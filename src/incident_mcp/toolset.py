@@ -7,11 +7,10 @@ no nulls, and failures are worded for the model.
 
 import inspect
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from types import UnionType
-from typing import Any, Union, cast, get_args, get_origin
+from typing import Any, cast, get_args, get_origin
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
@@ -21,6 +20,8 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from incident_mcp.arguments import read_arguments
+from incident_mcp.deps import app_of
 from incident_mcp.errors import InputRequired, ServiceError
 from incident_mcp.models import OUTCOME_PROPERTIES, Json, Outcome, Record, make_visible
 from incident_mcp.schemas import object_schema
@@ -35,15 +36,11 @@ class Arguments(ArgModelBase):
 
 
 class HouseMetadata(FuncMetadata):
-    """Reads arguments as hosts really send them and writes answers compactly."""
+    """Leaves arguments as they were read and writes answers compactly."""
 
     def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Read a list or an object that a host sent as a string; a null stands for an argument left out."""
-        fields = self.arg_model.model_fields
-        given = {name: value for name, value in data.items() if value is not None or name not in fields}
-        return {
-            name: _unpack(value, fields[name].annotation) if name in fields else value for name, value in given.items()
-        }
+        """Take the arguments as `read_arguments` left them: the SDK would read "null" and "1" as JSON."""
+        return data
 
     def convert_result(self, result: object) -> CallToolResult | InputRequiredResult:
         """Tell the record as compact text and, from the same dump, as structured content."""
@@ -63,8 +60,13 @@ class HouseTool(Tool):
         Raises:
             ToolError: The text is for the model.
         """
+        fields = self.fn_metadata.arg_model.model_fields
+        ignored = app_of(context).settings.ignore_arguments
+        taken, wrong = read_arguments(fields, arguments, ignored)
+        if wrong:
+            raise ToolError(make_visible(self._refusal(wrong)))
         try:
-            return await super().run(arguments, context, convert_result)
+            return await super().run(taken, context, convert_result)
         except InputRequired as question:
             return question.result
         except UnexpectedToolError as error:
@@ -75,7 +77,7 @@ class HouseTool(Tool):
             ) from error.__cause__
         except ToolError as error:
             if isinstance(error.__cause__, ValidationError):
-                raise ToolError(self._explain(error.__cause__)) from error.__cause__
+                raise ToolError(make_visible(self._explain(error.__cause__))) from error.__cause__
             if isinstance(error.__cause__, ToolError):
                 raise ToolError(make_visible(str(self._concluded(error.__cause__)))) from None
             raise
@@ -88,10 +90,12 @@ class HouseTool(Tool):
         return error
 
     def _explain(self, error: ValidationError) -> str:
+        return self._refusal([_complaint(cast("Json", problem)) for problem in error.errors(include_url=False)])
+
+    def _refusal(self, wrong: Sequence[str]) -> str:
         fields = self.fn_metadata.arg_model.model_fields
-        said = [_complaint(cast("Json", problem)) for problem in error.errors(include_url=False)]
         known = ", ".join(f"{name}*" if info.is_required() else name for name, info in fields.items()) or "none"
-        return f"{self.name}: {'; '.join(said)}. Not sent. Arguments (* required): {known}."
+        return f"{self.name}: {'; '.join(wrong)}. Not sent. Arguments (* required): {known}."
 
 
 def _complaint(problem: Json) -> str:
@@ -105,30 +109,6 @@ def _complaint(problem: Json) -> str:
             return f"{name} {problem['ctx']['error']}"
         case _:
             return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
-
-
-def _unpack(value: Any, annotation: Any) -> Any:  # noqa: ANN401  # any JSON, any annotation
-    """Read a list or an object out of a string, and a lone value as the list of it."""
-    shape, inner = _shape(annotation)
-    if shape not in (list, dict):
-        return value
-    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    if shape is list:
-        return [value] if isinstance(value, str | int | float) else value
-    return (
-        {name: _unpack(item, inner) for name, item in cast("Json", value).items()} if isinstance(value, dict) else value
-    )
-
-
-def _shape(annotation: Any) -> tuple[Any, Any]:  # noqa: ANN401  # any annotation
-    """The container that an annotation asks for, through `X | None`, and what it holds."""
-    if get_origin(annotation) in (Union, UnionType):
-        return next((_shape(arm) for arm in get_args(annotation) if arm is not type(None)), (None, None))
-    return get_origin(annotation), (get_args(annotation) or (None,))[-1]
 
 
 def _arguments(fn: Callable[..., Awaitable[Any]], injected: set[str]) -> type[ArgModelBase]:

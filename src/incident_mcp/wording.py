@@ -9,6 +9,7 @@ from typing import cast
 
 from incident_mcp.models import Json, make_visible, part, parts, shorten
 
+_LONGEST_DATE = 64
 MOST_SAID = 300
 """Characters of a service's own message that an error repeats."""
 
@@ -58,7 +59,8 @@ def retry_after(headers: Mapping[str, str], body: object) -> float | None:
     """Read how many seconds to wait: the header as seconds or a date, else the body's `rate_limit.retry_after`."""
     limit = part(cast("Json", body), "rate_limit") if isinstance(body, dict) else {}
     said = headers.get("retry-after") or limit.get("retry_after")
-    if not isinstance(said, str):
+    said = str(said) if isinstance(said, int | float) and not isinstance(said, bool) else said
+    if not isinstance(said, str) or len(said) > _LONGEST_DATE:
         return None
     if re.fullmatch(r"\d+(\.\d+)?", said.strip()):
         return float(said)
@@ -66,11 +68,30 @@ def retry_after(headers: Mapping[str, str], body: object) -> float | None:
     return None if when is None else max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
+def read_date(said: str) -> float | None:
+    """Read a `Date` header as Unix seconds."""
+    when = _instant(said) if len(said) <= _LONGEST_DATE else None
+    return None if when is None else when.timestamp()
+
+
+_DENIALS = {"success": (False, "false"), "ok": (False, "false"), "status": ("error", "failed", "failure")}
+
+
+def denies(body: object) -> bool:
+    """Return whether the JSON of a 2xx answer says that nothing was done."""
+    if not isinstance(body, dict):
+        return False
+    told = cast("Json", body)
+    said = any(name in told and told[name] in values for name, values in _DENIALS.items())
+    code = told.get("statusCode")
+    return said or bool(told.get("error") or told.get("errors")) or (isinstance(code, int) and code >= 400)
+
+
 def _instant(said: str) -> datetime | None:
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             when = read(said)
-        except ValueError:
+        except (ValueError, OverflowError, TypeError):
             continue
         return when if when.tzinfo else when.replace(tzinfo=UTC)
     return None

@@ -1,11 +1,15 @@
-"""How a write is carried out: at most once, and its outcome told as what it is.
+"""How a write is carried out: at most once, and its outcome reported truthfully.
 
-In order: `dry_run` shows the request and ends; a person is asked if the settings want it; the journal is asked whether
-an equal call was made before; the guard rails count; the intent goes to disk; the request leaves; what came of it goes
-to disk and into the audit log.
+In order: `dry_run` shows the request and ends; a person confirms if the settings want it; the journal says whether an
+identical call was made before; the limits count; the intent goes to disk; the request leaves; the outcome goes to disk
+and into the audit log.
+
+An idempotency key is derived from the intent, so that a lost journal leads to the same key and the service's own
+protection holds. A record that comes back older than the time for which a repeat is recognised belongs to an earlier
+intent: then the next key is used, so that a write that is meant is never swallowed.
 """
 
-import uuid
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -17,15 +21,39 @@ from pydantic import ValidationError
 if TYPE_CHECKING:
     from incident_mcp.audit import AuditLog
 
-from incident_mcp.errors import IncidentMcpError, NoAnswer, NotSent, Refused, ServiceError
-from incident_mcp.guard import Rail
-from incident_mcp.http import A, Api, Repeat, Request
-from incident_mcp.journal import SAME_KEY_SECONDS, Entry, Journal, fingerprint
-from incident_mcp.models import Json, Outcome, Planned, R
+from incident_mcp.errors import IncidentMcpError, InputError, NoAnswer, NotSent, Refused, ServiceError
+from incident_mcp.guard import WriteLimit
+from incident_mcp.http import Api, Repeat, Request
+from incident_mcp.instants import parse_instant
+from incident_mcp.intents import MOST_KEYS, Intent, intent_of
+from incident_mcp.journal import AHEAD_SECONDS, SAME_KEY_SECONDS, Begun, Entry, Journal, fingerprint
+from incident_mcp.models import A, Json, Outcome, Planned, R, shorten
 
 DECLARE_SECONDS = 600
 UPDATE_SECONDS = 120
-"""For how long an equal call is answered with the earlier record: a declaration, an update or a note."""
+"""For how long an identical call is answered with the earlier record: a declaration; an edit, update or note."""
+_SLACK_SECONDS = 2.0
+"""How exactly a service's clock is known from its `Date`; without one its clock may differ by a minute."""
+_NO_DATE_SLACK_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Since:
+    """From when on, and beside what, a record counts as this write's effect."""
+
+    began: float
+    """Unix seconds by the service's clock."""
+    before: tuple[str, ...] | None = None
+    """Ids of what was there before; None if that was not read."""
+
+
+@dataclass(frozen=True)
+class Earlier(Generic[A]):
+    """What is there before a write without a key is sent."""
+
+    ids: tuple[str, ...]
+    identical: A | None = None
+    """One with the same text, made in the last moments."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,16 +64,24 @@ class Write(Generic[A, R]):
         tool: The tool that asks for it.
         request: The request; of a keyed write without its key.
         answer: What the service answers.
-        record: What is told of it.
-        tell: Makes the record of the answer.
+        record: What the tool answers.
+        to_record: Makes the record of the answer.
         repeat: Whether the request may be sent again when its outcome is open.
-        question: What happens, in one sentence, for a person to accept or decline.
-        destructive: Something is lost or people are woken.
-        remembered: Seconds for which an equal call is answered with this one's record; 0 keeps it out of the journal.
-        verify: Looks whether it was done, and gives the answer if so: for writes without a key.
-        look_first: Use `verify` before the first sending, too.
-        key: The caller's idempotency key, sent as given; a keyed write without one gets a new one.
+        question: What will happen, in one sentence with its values, for a person to confirm.
+        destructive: Something is lost or people are paged.
+        remembered: Seconds for which an identical call is answered with this one's record; 0 keeps no row.
+        look: Finds what an earlier attempt did, if it was done.
+        earlier: Reads what is there before the write is sent, and what of the last seconds is identical.
+        any_earlier: `look` counts whatever is there, whoever made it and when.
+        caller_key: The caller's idempotency key, sent unchanged.
+        fixed_key: A key that stands for the thing itself, whatever the words.
+        deliberate: What makes an otherwise identical call another intent.
         declares: It declares an incident.
+        things: What it writes to.
+        things_of: What it wrote to, by the answer.
+        made_at: When the answer's record was made.
+        same: Whether the answer's record is what was asked for.
+        again: What is sent in place of the request once an attempt was lost.
         advice: What a refusal with this status means for this write.
         explain: Says more on a refusal, like the names that would be valid.
     """
@@ -54,15 +90,23 @@ class Write(Generic[A, R]):
     request: Request
     answer: type[A]
     record: type[R]
-    tell: Callable[[A], R]
+    to_record: Callable[[A], R]
     repeat: Repeat
     question: str = ""
     destructive: bool = False
     remembered: float = 0
-    verify: Callable[[], Awaitable[A | None]] | None = None
-    look_first: bool = False
-    key: str | None = None
+    look: Callable[[Since], Awaitable[A | None]] | None = None
+    earlier: Callable[[float], Awaitable[Earlier[A]]] | None = None
+    any_earlier: bool = False
+    caller_key: str | None = None
+    fixed_key: str | None = None
+    deliberate: str | None = None
     declares: bool = False
+    things: tuple[str, ...] = ()
+    things_of: Callable[[A], tuple[str, ...]] | None = None
+    made_at: Callable[[A], str | None] | None = None
+    same: Callable[[A], bool] | None = None
+    again: Request | None = None
     advice: Mapping[int, str] = field(default_factory=dict[int, str])
     explain: Callable[[Refused], Awaitable[str]] | None = None
 
@@ -72,9 +116,22 @@ class Safety:
     """What guards the writes of one process."""
 
     journal: Journal
-    declares: Rail
-    writes: Rail
+    declares: WriteLimit
+    writes: WriteLimit
     audit: "AuditLog | None" = None
+
+
+@dataclass
+class _State:
+    """What is known of a write before it is sent."""
+
+    entry: Entry | None
+    open: bool
+    """An earlier attempt's outcome is not known."""
+    recent: bool
+    """An earlier attempt was done a moment ago, and nothing else was written to the same thing since."""
+    before: tuple[str, ...] | None = None
+    started: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -85,9 +142,9 @@ class Writer:
     caller: str | None
     """The client's name and version."""
     confirm: str
-    """Which writes a person is asked about: never, destructive, writes."""
-    ask: Callable[[str], Awaitable[None]]
-    """Asks a person; raises unless the answer is yes."""
+    """Which writes need confirmation: never, destructive, writes."""
+    ask: Callable[[str, str], Awaitable[None]]
+    """Asks for confirmation of a question about a request's hash; raises unless the answer is yes."""
     asked: bool = False
 
     async def perform(self, api: Api, write: Write[A, R], *, dry_run: bool) -> Outcome[R]:
@@ -96,142 +153,284 @@ class Writer:
         Raises:
             ServiceError: It failed; the text ends with what that means for the write.
         """
+        intent = _intent_of(api, write)
         if dry_run:
-            request = _with_key(write, write.key or str(uuid.uuid4()))
+            request = _with_key(write, await self._planned_key(api, write, intent))
             return Outcome(would_send=Planned(api.service.name, request.method, request.path, request.body))
-        if await self.confirmed(write.question, destructive=write.destructive):
+        request = fingerprint(intent.hash, write.request.body)
+        if await self.confirmed(write.question, request, destructive=write.destructive):
             # A person may think about it for longer than a call may take.
             api.renew()
         if not write.remembered:
-            return await self._send(api, write, write.key or str(uuid.uuid4()), known=None)
-        account = fingerprint(api.service.name, api.service.base_url, api.service.key.get_secret_value())[:16]
-        asked = write.request
-        intent = fingerprint(account, write.tool, asked.method, asked.path, asked.body, write.key)
-        async with self.safety.journal.alone(intent, api.deadline) as alone:
+            return await self._plainly(api, write, intent)
+        async with self.safety.journal.alone(intent.hash, api.deadline) as alone:
             if not alone:
                 raise NotSent(
-                    "An equal call is still under way. Call again with the same arguments.", outcome=_NOT_SENT
+                    "An identical call is still under way. Call again with the same arguments.", outcome=_NOT_SENT
                 )
-            return await self._once(api, write, account, intent)
+            return await self._once(api, write, intent)
 
     def asks(self, *, destructive: bool = False) -> bool:
-        """Say whether a person is to be asked about a write of this kind."""
+        """Return whether a write of this kind needs confirmation."""
         return self.confirm == "writes" or (self.confirm == "destructive" and destructive)
 
-    async def confirmed(self, question: str, *, destructive: bool = False) -> bool:
-        """Ask a person, if the settings want it, and only once a call; say whether it was asked now.
+    async def confirmed(self, question: str, request: str, *, destructive: bool = False) -> bool:
+        """Ask for confirmation, if the settings want it, and only once a call; return whether it was asked now.
 
         Raises:
             NotConfirmed: The answer is no, or nobody can be asked.
         """
         if self.asked or not self.asks(destructive=destructive):
             return False
-        await self.ask(question)
+        await self.ask(question, request)
         self.asked = True
         return True
 
-    async def _once(self, api: Api, write: Write[A, R], account: str, intent: str) -> Outcome[R]:
-        """Carry a journalled write out, unless an equal call did it before."""
+    async def known(self, api: Api, write: Write[A, R]) -> bool:
+        """Return whether the journal knows an identical call, whose repeat this one is."""
+        state = await self._state(write, _intent_of(api, write))
+        return state.open or state.recent
+
+    async def _planned_key(self, api: Api, write: Write[A, R], intent: Intent) -> str:
+        fixed = write.caller_key or write.fixed_key
+        if fixed or write.repeat is not Repeat.KEYED:
+            return fixed or ""
+        entry = (await self.safety.journal.look(intent.hash)).entry
+        done = entry is not None and entry.state == "done" and entry.age > write.remembered
+        return intent.key(api.now(), entry.key if done and entry else None)
+
+    async def _plainly(self, api: Api, write: Write[A, R], intent: Intent) -> Outcome[R]:
+        """Carry out a write that does the same when done twice: no row is kept of it, only what it wrote to."""
+        row = Entry(intent.hash, write.tool, intent.account, "", "pending", None, 0, 0, things=write.things)
+        begun = await self.safety.journal.begin(row, limit=self._limit(write), remembered=False)
+        look = write.look and (lambda: write.look(Since(0)) if write.look else _nothing())
+        try:
+            answer = await self._send(api, write, write.request, look)
+        except NoAnswer:
+            raise
+        except IncidentMcpError:
+            await self.safety.journal.undo(begun)
+            raise
+        return Outcome(write.to_record(answer), note=self._notes())
+
+    async def _once(self, api: Api, write: Write[A, R], intent: Intent) -> Outcome[R]:
+        """Carry a journalled write out, unless an identical call did it before."""
         journal = self.safety.journal
-        known = await journal.look(intent)
-        if known and known.age > (write.remembered if known.state == "done" else SAME_KEY_SECONDS):
-            known = None
-        # What is looked for first is told as it is found, not as it was left: a note may have been deleted since.
-        if known and not write.key and not write.look_first and (earlier := self._repeated(write, known)):
+        await self._check_key(write, intent)
+        state = await self._state(write, intent)
+        if journal.unreadable and write.repeat is Repeat.NEVER:
+            raise NotSent(
+                f"{journal.unreadable}, so a note that an earlier call left could not be told from a new one. Free it,"
+                " or move the file away; then call again.",
+                outcome=_NOT_SENT,
+            )
+        if repeated := await self._repeated(api, write, state):
             await self._audit(api, write, write.request, "repeated")
-            return earlier
-        key = write.key or (known.key if known else str(uuid.uuid4()))
+            return repeated
+        entry = state.entry
+        key = write.caller_key or write.fixed_key
+        if key is None:
+            # Of a row that lies ahead nobody knows how old it is: the service's record of its key says that.
+            kept = entry is not None and (state.open or entry.age < -AHEAD_SECONDS)
+            key = entry.key if entry and kept else intent.key(api.now(), entry.key if entry else None)
         may_land = api.service.limits.attempt
-        await journal.begin(intent, tool=write.tool, account=account, key=key, may_land=may_land)
-        async with self._journalled(intent, known=known, may_land=may_land):
-            outcome = await self._send(api, write, key, known=known)
-            if outcome.record is not None:
-                await journal.done(intent, outcome.record.dump())
-        return replace(outcome, note=" ".join(filter(None, (outcome.note, self._trouble()))) or None)
+        now = time.time()
+        state.started = time.monotonic()
+        began = entry.began if entry and state.open else api.now()
+        before = entry.before if entry and state.open else state.before
+        row = Entry(
+            intent.hash, write.tool, intent.account, key, "pending", None, now, now + may_land, began=began,
+            before=before, things=write.things,
+        )  # fmt: skip
+        begun = await journal.begin(row, limit=None if state.open else self._limit(write))
+        async with self._journalled(begun, state, may_land=may_land):
+            outcome, answer = await self._carry_out(api, write, intent, begun, state)
+            things = write.things_of(answer) if write.things_of else ()
+            await journal.done(begun, outcome.record.dump() if outcome.record else {}, things)
+        return replace(outcome, note=" ".join(filter(None, (outcome.note, self._notes()))) or None)
+
+    async def _check_key(self, write: Write[A, R], intent: Intent) -> None:
+        """Refuse a caller's idempotency key that belongs to another request.
+
+        Raises:
+            InputError: It does.
+        """
+        if write.caller_key is None:
+            return
+        for row in await self.safety.journal.with_key(intent.account, write.caller_key):
+            if row.intent != intent.hash:
+                raise InputError(
+                    f"idempotency_key {shorten(write.caller_key, 60)!r} belongs to another request, made by {row.tool}"
+                    f" {max(row.age, 0):.0f} s ago: the service would answer that one's record. Pass a new key for this"
+                    " request, or leave it out. Not sent."
+                )
+
+    async def _state(self, write: Write[A, R], intent: Intent) -> _State:
+        known = await self.safety.journal.look(intent.hash)
+        entry = known.entry
+        state = _State(entry, open=False, recent=False)
+        if entry is not None and entry.state == "done":
+            # A row that lies ahead was written before the clock was set back: how old it is, nobody knows.
+            state.recent = -AHEAD_SECONDS <= entry.age <= write.remembered and not known.ended
+            # One whose record cannot be read is settled like one whose outcome is open.
+            state.open = state.recent and _record(write, entry) is None
+        elif entry is not None:
+            state.open = entry.age <= SAME_KEY_SECONDS
+        return state
+
+    async def _repeated(self, api: Api, write: Write[A, R], state: _State) -> Outcome[R] | None:
+        """Return the outcome of an identical call that was done a moment ago; None when there is none."""
+        earlier = None
+        if write.earlier is not None:
+            earlier = await write.earlier(write.remembered)
+            state.before = earlier.ids
+        if state.open or write.caller_key:
+            return None
+        entry = state.entry
+        if entry is not None and state.recent and not write.any_earlier:
+            return await self._still(write, entry, earlier)
+        identical: A | None = None
+        if earlier is not None and (entry is None or entry.age < -AHEAD_SECONDS):
+            identical = earlier.identical
+        elif write.look is not None and (write.any_earlier or (entry is None and self.safety.journal.lost)):
+            identical = await write.look(Since(api.now() - write.remembered))
+        if identical is None:
+            return None
+        note = "This was so already, without this call: nothing was sent now, and nobody was told of it."
+        return Outcome(write.to_record(identical), repeated=write.repeat is not Repeat.CHECKED, note=note)
+
+    async def _still(self, write: Write[A, R], entry: Entry, earlier: Earlier[A] | None) -> Outcome[R] | None:
+        """Return the record of an identical call, if what it did still stands."""
+        record = _record(write, entry)
+        number = (entry.answer or {}).get("id")
+        if earlier is not None and number is not None and str(number) not in earlier.ids:
+            return None
+        if write.repeat is Repeat.CHECKED and write.look is not None:
+            found = await write.look(Since(entry.began))
+            if found is None:
+                return None
+            record = write.to_record(found)
+        again = "pass an idempotency_key" if write.repeat is Repeat.KEYED else "use other words"
+        note = f"An identical call did this {max(entry.age, 0):.0f} s ago; nothing was sent now."
+        note += "" if write.repeat is Repeat.CHECKED else f" To do it again on purpose, {again}."
+        return Outcome(record, repeated=True, note=note)
 
     @asynccontextmanager
-    async def _journalled(self, intent: str, *, known: Entry | None, may_land: float) -> AsyncGenerator[None]:
-        """Keep the journal true, whatever ends the write: `unknown` or no row after a failure.
+    async def _journalled(self, begun: Begun, state: _State, *, may_land: float) -> AsyncGenerator[None]:
+        """Keep the journal true, whatever ends the write: `unknown`, or what was known before.
 
         Args:
-            intent: The row.
-            known: What the journal knows of an equal call.
+            begun: The row.
+            state: What was known before.
             may_land: Seconds for which a request without an answer may still be carried out.
         """
         journal = self.safety.journal
         try:
             yield
         except IncidentMcpError as failure:
-            # That this attempt was refused says nothing of an earlier one whose outcome is open: its key must stay.
-            if known and known.state != "done" and isinstance(failure, ServiceError) and failure.outcome != _UNKNOWN:
-                failure.conclude(_STILL_OPEN)
-            late = isinstance(failure, NoAnswer) and failure.late
-            if isinstance(failure, NoAnswer) and (trouble := self._trouble()):
-                failure.advise(trouble)
-            if known is None and not isinstance(failure, NoAnswer):
-                await journal.forget(intent)
+            if isinstance(failure, NoAnswer):
+                entry = state.entry
+                left = entry.may_land if entry and state.open else 0
+                await journal.unknown(begun, may_land=may_land if failure.late else left)
+                if notes := self._trouble():
+                    failure.advise(notes)
             else:
-                await journal.unknown(intent, may_land=may_land if late else known.may_land if known else 0)
+                # That this attempt was not carried out does not change what is known of an earlier one.
+                await journal.undo(begun)
+            if state.open and isinstance(failure, ServiceError) and failure.outcome != _UNKNOWN:
+                failure.conclude(_STILL_OPEN)
             raise
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await journal.unknown(intent, may_land=may_land)
+                await journal.unknown(begun, may_land=may_land)
             raise
 
-    async def _send(self, api: Api, write: Write[A, R], key: str, *, known: Entry | None) -> Outcome[R]:
-        """Send a write and tell its outcome; `known` is the journal's entry of an equal call whose outcome is open."""
-        earlier = None
-        if known is not None:
-            earlier = await _settled(write, known)
-        elif write.look_first and write.verify is not None:
-            earlier = await write.verify()
-        if earlier is not None:
+    async def _carry_out(
+        self, api: Api, write: Write[A, R], intent: Intent, begun: Begun, state: _State
+    ) -> tuple[Outcome[R], A]:
+        """Settle an earlier attempt, or send the write; an earlier intent's record leads to the next key."""
+        row = begun.row
+        assert row is not None
+        since = Since(row.began, row.before)
+        if state.open and state.entry is not None and (found := await _settled(write, state.entry, since)) is not None:
             await self._audit(api, write, write.request, "done before")
-            return Outcome(write.tell(earlier), note="An earlier, equal call had done this; nothing was sent now.")
-        request = _with_key(write, key)
-        rail = self.safety.declares if write.declares else self.safety.writes
-        mark = None if known else rail.take()
+            note = "An earlier, identical call had done this; nothing was sent now."
+            return Outcome(write.to_record(found), repeated=True, note=note), found
+        looks = write.look is not None and write.repeat is not Repeat.KEYED
+        look = (lambda: write.look(since) if write.look else _nothing()) if looks else None
+        key, derived = row.key, not (write.caller_key or write.fixed_key)
+        window = SAME_KEY_SECONDS if state.open else write.remembered
+        passed, last = 0, float("-inf")
+        while True:
+            request = write.again if state.open and write.again else _with_key(write, key)
+            answer = await self._send(api, write, request, look)
+            made = _made(write, answer)
+            spent = derived and write.repeat is Repeat.KEYED and made is not None and _is_older(api, made, window)
+            # Earlier intents lie a window apart: records that do not were made just now, and the clocks are wrong.
+            if not spent or made is None or made - last < window or passed == MOST_KEYS:
+                return self._outcome(api, write, answer, state), answer
+            passed, last = passed + 1, made
+            key = intent.key(api.now(), key) if passed < MOST_KEYS else intent.late_key(api.now(), window)
+            await self.safety.journal.use_key(begun, key)
+
+    def _outcome(self, api: Api, write: Write[A, R], answer: A, state: _State) -> Outcome[R]:
+        """Say of a record that the service answered whether it is new."""
+        record = write.to_record(answer)
+        made = _made(write, answer)
+        slack = _NO_DATE_SLACK_SECONDS if api.service.ahead is None else _SLACK_SECONDS
+        started = api.now() - (time.monotonic() - state.started)
+        older = made is not None and made < started - slack
+        done_before = state.entry is not None and state.entry.state == "done" and bool(write.caller_key)
+        if older and write.same is not None and not write.same(answer):
+            note = (
+                "The service answered the record of an earlier request, made with the same idempotency key and another"
+                " content: this request was not carried out. For a new one pass a new idempotency_key."
+            )
+            return Outcome(record, repeated=True, note=note)
+        if older or done_before:
+            return Outcome(record, repeated=True, note="An earlier, identical call made this; nothing new was made now.")
+        return Outcome(record)
+
+    def _limit(self, write: Write[A, R]) -> WriteLimit:
+        return self.safety.declares if write.declares else self.safety.writes
+
+    async def _send(
+        self,
+        api: Api,
+        write: Write[A, R],
+        request: Request,
+        look: Callable[[], Awaitable[A | None]] | None,
+    ) -> A:
+        """Send a write, say of a failure what it means, and record the outcome."""
         outcome, request_id = "unknown", None
         try:
-            answer = await self._attempts(api, write, request)
+            answer = await self._attempts(api, write, request, look)
             outcome = "done"
         except ServiceError as failure:
-            outcome = _WORDS[type(failure)]
+            outcome = _WORDS.get(type(failure), "unknown")
             request_id = failure.request_id
-            if mark is not None and not isinstance(failure, NoAnswer):
-                rail.give_back(mark)
             raise
         finally:
             with anyio.CancelScope(shield=True):
                 await self._audit(api, write, request, outcome, request_id)
-        return Outcome(write.tell(answer), note=self.safety.audit.trouble if self.safety.audit else None)
+        return answer
 
-    async def _attempts(self, api: Api, write: Write[A, R], request: Request) -> A:
-        """Send, and say of a failure what it means for the write."""
+    async def _attempts(
+        self, api: Api, write: Write[A, R], request: Request, look: Callable[[], Awaitable[A | None]] | None
+    ) -> A:
         try:
-            return await api.send(request, write.answer, repeat=write.repeat, look=write.verify)
+            return await api.send(request, write.answer, repeat=write.repeat, look=look, again=write.again)
         except NoAnswer as failure:
             failure.conclude(_UNKNOWN)
             raise
         except ServiceError as failure:
-            await _word(write, failure)
+            await _explain(write, failure)
             raise
 
-    def _repeated(self, write: Write[A, R], known: Entry) -> Outcome[R] | None:
-        """Tell the record of an equal call that was done; None when there is none that can be read."""
-        if known.state != "done" or known.answer is None:
-            return None
-        try:
-            record = write.record.model_validate(known.answer)
-        except ValidationError:
-            return None
-        again = "pass an idempotency_key" if write.repeat is Repeat.KEYED else "use other words"
-        ago = f"{known.age:.0f} s ago"
-        return Outcome(
-            record,
-            repeated=True,
-            note=f"An equal call did this {ago}; nothing was sent now. To do it again on purpose, {again}.",
-        )
+    def _notes(self) -> str | None:
+        """Return what is wrong with the journal or the audit log."""
+        audit = self.safety.audit.trouble if self.safety.audit else None
+        return " ".join(filter(None, (audit, self._trouble()))) or None
 
     def _trouble(self) -> str | None:
         trouble = self.safety.journal.trouble
@@ -257,29 +456,59 @@ _WORDS: dict[type[ServiceError], str] = {NoAnswer: "unknown", NotSent: "not sent
 _NOT_SENT = "not sent."
 _REFUSED = "refused, nothing was changed."
 _STILL_OPEN = (
-    "still unknown: this call did nothing, and whether an earlier, equal one did is open. Call again with the same"
+    "still unknown: this call did nothing, and whether an earlier, identical one did is open. Call again with the same"
     " arguments, it will not be done twice."
 )
 _UNKNOWN = "sent, outcome unknown: call again with the same arguments, it will not be done twice."
 
 
-async def _settled(write: Write[A, Any], known: Entry) -> A | None:
-    """Look for what an earlier call did, until it can no longer land.
+def _intent_of(api: Api, write: Write[Any, Any]) -> Intent:
+    # A caller's key says by itself what is another intent.
+    return intent_of(api, write.tool, write.request, write.caller_key, None if write.caller_key else write.deliberate)
+
+
+def _record(write: Write[Any, R], entry: Entry) -> R | None:
+    """Return the record that a row keeps, None when it cannot be read."""
+    if entry.answer is None:
+        return None
+    try:
+        return write.record.from_dump(entry.answer)
+    except ValidationError:
+        return None
+
+
+def _made(write: Write[A, Any], answer: A) -> float | None:
+    made = parse_instant(write.made_at(answer)) if write.made_at else None
+    return None if made is None else made.timestamp()
+
+
+def _is_older(api: Api, made: float, window: float) -> bool:
+    """Return whether a record is older than a window: only if the service's clock and this machine's agree on that."""
+    return api.service.ahead is not None and min(api.now(), time.time()) - made > window
+
+
+async def _nothing() -> None:
+    """Find nothing."""
+
+
+async def _settled(write: Write[A, Any], entry: Entry, since: Since) -> A | None:
+    """Look for what an earlier attempt did, until it can no longer be carried out.
 
     Raises:
         ServiceError: It could not be looked up, so nothing may be sent.
     """
-    landed = anyio.current_time() + known.may_land
-    while write.verify is not None:
-        left = landed - anyio.current_time()
-        found = await write.verify()
+    if write.look is None or write.repeat is Repeat.KEYED:
+        return None
+    ends = anyio.current_time() + entry.may_land
+    while True:
+        left = ends - anyio.current_time()
+        found = await write.look(since)
         if found is not None or left <= 0:
             return found
         await anyio.sleep(min(left, 2.0))
-    return None
 
 
-async def _word(write: Write[Any, Any], failure: ServiceError) -> None:
+async def _explain(write: Write[Any, Any], failure: ServiceError) -> None:
     """Say of a write that was not done what to do next."""
     failure.step = write.advice.get(failure.status or 0, failure.step)
     if isinstance(failure, Refused) and write.explain is not None:

@@ -81,6 +81,7 @@ EDIT = WriteCase(
     "POST",
     "/v2/incidents/110/actions/edit$",
     _updates("INC-110"),
+    journalled=True,
     looks=True,
 )
 CLOSE = WriteCase(
@@ -89,6 +90,7 @@ CLOSE = WriteCase(
     "POST",
     "/v2/incidents/112/actions/edit$",
     _updates("INC-112"),
+    journalled=True,
     looks=True,
 )
 CLOSE_WITH_MESSAGE = WriteCase(
@@ -122,6 +124,7 @@ ACKNOWLEDGE = WriteCase(
     "POST",
     "/incidents/4514/acknowledge$",
     _acknowledged(4514),
+    looks=True,
 )
 CREATE_NOTE = WriteCase(
     "ionhour_create_note",
@@ -138,6 +141,7 @@ UPDATE_NOTE = WriteCase(
     "PATCH",
     "/incident-notes/4512/704$",
     _notes("Corrected."),
+    looks=True,
 )
 DELETE_NOTE = WriteCase(
     "ionhour_delete_note",

@@ -102,11 +102,11 @@ async def test_a_passing_fault_is_got_over_with_one_effect(
     assert rows(state) == journal_says(case, told)
 
 
-@pytest.mark.parametrize("status", [301, 422])
 @pytest.mark.parametrize("case", WRITES, ids=str)
-async def test_a_refusal_is_told_as_one_sent_once_and_forgotten(
-    case: WriteCase, status: int, box: Sandbox, serve: Serve, state: Path
+async def test_a_refusal_is_reported_as_one_sent_once_and_forgotten(
+    case: WriteCase, box: Sandbox, serve: Serve, state: Path
 ) -> None:
+    status = 422
     async with serve() as call:
         box.fail(Fault("status", status=status, method=case.method, path=case.path))
         told = word(await call.result(case.tool, **case.arguments))
@@ -115,6 +115,49 @@ async def test_a_refusal_is_told_as_one_sent_once_and_forgotten(
     assert (told, sent) == ("refused", 1)
     assert case.count(box.state()) == 0
     assert rows(state) == []
+
+
+# A gateway may redirect, or answer whatever it likes, after the service has acted.
+GATEWAYS = {
+    "301": {"status": 301, "headers": {"Location": "https://elsewhere.example"}, "body": ""},
+    "302": {"status": 302, "headers": {"Location": "/login"}, "body": "<html>Sign in</html>"},
+    "303": {"status": 303, "body": ""},
+    "304": {"status": 304, "body": ""},
+    "307": {"status": 307, "headers": {"Location": "https://elsewhere.example"}, "body": ""},
+    "308": {"status": 308, "body": ""},
+    "200 success false": {"status": 200, "body": {"success": False}},
+    "200 ok false": {"status": 200, "body": {"ok": False, "message": "not now"}},
+    "200 error": {"status": 200, "body": {"error": "queue is full"}},
+    "201 of something else": {"status": 201, "body": {"data": {"accepted": True}}},
+    "202 and nothing": {"status": 202, "body": ""},
+    "200 and a list": {"status": 200, "body": []},
+    "200 and null": {"status": 200, "body": b"null"},
+    "502": {"status": 502, "body": "<html>bad gateway</html>"},
+    "599": {"status": 599, "body": ""},
+}
+
+
+@pytest.mark.parametrize("acted", [True, False], ids=["acted", "not acted"])
+@pytest.mark.parametrize("gateway", GATEWAYS)
+@pytest.mark.parametrize("case", WRITES, ids=str)
+async def test_an_answer_that_proves_nothing_leaves_the_outcome_open_and_a_repeat_ends_with_one_effect(
+    case: WriteCase, gateway: str, acted: bool, box: Sandbox, serve: Serve
+) -> None:
+    async with serve() as call:
+        kind = "replace" if acted else "status"
+        box.fail(Fault(kind, method=case.method, path=case.path, **GATEWAYS[gateway]))
+        told = word(await call.result(case.tool, **case.arguments))
+        effects = case.count(box.state())
+        box.heal()
+        again = word(await call.result(case.tool, **case.arguments))
+
+    assert effects == int(acted)
+    # An answer without a body is all that a deletion promises.
+    proves = case is DELETE_NOTE and gateway in ("201 of something else", "202 and nothing", "200 and a list", "200 and null")
+    if not proves:
+        assert told == ("done" if case.looks and acted else "unknown")
+        assert again == ("refused" if case is DELETE_NOTE and acted else "done")
+        assert case.count(box.state()) == 1
 
 
 @pytest.mark.parametrize("kind", ["hang_before", "hang_after"])

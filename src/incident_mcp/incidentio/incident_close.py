@@ -7,9 +7,11 @@ from pydantic import Field
 
 from incident_mcp.deps import DryRun, IncidentioApi, WriterDep
 from incident_mcp.incidentio import names
+from incident_mcp.incidentio.incident_edit import edit_write
+from incident_mcp.incidentio.incident_names import named
 from incident_mcp.incidentio.incident_records import Incident
 from incident_mcp.incidentio.incident_updates import IncidentUpdate, update_write
-from incident_mcp.incidentio.incidents import IncidentRef, edit_write, incident_id, said
+from incident_mcp.incidentio.incidents import IncidentRef, described
 from incident_mcp.models import Instant, Outcome, Record, shorten
 from incident_mcp.toolset import write
 
@@ -28,12 +30,14 @@ class ClosedIncident(Record):
 
 
 def _from_edit(incident: Incident) -> ClosedIncident:
-    return ClosedIncident.model_validate(incident.model_dump())
+    return ClosedIncident.from_dump(incident.dump())
 
 
 def _from_update(update: IncidentUpdate) -> ClosedIncident:
     return ClosedIncident(
         id=update.incident_id,
+        reference=update.reference,
+        name=update.name,
         status=update.status,
         status_category=update.status_category,
         update_id=update.id,
@@ -46,7 +50,7 @@ async def incidentio_close_incident(
     writer: WriterDep,
     incident: IncidentRef,
     status: Annotated[str | None, Field(description="Closed status, if the account has several.")] = None,
-    message: Annotated[str | None, Field(min_length=1, description="Posted as the closing update.")] = None,
+    message: Annotated[str | None, Field(description="Posted as the closing update.")] = None,
     notify_incident_channel: Annotated[
         bool, Field(description="Tell the incident's channel; a message tells it anyway.")
     ] = True,
@@ -59,18 +63,17 @@ async def incidentio_close_incident(
     """
     closed = await names.closed_status(api, status)
     tool = "incidentio_close_incident"
-    who = await said(api, writer, incident, dry_run=dry_run, destructive=True)
+    who = await described(api, writer, incident, dry_run=dry_run, destructive=True)
     question = f"Close incident {who} as {closed.name}"
     if message is not None:
-        at = await incident_id(api, incident)
         update = update_write(
-            tool, api, at, ClosedIncident, _from_update, message=message, to_incident_status_id=closed.id
+            tool, api, await named(api, incident), ClosedIncident, _from_update, message=message, to_incident_status_id=closed.id
         )
-        question += f' and say "{shorten(message, 200)}"; its responders and subscribers are told.'
+        question += f' and say "{shorten(message, 200)}"; its responders and subscribers are notified.'
         return await writer.perform(api, replace(update, question=question, destructive=True), dry_run=dry_run)
     fields = {"incident_status_id": closed.id}
     edit = edit_write(tool, api, incident, fields, ClosedIncident, _from_edit, notify=notify_incident_channel)
-    question += "; its channel is told." if notify_incident_channel else "; its channel is not told."
+    question += "; its channel is notified." if notify_incident_channel else "; its channel is not notified."
     return await writer.perform(api, replace(edit, question=question, destructive=True), dry_run=dry_run)
 
 

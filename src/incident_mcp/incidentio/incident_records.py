@@ -1,72 +1,103 @@
-"""An incident as the API nests it, told flat: names for ids, role to person, field to values."""
+"""An incident as the API nests it, flattened: names for ids, role to person, field to values."""
 
+import math
+import re
+from collections.abc import Callable, Iterable
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, cast
+from urllib.parse import urlsplit
 
-from pydantic import AliasPath, BaseModel, BeforeValidator, Field, model_validator
+from pydantic import AliasPath, BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
-from incident_mcp.models import Instant, Json, Name, Record, part, parts, to_second
-
-
-def _entries(value: object) -> list[Json] | None:
-    """The entries of a nested list, None for what is no list: it was told flat before."""
-    return parts({"value": value}, "value") if isinstance(value, list) else None
+from incident_mcp.instants import parse_instant
+from incident_mcp.models import Instant, Json, Name, Record, is_foreign, part, parts
 
 
-def _people(value: object) -> object:
-    """Role to person, of roles that somebody has."""
-    if (entries := _entries(value)) is None:
-        return value
+def _flat(read: Callable[[list[Json]], object]) -> BeforeValidator:
+    """Flatten a nested list of the API's; what was flattened before, as our own dumps are, stays as it is."""
+
+    def flatten(value: object, info: ValidationInfo) -> object:
+        if not is_foreign(info):
+            return value
+        return read(parts({"value": value}, "value"))
+
+    return BeforeValidator(flatten)
+
+
+def _named(entries: Iterable[tuple[Json, Any]]) -> Json | None:
+    """Return values by the names of what they belong to; a second thing of the same name is told with its id."""
     told: Json = {}
-    for entry in entries:
-        person = part(entry, "assignee")
-        if name := person.get("name") or person.get("email") or person.get("id"):
-            told[str(part(entry, "role").get("name"))] = str(name)
+    ids: dict[str, object] = {}
+    for thing, value in entries:
+        name = str(thing.get("name") or thing.get("id") or "?")
+        number = thing.get("id")
+        if ids.setdefault(name, number) != number:
+            name = f"{name} ({number})"
+        told[name] = [*told[name], *value] if isinstance(value, list) and name in told else value
     return told or None
 
 
-def _values(value: object) -> object:
+def _person(assignee: Json) -> str | None:
+    found = assignee.get("name") or assignee.get("email") or assignee.get("id")
+    return str(found) if isinstance(found, str | int) else None
+
+
+def _people(entries: list[Json]) -> Json | None:
+    """Role to person, of roles that somebody has; several people of one role are joined by a comma."""
+    assigned = [(part(entry, "role"), [who]) for entry in entries if (who := _person(part(entry, "assignee")))]
+    told = _named(assigned)
+    return told and {role: ", ".join(people) for role, people in told.items()}
+
+
+def _values(entries: list[Json]) -> Json | None:
     """Custom field to its values, of fields that have any."""
-    if (entries := _entries(value)) is None:
-        return value
-    told = {
-        str(part(entry, "custom_field").get("name")): [
-            said for each in parts(entry, "values") if (said := _value(each))
-        ]
-        for entry in entries
-    }
-    return {name: values for name, values in told.items() if values} or None
+    read = [(part(entry, "custom_field"), [_value(each) for each in parts(entry, "values")]) for entry in entries]
+    told = _named((field, [value for value in values if value]) for field, values in read if any(values))
+    return told
 
 
 def _value(value: Json) -> str:
-    option, entry = part(value, "value_option"), part(value, "value_catalog_entry")
-    said = option.get("value") or entry.get("name") or value.get("value_link") or value.get("value_numeric")
-    return str(said or value.get("value_text") or value.get("value_timestamp") or "")
+    """Return a value's words: of an option or entry its name, of a kind that is not known whatever it holds."""
+    kinds = [name for name in value if name.startswith("value_")] or [name for name in value if name != "id"]
+    return next((text for name in kinds if (text := _words(value[name]))), "")
 
 
-def _instants(value: object) -> object:
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        told = cast("Json", value)
+        return next((text for name in ("value", "name", "label", "email", "id") if (text := _words(told.get(name)))), "")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and not math.isfinite(value):
+        return ""
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+def _instants(entries: list[Json]) -> Json | None:
     """Timestamp to its instant, of those that are set."""
-    if (entries := _entries(value)) is None:
-        return value
-    told = {str(part(entry, "incident_timestamp").get("name")): part(entry, "value").get("value") for entry in entries}
-    return {name: at for name, at in told.items() if at} or None
+    read = [(part(entry, "incident_timestamp"), part(entry, "value").get("value")) for entry in entries]
+    return _named((each, at) for each, at in read if parse_instant(at))
 
 
-def _durations(value: object) -> object:
+def _durations(entries: list[Json]) -> Json | None:
     """Duration metric to seconds, of those that are known."""
-    if (entries := _entries(value)) is None:
-        return value
-    told = {str(part(entry, "duration_metric").get("name")): entry.get("value_seconds") for entry in entries}
-    return {name: seconds for name, seconds in told.items() if seconds is not None} or None
+    read = [(part(entry, "duration_metric"), entry.get("value_seconds")) for entry in entries]
+    return _named(
+        (each, round(seconds))
+        for each, seconds in read
+        if isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds)
+    )
 
 
 def actor(value: object) -> object:
-    """Who did it: a user's name, or the name of the key, workflow or alert."""
+    """Return who did it: a user's name, or the name of the key, workflow, alert or whatever else it was."""
     if not isinstance(value, dict):
         return value
     told = cast("Json", value)
-    for kind in ("user", "api_key", "workflow", "alert"):
+    for kind in dict.fromkeys(("user", "api_key", "workflow", "alert", *told)):
         who = part(told, kind)
-        if name := who.get("name") or who.get("title") or who.get("id"):
+        name = who.get("name") or who.get("title") or who.get("id")
+        if isinstance(name, str) and name:
             return name if kind == "user" else f"{name} ({kind.replace('_', ' ')})"
     return None
 
@@ -91,16 +122,16 @@ class Incident(Record):
     permalink: str | None = None
     call_url: str | None = None
     creator: Actor = None
-    roles: Annotated[dict[str, str] | None, BeforeValidator(_people)] = Field(
+    roles: Annotated[dict[str, str] | None, _flat(_people)] = Field(
         default=None, validation_alias="incident_role_assignments"
     )
-    custom_fields: Annotated[dict[str, list[str]] | None, BeforeValidator(_values)] = Field(
+    custom_fields: Annotated[dict[str, list[str]] | None, _flat(_values)] = Field(
         default=None, validation_alias="custom_field_entries"
     )
-    timestamps: Annotated[dict[str, Instant] | None, BeforeValidator(_instants)] = Field(
+    timestamps: Annotated[dict[str, Instant] | None, _flat(_instants)] = Field(
         default=None, validation_alias="incident_timestamp_values"
     )
-    duration_seconds: Annotated[dict[str, int] | None, BeforeValidator(_durations)] = Field(
+    duration_seconds: Annotated[dict[str, int] | None, _flat(_durations)] = Field(
         default=None, validation_alias="duration_metrics"
     )
     slack_channel_id: str | None = None
@@ -132,10 +163,10 @@ class RawIncidentAnswer(BaseModel):
 
 
 def holds(raw: Json, fields: Json) -> bool:
-    """Say whether an incident is as an edit wants it.
+    """Return whether an incident is as an edit wants it, compared by meaning and not by spelling.
 
     Args:
-        raw: The incident as the API tells it.
+        raw: The incident as the API describes it.
         fields: The body's fields of the edit.
     """
     return all(_is(raw, name, wanted) for name, wanted in fields.items())
@@ -146,40 +177,85 @@ def _is(raw: Json, name: str, wanted: Any) -> bool:  # noqa: ANN401  # any JSON
         case "severity_id" | "incident_status_id":
             return part(raw, name.removesuffix("_id")).get("id") == wanted
         case "slack_channel_name_override":
-            return raw.get("slack_channel_name") == wanted
+            return _plain(raw.get("slack_channel_name")).removeprefix("#") == _plain(wanted).removeprefix("#")
         case "custom_field_entries":
-            values = {part(e, "custom_field").get("id"): _value_ids(parts(e, "values")) for e in parts(raw, name)}
-            return all(values.get(e["custom_field_id"], []) == _value_ids(e["values"]) for e in wanted)
+            entries = {part(each, "custom_field").get("id"): parts(each, "values") for each in parts(raw, name)}
+            return all(_same_values(entries.get(each["custom_field_id"], []), each["values"]) for each in wanted)
         case "incident_role_assignments":
-            people = {part(e, "role").get("id"): part(e, "assignee") for e in parts(raw, name)}
-            return all(people.get(e["incident_role_id"], {}).items() >= e["assignee"].items() for e in wanted)
+            return all(_has_role(parts(raw, name), each) for each in wanted)
         case "incident_timestamp_values":
             at = {part(e, "incident_timestamp").get("id"): part(e, "value").get("value") for e in parts(raw, name)}
-            return all(to_second(at.get(e["incident_timestamp_id"])) == to_second(e["value"]) for e in wanted)
+            return all(
+                parse_instant(at.get(e["incident_timestamp_id"])) == parse_instant(e.get("value")) for e in wanted
+            )
+        case "call_url":
+            return _address(raw.get(name)) == _address(wanted)
         case _:
-            return raw.get(name) == wanted
+            return _plain(raw.get(name)) == _plain(wanted)
 
 
-def _value_ids(values: list[Json]) -> list[str]:
-    """What a value is, written (`value_option_id`) and read (`value_option.id`) alike."""
-    return sorted(
-        str(
-            value.get("value_option_id")
-            or value.get("value_catalog_entry_id")
-            or part(value, "value_option").get("id")
-            or part(value, "value_catalog_entry").get("id")
-            or _value(value)
-        )
-        for value in values
+def _has_role(slots: list[Json], wanted: Json) -> bool:
+    """Return whether a role is assigned as wanted; without an assignee, whether nobody has it."""
+    people = [part(slot, "assignee") for slot in slots if part(slot, "role").get("id") == wanted["incident_role_id"]]
+    people = [person for person in people if person]
+    if "assignee" not in wanted:
+        return not people
+    return any(
+        all(str(person.get(key, "")).casefold() == str(value).casefold() for key, value in wanted["assignee"].items())
+        for person in people
     )
 
 
-def lead_of(value: object) -> object:
-    """Who leads, of an incident's role assignments."""
-    if (entries := _entries(value)) is None:
-        return value
-    leads = (part(entry, "assignee") for entry in entries if part(entry, "role").get("role_type") == "lead")
-    return next((told for each in leads if (told := each.get("name") or each.get("email") or each.get("id"))), None)
+def _same_values(held: list[Json], wanted: list[Json]) -> bool:
+    """Return whether a field holds the wanted values, written (`value_option_id`) and read (`value_option.id`) alike."""
+    if len(held) != len(wanted):
+        return False
+    names = [_value_names(value) for value in held]
+    return all(any(_value_names(value) & each for each in names) for value in wanted)
+
+
+def _value_names(value: Json) -> set[str]:
+    """Return all that a value may be called: an entry of the catalog by its id, external id or alias."""
+    option, entry = part(value, "value_option"), part(value, "value_catalog_entry")
+    names = [value.get("value_option_id"), value.get("value_catalog_entry_id"), option.get("id"), entry.get("id")]
+    aliases = entry.get("aliases")
+    names += [entry.get("external_id"), *(cast("list[object]", aliases) if isinstance(aliases, list) else ())]
+    found = {str(name) for name in names if name}
+    return found or {_number(value["value_numeric"]) if "value_numeric" in value else _address(_value(value))}
+
+
+def _number(value: object) -> str:
+    try:
+        return str(Decimal(str(value).strip()).normalize())
+    except InvalidOperation:
+        return str(value)
+
+
+def _plain(value: object) -> str:
+    """Return a text without what no reader sees: line ends, white space at the end of lines and around it."""
+    text = str(value or "").replace("\r\n", "\n")
+    return "\n".join(line.rstrip() for line in text.split("\n")).strip()
+
+
+def _address(value: object) -> str:
+    """Return an address as two spellings of the same one agree; other text unchanged but for its white space."""
+    text = _plain(value)
+    if not re.match(r"https?://", text, re.IGNORECASE):
+        return text
+    try:
+        split = urlsplit(text)
+    except ValueError:
+        return text
+    return split._replace(scheme=split.scheme.lower(), netloc=split.netloc.lower(), path=split.path.rstrip("/")).geturl()
+
+
+def _lead(entries: list[Json]) -> str | None:
+    """Return who leads, of an incident's role assignments."""
+    leads = [_person(part(entry, "assignee")) for entry in entries if part(entry, "role").get("role_type") == "lead"]
+    return ", ".join(dict.fromkeys(filter(None, leads))) or None
+
+
+Lead = Annotated[str | None, _flat(_lead)]
 
 
 class IncidentRow(Record):
@@ -190,18 +266,12 @@ class IncidentRow(Record):
     severity: str | None = Field(default=None, validation_alias=AliasPath("severity", "name"))
     status: str | None = Field(default=None, validation_alias=AliasPath("incident_status", "name"))
     status_category: str | None = Field(default=None, validation_alias=AliasPath("incident_status", "category"))
-    lead: Annotated[str | None, BeforeValidator(lead_of)] = Field(
-        default=None, validation_alias="incident_role_assignments"
-    )
+    lead: Lead = Field(default=None, validation_alias="incident_role_assignments")
     created_at: Instant | None = None
     updated_at: Instant | None = None
     """Left out while it is the instant of creation."""
 
-    @model_validator(mode="before")
+    @field_validator("updated_at")
     @classmethod
-    def _never_updated(cls, value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-        told = cast("Json", value)
-        same = told.get("updated_at") == told.get("created_at")
-        return {name: item for name, item in told.items() if not (same and name == "updated_at")}
+    def _never_updated(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return None if value == info.data.get("created_at") else value

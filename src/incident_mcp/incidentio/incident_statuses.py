@@ -1,13 +1,12 @@
 """Incident statuses: the account's own steps, each in a category, from triage to closed."""
 
-import time
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from incident_mcp.deps import IncidentioApi
 from incident_mcp.http import Api
-from incident_mcp.models import Listed, Record, cut_at
+from incident_mcp.models import Listed, Record, Whole, cut_at
 from incident_mcp.toolset import read
 
 Category = Literal["triage", "declined", "merged", "canceled", "live", "learning", "closed", "paused"]
@@ -19,7 +18,7 @@ class IncidentStatus(Record):
     id: str
     name: str
     category: str | None = None
-    rank: int | None = None
+    rank: Whole | None = None
     description: Annotated[str, cut_at(200, "… [cut]")] | None = None
 
 
@@ -29,10 +28,16 @@ class IncidentStatuses(Listed):
     incident_statuses: list[IncidentStatus]
 
 
-async def load_statuses(api: Api) -> list[IncidentStatus]:
+async def read_statuses(api: Api) -> IncidentStatuses:
     """Read the statuses, by rank."""
     answer = await api.get("/v1/incident_statuses", IncidentStatuses, scope="incident_statuses.view")
-    return sorted(answer.incident_statuses, key=lambda row: row.rank or 0)
+    rows = sorted(answer.incident_statuses, key=lambda row: row.rank or 0)
+    return answer.model_copy(update={"incident_statuses": rows})
+
+
+async def load_statuses(api: Api) -> list[IncidentStatus]:
+    """Read the rows alone, for names."""
+    return (await read_statuses(api)).incident_statuses
 
 
 async def incidentio_list_statuses(
@@ -43,8 +48,9 @@ async def incidentio_list_statuses(
 
     live = active, learning = post-incident, closed = done.
     """
-    rows, _ = await api.cached("status", lambda: load_statuses(api), newer_than=time.monotonic())
-    return IncidentStatuses(incident_statuses=[row for row in rows if category in (None, row.category)])
+    answer = await read_statuses(api)
+    rows = [row for row in answer.incident_statuses if category in (None, row.category)]
+    return answer.model_copy(update={"incident_statuses": rows})
 
 
 TOOLS = [read(incidentio_list_statuses, "List incident statuses")]

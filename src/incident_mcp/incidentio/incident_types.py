@@ -1,6 +1,5 @@
 """Incident types."""
 
-import time
 from typing import Annotated
 
 from incident_mcp.deps import IncidentioApi
@@ -27,16 +26,19 @@ class IncidentTypes(Listed):
     incident_types: list[IncidentType]
 
 
-async def load_types(api: Api) -> list[IncidentType]:
+async def read_types(api: Api) -> IncidentTypes:
     """Read the types."""
-    answer = await api.get("/v1/incident_types", IncidentTypes, scope="incident_types.view")
-    return answer.incident_types
+    return await api.get("/v1/incident_types", IncidentTypes, scope="incident_types.view")
+
+
+async def load_types(api: Api) -> list[IncidentType]:
+    """Read the rows alone, for names."""
+    return (await read_types(api)).incident_types
 
 
 async def incidentio_list_types(api: IncidentioApi) -> IncidentTypes:
     """List the account's incident types and which is the default."""
-    rows, _ = await api.cached("incident_type", lambda: load_types(api), newer_than=time.monotonic())
-    return IncidentTypes(incident_types=rows)
+    return await read_types(api)
 
 
 TOOLS = [read(incidentio_list_types, "List incident types")]

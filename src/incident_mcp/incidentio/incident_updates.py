@@ -1,4 +1,4 @@
-"""Incident updates: what responders tell, with the status and severity at that moment."""
+"""Incident updates: what responders write, with the status and severity at that moment."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,12 +11,14 @@ from incident_mcp.deps import DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.errors import InputError
 from incident_mcp.http import Api, Repeat, Request
 from incident_mcp.incidentio import names
+from incident_mcp.incidentio.incident_names import IncidentName, named, names_of
 from incident_mcp.incidentio.incident_records import Actor
-from incident_mcp.incidentio.incidents import IncidentRef, given, incident_id, said
+from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
 from incident_mcp.incidentio.pages import After, Limit, Page, read_pages
-from incident_mcp.models import Instant, Listed, Outcome, R, Record, cut_at, shorten
+from incident_mcp.instants import parse_instant
+from incident_mcp.models import Instant, Json, Listed, Name, Outcome, R, Record, cut_at, shorten
 from incident_mcp.toolset import read, write
-from incident_mcp.writes import UPDATE_SECONDS, Write
+from incident_mcp.writes import UPDATE_SECONDS, Since, Write
 
 
 class IncidentUpdate(Record):
@@ -24,6 +26,8 @@ class IncidentUpdate(Record):
 
     id: str
     incident_id: str
+    reference: str | None = Field(default=None, validation_alias="the incident's reference")
+    name: str | None = Field(default=None, validation_alias="the incident's name")
     message: str | None = None
     status: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "name"))
     status_category: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "category"))
@@ -38,11 +42,14 @@ class IncidentUpdateRow(Record):
 
     id: str
     incident_id: str | None = None
-    """Left out where the list is one incident's."""
+    """Left out where the list is one incident's, as its reference and name are."""
+    reference: str | None = Field(default=None, validation_alias="the incident's reference")
+    name: Name | None = Field(default=None, validation_alias="the incident's name")
     message: Annotated[str, cut_at(500, "… [cut; permalink of the incident has it whole]")] | None = None
     status: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "name"))
     severity: str | None = Field(default=None, validation_alias=AliasPath("new_severity", "name"))
     updater: Actor = None
+    merged_into_incident_id: str | None = None
     created_at: Instant | None = None
 
 
@@ -66,9 +73,9 @@ class IncidentUpdates(Listed):
 def update_write(
     tool: str,
     api: Api,
-    incident: str,
+    incident: IncidentName,
     record: type[R],
-    tell: Callable[[IncidentUpdate], R],
+    to_record: Callable[[IncidentUpdate], R],
     *,
     key: str | None = None,
     **fields: str | None,
@@ -78,37 +85,78 @@ def update_write(
     Args:
         tool: The tool that asks for it.
         api: incident.io.
-        incident: The incident's id.
-        record: What is told of it.
-        tell: Makes the record.
+        incident: The incident.
+        record: What the tool answers.
+        to_record: Makes the record.
         key: The caller's idempotency key.
         **fields: `message`, `to_incident_status_id`, `to_severity_id`.
     """
     scopes = ["incident_updates.create"]
     scopes += ["incidents.update_status"] if fields.get("to_incident_status_id") else []
     scopes += ["incidents.update_severity"] if fields.get("to_severity_id") else []
-    body = {"incident_id": incident, **given(**fields)}
+    body = {"incident_id": incident.id, **given(**fields)}
     return Write(
         tool=tool,
         request=Request("POST", "/v2/incident_updates", body=body, scope=", ".join(scopes)),
         answer=IncidentUpdateAnswer,
         record=record,
-        tell=lambda answer: tell(answer.incident_update),
+        to_record=lambda answer: to_record(_of(answer.incident_update, incident)),
         repeat=Repeat.KEYED,
-        question=f"Post an update to incident {incident}; its responders and subscribers are told.",
+        question=f"Post an update to incident {incident.reference}; its responders and subscribers are notified.",
         remembered=UPDATE_SECONDS,
-        key=key,
+        look=partial(_find, api, body),
+        caller_key=key,
+        things=things(api, incident.id, incident.reference),
+        made_at=lambda answer: answer.incident_update.created_at,
+        same=lambda answer: _is_same(answer.incident_update, body),
         explain=partial(names.valid_names, api, body),
     )
+
+
+def _of(update: IncidentUpdate, incident: IncidentName) -> IncidentUpdate:
+    """Return an update with what its incident is called."""
+    if update.incident_id != incident.id:
+        return update
+    return update.model_copy(update={"reference": incident.reference, "name": incident.name})
+
+
+def _is_same(update: IncidentUpdate, body: Json) -> bool:
+    text = " ".join((body.get("message") or "").split())
+    same_text = update.message is None or " ".join(update.message.split()) == text
+    return same_text and update.incident_id == body["incident_id"]
+
+
+class _Made(IncidentUpdate):
+    """An update with what a repeat is recognised by."""
+
+    status_id: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "id"))
+    severity_id: str | None = Field(default=None, validation_alias=AliasPath("new_severity", "id"))
+    api_key: str | None = Field(default=None, validation_alias=AliasPath("updater", "api_key", "id"))
+
+
+class _MadePage(Page):
+    rows: list[_Made] = Field(validation_alias="incident_updates")
+
+
+async def _find(api: Api, body: Json, since: Since) -> IncidentUpdateAnswer | None:
+    """Find an identical update that an API key posted since: for when the journal is gone."""
+    query = [("incident_id", body["incident_id"])]
+    pages = await read_pages(api, "/v2/incident_updates", _MadePage, query, limit=250)
+    for row in (row for page in pages for row in page.rows):
+        made = parse_instant(row.created_at)
+        wanted = (body.get("to_incident_status_id"), body.get("to_severity_id"))
+        moved = all(want in (None, has) for want, has in zip(wanted, (row.status_id, row.severity_id), strict=True))
+        recent = made is not None and made.timestamp() >= since.began
+        if recent and moved and row.api_key and (row.message or "") == (body.get("message") or ""):
+            return IncidentUpdateAnswer(incident_update=row)
+    return None
 
 
 async def incidentio_post_update(
     api: IncidentioApi,
     writer: WriterDep,
     incident: IncidentRef,
-    message: Annotated[
-        str | None, Field(min_length=1, description="Markdown; responders and stakeholders read it.")
-    ] = None,
+    message: Annotated[str | None, Field(description="Markdown; responders and stakeholders read it.")] = None,
     status: Annotated[str | None, Field(description="Move to this status, name or id.")] = None,
     severity: Annotated[str | None, Field(description="Change to this severity, name or id.")] = None,
     idempotency_key: IdempotencyKey = None,
@@ -121,9 +169,9 @@ async def incidentio_post_update(
     update = update_write(
         "incidentio_post_update",
         api,
-        await incident_id(api, incident),
+        await named(api, incident),
         IncidentUpdate,
-        lambda told: told,
+        lambda posted: posted,
         key=idempotency_key,
         message=message,
         to_incident_status_id=names.id_of(to_status),
@@ -132,25 +180,41 @@ async def incidentio_post_update(
     changes = [f"move it to {to_status.name}"] if to_status else []
     changes += [f"change its severity to {to_severity.name}"] if to_severity else []
     changes += [f'say "{shorten(message, 200)}"'] if message else []
-    who = await said(api, writer, incident, dry_run=dry_run)
-    question = f"Post an update to incident {who}: {', '.join(changes)}; its responders and subscribers are told."
+    who = await described(api, writer, incident, dry_run=dry_run)
+    question = f"Post an update to incident {who}: {', '.join(changes)}; its responders and subscribers are notified."
     update = replace(update, question=question)
     return await writer.perform(api, update, dry_run=dry_run)
 
 
 async def incidentio_list_updates(
     api: IncidentioApi,
-    incident: Annotated[str | None, Field(min_length=1, description="Left out: of all incidents.")] = None,
+    incident: Annotated[str | None, Field(description="Left out: of all incidents.")] = None,
     limit: Limit = 25,
     after: After = None,
 ) -> IncidentUpdates:
     """List updates: messages, and the changes of status and severity."""
-    query = [] if incident is None else [("incident_id", await incident_id(api, incident))]
+    api.allow(limit)
+    # The filter takes ids alone, and answers an empty list for anything else.
+    query = [] if incident is None else [("incident_id", (await named(api, incident)).id)]
     pages = await read_pages(api, "/v2/incident_updates", _UpdatePage, query, limit=limit, after=after)
     rows = [row for page in pages for row in page.rows]
     if incident is not None:
         rows = [row.model_copy(update={"incident_id": None}) for row in rows]
-    return IncidentUpdates(incident_updates=rows, has_more=pages[-1].after is not None, after=pages[-1].after)
+    else:
+        found = await names_of(api, (row.incident_id for row in rows if row.incident_id))
+        rows = [_with_name(row, found.get(row.incident_id or "")) for row in rows]
+    return IncidentUpdates(
+        incident_updates=rows,
+        has_more=pages[-1].after is not None,
+        after=pages[-1].after,
+        unreadable=sum(page.unreadable or 0 for page in pages) or None,
+    )
+
+
+def _with_name(row: IncidentUpdateRow, incident: IncidentName | None) -> IncidentUpdateRow:
+    if incident is None:
+        return row
+    return row.model_copy(update={"reference": incident.reference, "name": incident.name})
 
 
 TOOLS = [

@@ -1,23 +1,26 @@
-"""Names for ids: whatever the account calls its severities, statuses, types, fields, options, roles and timestamps."""
+"""Ids by name: the account's severities, statuses, types, custom fields and their values, roles and timestamps."""
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from pydantic import Field
 
 from incident_mcp.errors import InputError, Refused, ServiceError
 from incident_mcp.http import Api
+from incident_mcp.incidentio import people
 from incident_mcp.incidentio.incident_statuses import IncidentStatus, load_statuses
 from incident_mcp.incidentio.incident_types import IncidentType, load_types
 from incident_mcp.incidentio.pages import Page, read_pages
 from incident_mcp.incidentio.severities import Severity, load_severities
-from incident_mcp.models import Json, Record
+from incident_mcp.instants import instant_with_zone
+from incident_mcp.models import Json, Record, shorten
 
 MOST_CANDIDATES = 20
 MOST_OPTIONS = 5000
+"""Options of a field, and entries of a catalog type, that are looked through for a name."""
+_ID = re.compile(r"[0-9A-Za-z_-]{20,64}", re.ASCII)
 
 
 class Named(Protocol):
@@ -41,7 +44,7 @@ class CustomField(Record):
     catalog_type_id: str | None = None
 
 
-class _CustomFields(Record):
+class _CustomFields(Page):
     rows: list[CustomField] = Field(validation_alias="custom_fields")
 
 
@@ -56,14 +59,38 @@ class _Options(Page):
     rows: list[Option] = Field(validation_alias="custom_field_options")
 
 
+class CatalogEntry(Record):
+    """An entry of a catalog type, which a custom field of that type takes as its value."""
+
+    id: str
+    name: str
+    external_id: str | None = None
+    aliases: list[str] | None = None
+
+    @property
+    def other_names(self) -> tuple[str, ...]:
+        """What else it is called."""
+        return tuple(filter(None, (self.external_id, *(self.aliases or ()))))
+
+
+class _CatalogEntries(Page):
+    rows: list[CatalogEntry] = Field(validation_alias="catalog_entries")
+
+
 class Role(Record):
     """A role in incidents."""
 
     id: str
     name: str
+    shortform: str | None = None
+
+    @property
+    def other_names(self) -> tuple[str, ...]:
+        """What it is called in Slack."""
+        return (self.shortform,) if self.shortform else ()
 
 
-class _Roles(Record):
+class _Roles(Page):
     rows: list[Role] = Field(validation_alias="incident_roles")
 
 
@@ -74,7 +101,7 @@ class Timestamp(Record):
     name: str
 
 
-class _Timestamps(Record):
+class _Timestamps(Page):
     rows: list[Timestamp] = Field(validation_alias="incident_timestamps")
 
 
@@ -97,23 +124,43 @@ async def find(api: Api, what: str, value: str, load: Callable[[Api], Awaitable[
     if not found and read_at < started:
         rows, _ = await api.cached(what + of, lambda: load(api), newer_than=read_at)
         found = _fitting(rows, value)
+    return only(what, value, found, rows, of=of)
+
+
+def only(what: str, value: str, found: Sequence[N], rows: Sequence[Named], *, of: str = "") -> N:
+    """Return the one row that fits.
+
+    Raises:
+        InputError: None fits, or several do; the text lists the candidates.
+    """
     if len(found) == 1:
         return found[0]
+    shown = repr(shorten(value, 80))
     if found:
-        which = ", ".join(f"{row.name} ({row.id})" for row in found)
-        raise InputError(f"{what} {value!r} fits several: {which}. Pass the id. Not sent.")
-    raise InputError(f"There is no {what} {value[:80]!r}{of}. Pass one of: {candidates(rows)}. Not sent.")
+        which = ", ".join(f"{row.name} ({row.id})" for row in found[:MOST_CANDIDATES])
+        raise InputError(f"{what} {shown} fits several: {which}. Pass the id. Not sent.")
+    looked = f"It was looked for among the first {len(rows)}: pass its id. " if len(rows) >= MOST_OPTIONS else ""
+    raise InputError(f"There is no {what} {shown}{of}. {looked}Pass one of: {candidates(rows)}. Not sent.")
 
 
-def _fitting(rows: Sequence[N], value: str) -> list[N]:
-    by_id = [row for row in rows if row.id == value]
-    wanted = value.strip().casefold()
-    return by_id or [row for row in rows if row.name.strip().casefold() == wanted]
+def _fitting(rows: Iterable[N], value: str) -> list[N]:
+    """Return the rows with this id, else those with this name, else those that are also called so."""
+    rows = list(rows)
+    wanted = _folded(value)
+    return (
+        [row for row in rows if row.id == value.strip()]
+        or [row for row in rows if _folded(row.name) == wanted]
+        or [row for row in rows if wanted in map(_folded, getattr(row, "other_names", ()))]
+    )
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def candidates(rows: Sequence[Named]) -> str:
     """List what could have been meant."""
-    names = [row.name for row in rows]
+    names = [shorten(" ".join(row.name.split()), 80) for row in rows]
     more = f", and {len(names) - MOST_CANDIDATES} more" if len(names) > MOST_CANDIDATES else ""
     return ", ".join(names[:MOST_CANDIDATES]) + more if names else "(the account has none)"
 
@@ -131,6 +178,15 @@ async def status(api: Api, value: str | None) -> IncidentStatus | None:
 async def incident_type(api: Api, value: str | None) -> IncidentType | None:
     """Find an incident type; None for None."""
     return None if value is None else await find(api, "incident_type", value, load_types)
+
+
+async def named_filter(
+    api: Api, name: str, wanted: Sequence[str] | None, unwanted: Sequence[str] | None
+) -> list[tuple[str, str]]:
+    """Write a filter by status, severity or incident_type as a list wants it."""
+    _, load = _NAMED_FIELDS[f"{'incident_' if name == 'status' else ''}{name}_id"]
+    query = [(f"{name}[one_of]", (await find(api, name, value, load)).id) for value in wanted or ()]
+    return query + [(f"{name}[not_in]", (await find(api, name, value, load)).id) for value in unwanted or ()]
 
 
 def id_of(row: Named | None) -> str | None:
@@ -184,12 +240,77 @@ async def _option_id(api: Api, field: CustomField, value: str) -> str:
         )
         return [row for page in pages for row in page.rows]
 
-    return (await find(api, "option", value, load, of=f" of custom field {field.name}")).id
+    of = f" of custom field {field.name}"
+    return await _among_many(api, "option", value, load, of=of)
 
 
-async def custom_field_entries(api: Api, given: dict[str, list[str]] | None) -> list[Json] | None:
-    """Write custom fields as a body wants them: the field's type decides the key of each value; `[]` unsets a field."""
-    return None if given is None else [await _entry(api, name, values) for name, values in given.items()]
+async def _entry_id(api: Api, field: CustomField, value: str) -> str:
+    """Find a catalog entry by its id, external id, alias or name: first by the service's own look-up of one of them."""
+    type_id = field.catalog_type_id or ""
+
+    async def read(*more: tuple[str, str], most: int = MOST_OPTIONS) -> list[CatalogEntry]:
+        query = [("catalog_type_id", type_id), *more]
+        pages = await read_pages(
+            api, "/v3/catalog_entries", _CatalogEntries, query, limit=most, scope="catalog_entries.view"
+        )
+        return [row for page in pages for row in page.rows]
+
+    async def load(_: Api) -> list[CatalogEntry]:
+        return await read()
+
+    async def look_up() -> list[CatalogEntry]:
+        return await read(("identifier", value.strip()), most=250)
+
+    try:
+        identified, _ = await api.cached(f"catalog entry {type_id} {value.strip()}", look_up)
+        found = _fitting(identified, value)
+        if len(found) == 1:
+            return found[0].id
+        return await _among_many(api, "catalog entry", value, load, of=f" of custom field {field.name}")
+    except Refused as failure:
+        if failure.status not in (403, 404):
+            raise
+        # The key may not read the catalog; the API itself takes an entry's id, external id or alias.
+        return value.strip()
+
+
+async def _among_many(
+    api: Api, what: str, value: str, load: Callable[[Api], Awaitable[Sequence[N]]], *, of: str
+) -> str:
+    """Find an id in a list that may be longer than what is looked through: there an id passes unchecked."""
+    try:
+        return (await find(api, what, value, load, of=of)).id
+    except InputError:
+        rows, _ = await api.cached(what + of, lambda: load(api))
+        if len(rows) >= MOST_OPTIONS and _ID.fullmatch(value.strip()):
+            return value.strip()
+        raise
+
+
+async def custom_field_entries(
+    api: Api, given: dict[str, list[str]] | None, clear: Sequence[str] = ()
+) -> list[Json] | None:
+    """Write custom fields as a body wants them: the field's type decides the key of each value; `[]` unsets a field.
+
+    Args:
+        api: incident.io.
+        given: Field to values.
+        clear: Fields to unset.
+    """
+    wanted = {**(given or {}), **{name: [] for name in clear}}
+    entries = [await _entry(api, name, values) for name, values in wanted.items()]
+    return _once(entries, "custom_field_id", "custom_fields") or None
+
+
+def _once(entries: list[Json], key: str, argument: str) -> list[Json]:
+    """Return entries of which none is about the same thing as another.
+
+    Raises:
+        InputError: Two names are the same thing's.
+    """
+    if len({entry[key] for entry in entries}) < len(entries):
+        raise InputError(f"{argument} names one thing twice. Pass it once. Not sent.")
+    return entries
 
 
 async def _entry(api: Api, name: str, values: list[str]) -> Json:
@@ -201,13 +322,12 @@ async def _entry(api: Api, name: str, values: list[str]) -> Json:
 
 async def _value(api: Api, field: CustomField, value: str) -> Json:
     if field.catalog_type_id:
-        # The API takes an entry's id, external id or alias as it is.
-        return {"value_catalog_entry_id": value}
+        return {"value_catalog_entry_id": await _entry_id(api, field, value)}
     match field.field_type:
         case "single_select" | "multi_select":
             return {"value_option_id": await _option_id(api, field, value)}
         case "numeric":
-            if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value.strip()):
+            if not re.fullmatch(r"-?[0-9]{1,40}(\.[0-9]{1,40})?", value.strip(), re.ASCII):
                 raise InputError(f"Custom field {field.name} takes a number, not {value[:40]!r}. Not sent.")
             return {"value_numeric": value.strip()}
         case "link":
@@ -216,61 +336,70 @@ async def _value(api: Api, field: CustomField, value: str) -> Json:
             return {"value_text": value}
 
 
-async def custom_field_filter(api: Api, given: dict[str, list[str]] | None) -> list[tuple[str, str]]:
+async def custom_field_filter(api: Api, given: dict[str, list[str]] | None, operator: str) -> list[tuple[str, str]]:
     """Write custom fields as a list's filter wants them."""
     query: list[tuple[str, str]] = []
     for name, values in (given or {}).items():
         field = await find(api, "custom field", name, _load_fields)
-        select = field.field_type in ("single_select", "multi_select") and not field.catalog_type_id
-        ids = [await _option_id(api, field, value) if select else value for value in values]
-        query += [(f"custom_field[{field.id}][one_of]", wanted) for wanted in ids]
+        for value in values:
+            wanted = value
+            if field.catalog_type_id:
+                wanted = await _entry_id(api, field, value)
+            elif field.field_type in ("single_select", "multi_select"):
+                wanted = await _option_id(api, field, value)
+            query.append((f"custom_field[{field.id}][{operator}]", wanted))
     return query
 
 
-async def role_assignments(api: Api, given: dict[str, str] | None) -> list[Json] | None:
-    """Write roles as a body wants them."""
-    if given is None:
-        return None
-    return [
-        {"incident_role_id": (await find(api, "role", role, _load_roles)).id, "assignee": _person(role, person)}
-        for role, person in given.items()
+async def role_assignments(
+    api: Api, given: dict[str, str] | None, me: str | None, clear: Sequence[str] = ()
+) -> list[Json] | None:
+    """Write roles as a body wants them; a cleared one has no assignee."""
+    entries = [
+        {"incident_role_id": await _role_id(api, role), "assignee": await people.reference(api, f"roles.{role}", who, me)}
+        for role, who in (given or {}).items()
     ]
+    entries += [{"incident_role_id": await _role_id(api, role)} for role in clear]
+    return _once(entries, "incident_role_id", "roles") or None
 
 
-def _person(role: str, person: str) -> Json:
-    person = person.strip()
-    if re.fullmatch(r"[^@\s]+@[^@\s]+", person):
-        return {"email": person}
-    if re.fullmatch(r"[UW][A-Z0-9]{5,15}", person):
-        return {"slack_user_id": person}
-    if re.fullmatch(r"[0-9A-Za-z_-]{16,}", person):
-        return {"id": person}
-    raise InputError(f"roles.{role}: {person[:60]!r} is no email, user id or Slack id (U...). Not sent.")
+async def _role_id(api: Api, role: str) -> str:
+    return (await find(api, "role", role, _load_roles)).id
 
 
-async def timestamp_values(api: Api, given: dict[str, str] | None) -> list[Json] | None:
-    """Write timestamps as a body wants them."""
-    if given is None:
-        return None
-    return [
-        {
-            "incident_timestamp_id": (await find(api, "timestamp", name, _load_timestamps)).id,
-            "value": _instant(name, at),
-        }
-        for name, at in given.items()
+async def role_filter(api: Api, given: dict[str, list[str]] | None, me: str | None) -> list[tuple[str, str]]:
+    """Write who has which role as a list's filter wants it: by user ids."""
+    query: list[tuple[str, str]] = []
+    for role, whos in (given or {}).items():
+        role_id = await _role_id(api, role)
+        for who in whos:
+            query.append((f"incident_role[{role_id}][one_of]", await people.user_id(api, f"incident_role.{role}", who, me)))
+    return query
+
+
+async def timestamp_values(
+    api: Api, given: dict[str, str] | None, clear: Sequence[str] = ()
+) -> list[Json] | None:
+    """Write timestamps as a body wants them; a cleared one has no value."""
+    entries: list[Json] = [
+        {"incident_timestamp_id": await _timestamp_id(api, name), "value": _instant(name, at)}
+        for name, at in (given or {}).items()
     ]
+    entries += [{"incident_timestamp_id": await _timestamp_id(api, name)} for name in clear]
+    return _once(entries, "incident_timestamp_id", "timestamps") or None
+
+
+async def _timestamp_id(api: Api, name: str) -> str:
+    return (await find(api, "timestamp", name, _load_timestamps)).id
 
 
 def _instant(name: str, at: str) -> str:
-    try:
-        instant = datetime.fromisoformat(at.strip())
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
+    instant = instant_with_zone(at.strip())
+    if instant is None:
         raise InputError(
             f"timestamps.{name}: {at[:40]!r} is no RFC 3339 instant with a zone, like 2026-11-21T03:12:00Z. Not sent."
         )
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return instant.isoformat().replace("+00:00", "Z")
 
 
 _NAMED_FIELDS: dict[str, tuple[str, Callable[[Api], Awaitable[Sequence[Named]]]]] = {

@@ -1,10 +1,13 @@
-"""Reading lists that incident.io hands out page by page, through `pagination_meta.after`."""
+"""Reading lists that incident.io hands out page by page: here alone is decided whether there is more."""
 
-from typing import Annotated, TypeVar
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import AliasPath, BaseModel, Field
+from pydantic import AliasPath, BaseModel, Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
+from incident_mcp.errors import TooLarge
 from incident_mcp.http import Api, Query
+from incident_mcp.models import is_foreign
 
 MOST_A_PAGE = 250
 """Of incidents, updates and custom field options; the vendor's schema says 500 for incidents, its text 250."""
@@ -18,12 +21,33 @@ class Page(BaseModel):
 
     after: str | None = Field(default=None, validation_alias=AliasPath("pagination_meta", "after"))
     total: int | None = Field(default=None, validation_alias=AliasPath("pagination_meta", "total_record_count"))
+    unreadable: int | None = Field(default=None, validation_alias="unreadable rows")
+    """Rows without a readable identity."""
+
+    @field_validator("after", "total", mode="wrap")
+    @classmethod
+    def _leave_out_unreadable(cls, value: object, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        try:
+            return read(value)
+        except ValueError:
+            if not is_foreign(info):
+                raise
+            return None
 
 
 P = TypeVar("P", bound=Page)
 
 
-async def read_pages(
+def _rows(page: Page) -> list[Any]:
+    # Each page has its rows under the API's own plural, so the base class cannot name them.
+    return cast("list[Any]", page.rows)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+
+
+def _identity(row: Any) -> object:  # noqa: ANN401  # any row
+    return getattr(row, "id", None) or getattr(row, "reference", None) or id(row)
+
+
+async def each_page(
     api: Api,
     path: str,
     page: type[P],
@@ -32,8 +56,12 @@ async def read_pages(
     limit: int,
     after: str | None = None,
     scope: str = "incidents.view",
-) -> list[P]:
-    """Read pages until they hold `limit` rows or there is no more; the last page tells whether there is.
+    most_a_page: int = MOST_A_PAGE,
+) -> AsyncGenerator[P]:
+    """Read pages one by one until they hold `limit` rows or there is no more; a page's `after` says whether there is.
+
+    An empty cursor, one that was handed out before, an empty page and a page of rows that were there before end the
+    reading. Rows that came before are left out. When the call has made its most requests, the reading ends too.
 
     Args:
         api: incident.io.
@@ -43,18 +71,59 @@ async def read_pages(
         limit: Most rows.
         after: Where to go on, from an earlier page.
         scope: What the key needs.
+        most_a_page: The most rows that the service hands out at once.
     """
-    pages: list[P] = []
+    cursors, seen = {after or ""}, set[object]()
     left = limit
     while True:
-        cursor = [("after", after)] if after else []
-        answer = await api.get(path, page, [*query, ("page_size", str(min(left, MOST_A_PAGE))), *cursor], scope=scope)
-        pages.append(answer)
-        # Each page has its rows under the API's own plural, so the base class cannot name them.
-        left -= len(answer.rows)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType, reportAttributeAccessIssue]
-        if answer.after == after:
-            # A service that hands out the same cursor again would be read for ever.
-            answer.after = None
-        if left <= 0 or not answer.after:
-            return pages
+        answer = await _read_page(api, path, page, query, rows=min(left, most_a_page), after=after, scope=scope)
+        fresh = [row for row in _rows(answer) if _identity(row) not in seen]
+        seen.update(map(_identity, fresh))
+        ended = not answer.after or answer.after in cursors or not (fresh or answer.unreadable)
+        cursors.add(answer.after or "")
+        left -= len(fresh)
         after = answer.after
+        yield answer.model_copy(update={"rows": fresh, "after": None if ended else after})
+        if left <= 0 or ended or not api.may_read:
+            return
+
+
+async def read_pages(  # what a list takes
+    api: Api,
+    path: str,
+    page: type[P],
+    query: Query,
+    *,
+    limit: int,
+    after: str | None = None,
+    scope: str = "incidents.view",
+    most_a_page: int = MOST_A_PAGE,
+) -> list[P]:
+    """Read pages as `each_page` does, and return them all."""
+    pages = each_page(
+        api, path, page, query, limit=limit, after=after, scope=scope, most_a_page=most_a_page
+    )
+    return [answer async for answer in pages]
+
+
+async def _read_page(
+    api: Api, path: str, page: type[P], query: Query, *, rows: int, after: str | None, scope: str
+) -> P:
+    """Read a page, in fewer rows where one of so many is too large to read, from then on for this account.
+
+    Raises:
+        TooLarge: A single row is.
+    """
+    sizes = api.service.page_sizes
+    cursor = [("after", after)] if after else []
+    while True:
+        size = min(rows, sizes.get(path, rows))
+        try:
+            return await api.get(path, page, [*query, ("page_size", str(size)), *cursor], scope=scope)
+        except TooLarge as failure:
+            if size == 1:
+                raise
+            if not api.may_read:
+                failure.advise("Pass a smaller limit.")
+                raise
+            sizes[path] = max(1, size // 4)

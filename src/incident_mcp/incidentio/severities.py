@@ -1,11 +1,10 @@
 """Severities: the account's own scale, by rank; a lower rank is less severe."""
 
-import time
 from typing import Annotated
 
 from incident_mcp.deps import IncidentioApi
 from incident_mcp.http import Api
-from incident_mcp.models import Listed, Record, cut_at
+from incident_mcp.models import Listed, Record, Whole, cut_at
 from incident_mcp.toolset import read
 
 
@@ -14,7 +13,7 @@ class Severity(Record):
 
     id: str
     name: str
-    rank: int | None = None
+    rank: Whole | None = None
     """Lower is less severe."""
     description: Annotated[str, cut_at(200, "… [cut]")] | None = None
 
@@ -25,10 +24,16 @@ class Severities(Listed):
     severities: list[Severity]
 
 
-async def load_severities(api: Api) -> list[Severity]:
+async def read_severities(api: Api) -> Severities:
     """Read the severities, least severe first."""
     answer = await api.get("/v1/severities", Severities, scope="severities.view")
-    return sorted(answer.severities, key=lambda row: row.rank or 0)
+    rows = sorted(answer.severities, key=lambda row: row.rank or 0)
+    return answer.model_copy(update={"severities": rows})
+
+
+async def load_severities(api: Api) -> list[Severity]:
+    """Read the rows alone, for names."""
+    return (await read_severities(api)).severities
 
 
 async def incidentio_list_severities(api: IncidentioApi) -> Severities:
@@ -36,8 +41,7 @@ async def incidentio_list_severities(api: IncidentioApi) -> Severities:
 
     Every account has its own: look before declaring an incident.
     """
-    rows, _ = await api.cached("severity", lambda: load_severities(api), newer_than=time.monotonic())
-    return Severities(severities=rows)
+    return await read_severities(api)
 
 
 TOOLS = [read(incidentio_list_severities, "List severities")]

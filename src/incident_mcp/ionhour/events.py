@@ -4,7 +4,9 @@ from typing import Annotated
 
 from incident_mcp.deps import IonhourApi
 from incident_mcp.http import Api, fill
-from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing
+from incident_mcp.ionhour.incidents import require_incident
+from incident_mcp.ionhour.pages import Listing
+from incident_mcp.ionhour.records import IncidentId, IonhourRecord
 from incident_mcp.models import Instant, Listed, cut_at
 from incident_mcp.toolset import read
 
@@ -12,7 +14,7 @@ from incident_mcp.toolset import read
 class Event(IonhourRecord):
     """Something that happened: OPENED, ACKNOWLEDGED, ALERT_SENT, RESOLVED, or newer kinds."""
 
-    type: str
+    type: str | None = None
     message: Annotated[str, cut_at(500, "… [cut]")] | None = None
     occurred_at: Instant | None = None
 
@@ -30,7 +32,9 @@ class Events(Listed):
 async def read_events(api: Api, incident_id: int) -> Events:
     """Read an incident's events."""
     answer = await api.get(fill("/incident-events/{incident_id}", incident_id=incident_id), _EventList)
-    return Events(events=answer.items, has_more=answer.has_more)
+    if not answer.items:
+        await require_incident(api, incident_id)
+    return Events(events=answer.items, has_more=answer.has_more, unreadable=answer.unreadable)
 
 
 async def ionhour_list_events(api: IonhourApi, incident_id: IncidentId) -> Events:

@@ -1,19 +1,28 @@
 """Ionhour incidents: what its checks raise; list, get, acknowledge."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from contextlib import aclosing
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AliasChoices, AliasPath, BeforeValidator, Field
+from pydantic import AliasChoices, AliasPath, BeforeValidator, Field, model_validator
 
+from incident_mcp import words
+from incident_mcp.cost import tokens
 from incident_mcp.deps import AppSettings, DryRun, IonhourApi, WriterDep
-from incident_mcp.http import Api, Repeat, Request, fill
-from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing
-from incident_mcp.models import HtmlText, Instant, Listed, Name, Outcome, contains, shorten, some_words
+from incident_mcp.errors import InputError
+from incident_mcp.http import Api, Query, Repeat, Request, fill
+from incident_mcp.intents import account_of
+from incident_mcp.ionhour.filters import check_filter, project_filter
+from incident_mcp.ionhour.pages import Listing, read_pages
+from incident_mcp.ionhour.records import IncidentId, IonhourRecord
+from incident_mcp.models import HtmlText, Instant, Json, Listed, Name, Outcome, Whole, cut_at, shorten
+from incident_mcp.spans import format_span
 from incident_mcp.toolset import read, write
-from incident_mcp.writes import Write, Writer
+from incident_mcp.writes import Since, Write, Writer
 
 MOST_LOOKED_AT = 1000
-"""Incidents whose titles are looked through."""
+"""Incidents that are looked through for words, or for a state."""
+LEAN_TOKENS = 60
+"""What a row costs at most before it is told in full only with `detail`."""
 
 
 class IonhourIncident(IonhourRecord):
@@ -26,7 +35,9 @@ class IonhourIncident(IonhourRecord):
     reason: str | None = None
     summary: HtmlText | None = None
     project: str | None = Field(default=None, validation_alias=AliasPath("project", "name"))
-    project_id: int | None = Field(default=None, validation_alias=AliasChoices(AliasPath("project", "id"), "projectId"))
+    project_id: int | None = Field(
+        default=None, validation_alias=AliasChoices(AliasPath("project", "id"), "projectId")
+    )
     check: str | None = Field(default=None, validation_alias=AliasPath("check", "name"))
     check_id: int | None = Field(default=None, validation_alias=AliasChoices("checkId", AliasPath("check", "id")))
     dependency_name: str | None = Field(
@@ -45,7 +56,7 @@ class IonhourIncident(IonhourRecord):
     last_signal_type: str | None = None
     last_signal_source: str | None = None
     last_success_at: Instant | None = None
-    duration_since_success_ms: int | None = None
+    duration_since_success_ms: Whole | None = None
     """Milliseconds, when the answer was made."""
     public_id: str | None = None
 
@@ -59,22 +70,59 @@ def priority(severity: str | None) -> int | None:
 
 
 class IonhourIncidentRow(IonhourRecord):
-    """An incident in a list."""
+    """An incident in a list; a row that would be long has its first nine fields alone, unless `detail` is set."""
 
     id: int
     title: Name | None = None
     state: str | None = None
     severity: str | None = None
-    project: Name | None = Field(default=None, validation_alias=AliasPath("project", "name"))
-    check: Name | None = Field(default=None, validation_alias=AliasPath("check", "name"))
+    project: Name | None = None
+    check: Name | None = None
     started_at: Instant | None = None
     resolved_at: Instant | None = None
     acknowledged_at: Instant | None = None
+    reason: str | None = None
+    dependency: Name | None = None
+    since_success: str | None = None
+    """Since the last success, when the answer was made."""
+    acknowledged_by: int | None = None
+    last_signal_type: str | None = None
+    last_signal_at: Instant | None = None
+    last_success_at: Instant | None = None
+    public_id: str | None = None
+    project_id: int | None = None
+    check_id: int | None = None
+    dependency_id: int | None = None
+    acknowledged_by_email: str | None = None
+    last_signal_source: Annotated[str, cut_at(120, "… [cut]")] | None = None
+    recovered_at: Instant | None = None
+    summary: Annotated[str, cut_at(300, "… [cut]")] | None = None
+
+
+_LEAN = ("id", "title", "state", "severity", "project", "check", "started_at", "resolved_at", "acknowledged_at")
+_MORE = tuple(name for name in IonhourIncidentRow.model_fields if name not in _LEAN)
+
+
+def to_row(incident: IonhourIncident, *, detail: bool) -> IonhourIncidentRow:
+    """Return an incident as a list row: in full with `detail`, else as much as stays inside `LEAN_TOKENS`."""
+    fields = incident.dump()
+    fields["dependency"] = fields.pop("dependency_name", None)
+    ms = fields.pop("duration_since_success_ms", None)
+    fields["since_success"] = None if ms is None else format_span(ms / 1000)
+    row = IonhourIncidentRow.from_dump(fields)
+    if detail:
+        return row
+    told = row.dump()
+    kept: Json = {name: told[name] for name in _LEAN if name in told}
+    cost = tokens(kept)
+    for name in _MORE:
+        if name in told and (cost := cost + tokens({name: told[name]})) <= LEAN_TOKENS:
+            kept[name] = told[name]
+    return IonhourIncidentRow.from_dump(kept)
 
 
 class _IncidentPage(Listing):
-    items: list[IonhourIncidentRow]
-    total: int | None = None
+    items: list[IonhourIncident]
 
 
 class IonhourIncidents(Listed):
@@ -86,9 +134,15 @@ class IonhourIncidents(Listed):
     total: int | None = None
     """Of all that match."""
     looked_at: int | None = None
-    """With `name_contains`: how many incidents were looked at."""
+    """With `name_contains` or MONITORING: how many incidents were looked at."""
     looked_at_all: bool | None = None
-    """With `name_contains`: whether those were all that the other filters leave."""
+    """With `name_contains` or MONITORING: whether those were all that the other filters leave."""
+    note: str | None = None
+
+    def most_tokens(self, rows: int) -> int:
+        """Return what the answer may cost: more where rows are told in full."""
+        detailed = any(len(row.model_fields_set) > len(_LEAN) for row in self.incidents)
+        return super().most_tokens(rows) * (4 if detailed else 1)
 
 
 class Acknowledgement(IonhourRecord):
@@ -101,19 +155,14 @@ class Acknowledgement(IonhourRecord):
     acknowledged_at: Instant | None = None
 
 
-class _NamedRow(IonhourIncidentRow):
-    """An incident that is looked for by its title."""
+class _Acknowledged(Acknowledgement):
+    """The answer to an acknowledgement: one that does not say so is no proof."""
 
-    whole_title: str | None = Field(default=None, validation_alias="title", exclude=True)
-
-
-class _NamedPage(Listing):
-    items: list[_NamedRow]
-
-
-class _WholePage(Listing):
-    items: list[IonhourIncident]
-    total: int | None = None
+    @model_validator(mode="after")
+    def _is_acknowledged(self) -> Self:
+        if self.acknowledged_by is None and self.acknowledged_at is None:
+            raise ValueError("does not say who acknowledged it, or when")
+        return self
 
 
 async def unresolved_incidents(api: Api, workspace_id: int | None) -> tuple[list[IonhourIncident], int]:
@@ -122,18 +171,13 @@ async def unresolved_incidents(api: Api, workspace_id: int | None) -> tuple[list
     Returns:
         The incidents and how many there are in all.
     """
-    rows: dict[int, IonhourIncident] = {}
+    query = [*([("workspaceId", str(workspace_id))] if workspace_id else []), ("state", "ACTIVE")]
+    rows: list[IonhourIncident] = []
     total = 0
-    workspace = [("workspaceId", str(workspace_id))] if workspace_id else []
-    for page in range(1, 6):
-        query = [*workspace, ("state", "ACTIVE"), ("page", str(page)), ("limit", "100")]
-        answer = await api.get("/incidents", _WholePage, query)
-        # Pages by number over a changing list can repeat a row.
-        rows |= {row.id: row for row in answer.items}
-        if not answer.items or not answer.has_more:
-            return list(rows.values()), len(rows)
-        total = answer.total or 0
-    return list(rows.values()), max(len(rows), total)
+    async for page in read_pages(api, "/incidents", _IncidentPage, query, most=500):
+        rows += page.rows
+        total = (page.total or 0) if page.has_more else len(rows)
+    return rows, max(len(rows), total)
 
 
 def _upper(value: object) -> object:
@@ -149,70 +193,97 @@ async def ionhour_list_incidents(
     state: Annotated[
         State | None, Field(description="ACTIVE and OPEN: not resolved. MONITORING: recovered, being watched.")
     ] = None,
-    project_id: Annotated[int | None, Field(ge=1, description="Only this project.")] = None,
-    check_id: Annotated[int | None, Field(ge=1, description="Only this check.")] = None,
+    project_id: Annotated[str | None, Field(description="Project, name or id.")] = None,
+    check_id: Annotated[str | None, Field(description="Check, name or id.")] = None,
     workspace_id: Annotated[int | None, Field(ge=1, description="Left out: the key's.")] = None,
     name_contains: Annotated[
-        str | None,
-        AfterValidator(some_words),
-        Field(min_length=1, description="Part of the title; looks through up to 1,000, says how many."),
+        str | None, Field(description="Words of the title or summary, in any order; looks through up to 1,000.")
     ] = None,
-    page: Annotated[int, Field(ge=1, description="Page to read.")] = 1,
+    detail: Annotated[bool, Field(description="All fields of each row.")] = False,
+    page: Annotated[int, Field(ge=1, le=10_000, description="Page to read.")] = 1,
     limit: Annotated[int, Field(ge=1, le=100, description="Rows a page.")] = 20,
 ) -> IonhourIncidents:
     """List Ionhour incidents. No active ones does not mean healthy: maintenance and paused checks raise none."""
+    workspace = workspace_id or settings.ionhour_workspace_id
     filters = {
-        "workspaceId": workspace_id or settings.ionhour_workspace_id,
-        "projectId": project_id,
-        "checkId": check_id,
+        "workspaceId": workspace,
+        "projectId": await project_filter(api, project_id, workspace),
+        "checkId": await check_filter(api, check_id, workspace),
         # The API takes OPEN and MONITORING for ACTIVE, so the rows of MONITORING are picked here.
         "state": "RESOLVED" if state == "RESOLVED" else "ACTIVE" if state else None,
-        "page": page,
-        "limit": limit,
     }
     query = [(name, str(value)) for name, value in filters.items() if value is not None]
-    if name_contains is not None:
-        return await _search(api, query, name_contains, monitoring=state == "MONITORING", page=page, limit=limit)
-    answer = await api.get("/incidents", _IncidentPage, query)
-    rows = [row for row in answer.items if state != "MONITORING" or row.state == "MONITORING"]
-    more = bool(answer.items) and answer.has_more
+    if name_contains is not None or state == "MONITORING":
+        monitoring = state == "MONITORING"
+        return await _search(api, query, name_contains, monitoring=monitoring, detail=detail, page=page, limit=limit)
+    answer = await api.get("/incidents", _IncidentPage, [*query, ("page", str(page)), ("limit", str(limit))])
     return IonhourIncidents(
-        incidents=rows,
-        has_more=more,
-        page=page + 1 if more else None,
-        total=None if state == "MONITORING" else answer.total,
+        incidents=[to_row(row, detail=detail) for row in answer.items],
+        has_more=answer.has_more,
+        page=page + 1 if answer.has_more else None,
+        total=answer.total,
+        unreadable=answer.unreadable,
     )
 
 
 async def _search(
-    api: Api, query: Sequence[tuple[str, str]], words: str, *, monitoring: bool, page: int, limit: int
+    api: Api, query: Query, text: str | None, *, monitoring: bool, detail: bool, page: int, limit: int
 ) -> IonhourIncidents:
-    """Look through the titles of up to 1,000 incidents, for the API has no filter for that."""
-    filters = [pair for pair in query if pair[0] not in ("page", "limit")]
-    found: dict[int, IonhourIncidentRow] = {}
-    looked_at, more = 0, True
-    for number in range(1, MOST_LOOKED_AT // 100 + 1):
-        answer = await api.get("/incidents", _NamedPage, [*filters, ("page", str(number)), ("limit", "100")])
-        looked_at += len(answer.items)
-        for row in answer.items:
-            if contains(row.whole_title or "", words) and (not monitoring or row.state == "MONITORING"):
-                found.setdefault(row.id, row)
-        more = bool(answer.items) and answer.has_more
-        if not more or len(found) > page * limit:
-            break
+    """Look through up to 1,000 incidents for words or a state, for the API has no filter for them."""
+    wanted = words.parse(text) if text else []
+    if text and not wanted:
+        raise InputError("name_contains has no words to look for. Pass some, or leave it out.")
+    found: list[IonhourIncident] = []
+    partly: list[tuple[int, IonhourIncident]] = []
+    looked_at, unreadable, more = 0, 0, True
+    pages = read_pages(api, "/incidents", _IncidentPage, query, most=MOST_LOOKED_AT)
+    async with aclosing(pages):
+        async for answer in pages:
+            looked_at += len(answer.items)
+            unreadable += answer.unreadable or 0
+            more = answer.has_more
+            for row in answer.items:
+                hits = words.matched(wanted, row.title, row.summary)
+                if monitoring and row.state != "MONITORING":
+                    continue
+                if hits == len(wanted):
+                    found.append(row)
+                elif hits:
+                    partly.append((hits, row))
+            if len(found) > page * limit:
+                break
+    note = words.describe_result(bool(found), bool(partly), complete=not more) if wanted else None
+    if not found:
+        found = [row for _, row in sorted(partly, key=lambda each: -each[0])]
     further = len(found) > page * limit
     return IonhourIncidents(
-        incidents=[*found.values()][(page - 1) * limit : page * limit],
+        incidents=[to_row(row, detail=detail) for row in found[(page - 1) * limit : page * limit]],
         has_more=further,
         page=page + 1 if further else None,
         looked_at=looked_at,
         looked_at_all=not more,
+        unreadable=unreadable or None,
+        note=note,
     )
 
 
 async def read_incident(api: Api, incident_id: int) -> IonhourIncident:
     """Read an incident."""
     return await api.get(fill("/incidents/{incident_id}", incident_id=incident_id), IonhourIncident)
+
+
+async def require_incident(api: Api, incident_id: int) -> None:
+    """Make sure that there is such an incident: an empty list of something of it does not say so.
+
+    Raises:
+        Refused: There is none, or this key may not see it.
+    """
+    await read_incident(api, incident_id)
+
+
+def things(api: Api, incident_id: int) -> tuple[str, ...]:
+    """Return what stands for an incident in the journal."""
+    return (f"{account_of(api)} incident {incident_id}",)
 
 
 async def ionhour_get_incident(api: IonhourApi, incident_id: IncidentId) -> IonhourIncident:
@@ -224,28 +295,39 @@ async def ionhour_acknowledge_incident(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, dry_run: DryRun = False
 ) -> Outcome[Acknowledgement]:
     """Acknowledge an incident as the key's owner, which stops it from paging further people."""
-    who = await said(api, writer, incident_id, dry_run=dry_run)
-    acknowledge = acknowledge_write("ionhour_acknowledge_incident", incident_id, who)
+    who = await described(api, writer, incident_id, dry_run=dry_run)
+    acknowledge = acknowledge_write("ionhour_acknowledge_incident", api, incident_id, who)
     return await writer.perform(api, acknowledge, dry_run=dry_run)
 
 
-async def said(api: Api, writer: Writer, incident_id: int, *, dry_run: bool, destructive: bool = False) -> str | None:
-    """Name an incident as a person knows it, if one is to be asked about a write to it."""
+async def described(
+    api: Api, writer: Writer, incident_id: int, *, dry_run: bool, destructive: bool = False
+) -> str | None:
+    """Return an incident's number and title, if a write to it needs confirmation."""
     if dry_run or not writer.asks(destructive=destructive):
         return None
     return f'{incident_id} "{shorten((await read_incident(api, incident_id)).title or "", 100)}"'
 
 
-def acknowledge_write(tool: str, incident_id: int, who: str | None = None) -> Write[Acknowledgement, Acknowledgement]:
+def acknowledge_write(
+    tool: str, api: Api, incident_id: int, who: str | None = None
+) -> Write[Acknowledgement, Acknowledgement]:
     """Write an acknowledgement as the API wants it."""
+
+    async def look(_: Since) -> Acknowledgement | None:
+        found = await read_incident(api, incident_id)
+        return Acknowledgement.from_dump(found.dump()) if found.acknowledged_at else None
+
     return Write(
         tool=tool,
         request=Request("POST", fill("/incidents/{incident_id}/acknowledge", incident_id=incident_id)),
-        answer=Acknowledgement,
+        answer=_Acknowledged,
         record=Acknowledgement,
-        tell=lambda answer: answer.model_copy(update={"id": incident_id}),
+        to_record=lambda answer: answer.model_copy(update={"id": incident_id}),
         repeat=Repeat.HARMLESS,
         question=f"Acknowledge Ionhour incident {who or incident_id}; it pages nobody further.",
+        look=look,
+        things=things(api, incident_id),
         advice={409: f"Incident {incident_id} is resolved already: there is nothing left to acknowledge."},
     )
 

@@ -1,19 +1,22 @@
 """Notes on an Ionhour incident."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, AliasPath, Field
+from pydantic import AliasChoices, AliasPath, Field, model_validator
 
 from incident_mcp.deps import DryRun, IonhourApi, WriterDep
-from incident_mcp.errors import InputError, NoAnswer
+from incident_mcp.errors import NoAnswer
+from incident_mcp.html import html_to_text
 from incident_mcp.http import Api, Repeat, Request, fill
-from incident_mcp.ionhour.incidents import said
-from incident_mcp.ionhour.records import IncidentId, IonhourRecord, Listing, NoteId
-from incident_mcp.models import HtmlText, Instant, Listed, Outcome, Record, html_to_text, shorten
+from incident_mcp.instants import parse_instant
+from incident_mcp.ionhour.incidents import described, require_incident, things
+from incident_mcp.ionhour.pages import Listing
+from incident_mcp.ionhour.records import IncidentId, IonhourRecord, NoteId
+from incident_mcp.models import HtmlText, Instant, Listed, Outcome, Record, shorten
 from incident_mcp.toolset import read, write
-from incident_mcp.writes import UPDATE_SECONDS, Write
+from incident_mcp.writes import UPDATE_SECONDS, Earlier, Since, Write
 
-Body = Annotated[str, Field(description="The note's text.")]
+Body = Annotated[str, Field(min_length=1, description="The note's text.")]
 
 
 class Note(IonhourRecord):
@@ -29,6 +32,19 @@ class Note(IonhourRecord):
     )
     created_at: Instant | None = None
     updated_at: Instant | None = None
+    deleted_at: Instant | None = Field(default=None, exclude=True)
+    made_at: str | None = Field(default=None, validation_alias="createdAt", exclude=True)
+    """`created_at` to the last digit."""
+
+
+class _WrittenNote(Note):
+    """The answer to a write: one that holds nothing of a note is no proof that it was written."""
+
+    @model_validator(mode="after")
+    def _is_a_note(self) -> Self:
+        if self.id is None and self.body is None:
+            raise ValueError("holds neither an id nor a body")
+        return self
 
 
 class _NoteList(Listing):
@@ -56,16 +72,13 @@ class _Anything(Record):
 _NOT_AUTHOR = {403: "Only a note's author, the owner of the key that wrote it, can edit or delete it."}
 
 
-def _body(body: str) -> str:
-    if not body.strip():
-        raise InputError("body is empty: a note needs text. Not sent.")
-    return body
-
-
 async def read_notes(api: Api, incident_id: int) -> Notes:
-    """Read an incident's notes."""
+    """Read an incident's notes; whether deleted ones stay in the service's list is not documented."""
     answer = await api.get(fill("/incident-notes/{incident_id}", incident_id=incident_id), _NoteList)
-    return Notes(notes=answer.items, has_more=answer.has_more)
+    if not answer.items:
+        await require_incident(api, incident_id)
+    notes = [note for note in answer.items if note.deleted_at is None]
+    return Notes(notes=notes, has_more=answer.has_more, unreadable=answer.unreadable)
 
 
 async def ionhour_list_notes(api: IonhourApi, incident_id: IncidentId) -> Notes:
@@ -77,23 +90,29 @@ async def ionhour_create_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, body: Body, dry_run: DryRun = False
 ) -> Outcome[Note]:
     """Put a note on an Ionhour incident, in the name of the key's owner."""
-    who = await said(api, writer, incident_id, dry_run=dry_run)
+    who = await described(api, writer, incident_id, dry_run=dry_run)
     return await writer.perform(api, note_write("ionhour_create_note", api, incident_id, body, who), dry_run=dry_run)
 
 
 def note_write(tool: str, api: Api, incident_id: int, body: str, who: str | None = None) -> Write[Note, Note]:
-    """Write a note as the API wants it; it has no key, so after a lost reply the notes are looked through."""
+    """Write a note as the API wants it.
+
+    It has no key, so the notes are read before it is sent: after a lost reply the one that was not there before, or
+    was made since, is this one.
+    """
     path = fill("/incident-notes/{incident_id}", incident_id=incident_id)
     return Write(
         tool=tool,
-        request=Request("POST", path, body={"body": _body(body)}),
-        answer=Note,
+        request=Request("POST", path, body={"body": body}),
+        answer=_WrittenNote,
         record=Note,
-        tell=lambda answer: answer,
+        to_record=lambda answer: answer,
         repeat=Repeat.NEVER,
         question=f'Put a note on Ionhour incident {who or incident_id}: "{shorten(body, 200)}".',
         remembered=UPDATE_SECONDS,
-        verify=lambda: _find(api, incident_id, body),
+        look=lambda since: _find(api, incident_id, body, since),
+        earlier=lambda window: _earlier(api, incident_id, body, window),
+        things=things(api, incident_id),
     )
 
 
@@ -101,15 +120,17 @@ async def ionhour_update_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, body: Body, dry_run: DryRun = False
 ) -> Outcome[Note]:
     """Replace a note's text; only its author may."""
-    who = await said(api, writer, incident_id, dry_run=dry_run) or incident_id
-    edit = Write(
+    who = await described(api, writer, incident_id, dry_run=dry_run) or incident_id
+    edit: Write[Note, Note] = Write(
         tool="ionhour_update_note",
-        request=Request("PATCH", _note_path(incident_id, note_id), body={"body": _body(body)}),
-        answer=Note,
+        request=Request("PATCH", _note_path(incident_id, note_id), body={"body": body}),
+        answer=_WrittenNote,
         record=Note,
-        tell=lambda answer: answer,
+        to_record=lambda answer: answer,
         repeat=Repeat.HARMLESS,
         question=f'Replace note {note_id} on Ionhour incident {who} by: "{shorten(body, 200)}".',
+        look=lambda _: _find_changed(api, incident_id, note_id, body),
+        things=things(api, incident_id),
         advice=_NOT_AUTHOR,
     )
     return await writer.perform(api, edit, dry_run=dry_run)
@@ -119,42 +140,76 @@ async def ionhour_delete_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, dry_run: DryRun = False
 ) -> Outcome[Deleted]:
     """Delete a note: hidden from everybody, retained by Ionhour for audit; only its author may."""
-    who = await said(api, writer, incident_id, dry_run=dry_run, destructive=True)
-    delete = delete_write("ionhour_delete_note", incident_id, note_id, who)
+    who = await described(api, writer, incident_id, dry_run=dry_run, destructive=True)
+    delete = delete_write("ionhour_delete_note", api, incident_id, note_id, who)
     return await writer.perform(api, delete, dry_run=dry_run)
 
 
-def delete_write(tool: str, incident_id: int, note_id: int, who: str | None = None) -> Write[Any, Deleted]:
+def delete_write(tool: str, api: Api, incident_id: int, note_id: int, who: str | None = None) -> Write[Any, Deleted]:
     """Write a deletion as the API wants it."""
     return Write(
         tool=tool,
         request=Request("DELETE", _note_path(incident_id, note_id)),
         answer=_Anything,
         record=Deleted,
-        tell=lambda _: Deleted(incident_id=incident_id, note_id=note_id),
+        to_record=lambda _: Deleted(incident_id=incident_id, note_id=note_id),
         repeat=Repeat.HARMLESS,
         question=f"Delete note {note_id} on Ionhour incident {who or incident_id}; it is hidden from everybody.",
         destructive=True,
+        things=things(api, incident_id),
         advice=_NOT_AUTHOR | {404: "If an earlier delete of it had an unknown outcome, that one did it."},
     )
 
 
 async def equal_notes(api: Api, incident_id: int, body: str) -> tuple[list[Note], bool]:
-    """Read the notes with a text, and say whether there are further pages that were not read."""
-    told = await read_notes(api, incident_id)
-    return [note for note in told.notes if _plain(note.body) == _plain(body)], told.has_more
+    """Read the notes with a text, and return whether there are further pages that were not read."""
+    read = await read_notes(api, incident_id)
+    return [note for note in read.notes if _has_text(note, body)], read.has_more
 
 
-async def _find(api: Api, incident_id: int, body: str) -> Note | None:
-    """Find a note by its text, since the API has no key that would make a repeat safe."""
+async def _earlier(api: Api, incident_id: int, body: str, window: float) -> Earlier[Note]:
+    """Read which notes there are, and whether one of the last seconds has this text."""
+    read = await read_notes(api, incident_id)
+    ids = tuple(str(note.id) for note in read.notes if note.id is not None)
+    recent = [note for note in read.notes if _has_text(note, body) and _made_since(note, api.now() - window)]
+    return Earlier(ids, recent[0] if recent else None)
+
+
+async def _find(api: Api, incident_id: int, body: str, since: Since) -> Note | None:
+    """Find a note that was made since by its text, since the API has no key that would make a repeat safe.
+
+    Raises:
+        NoAnswer: It may stand on a page that was not read.
+    """
     found, more = await equal_notes(api, incident_id, body)
-    if not found and more:
-        raise NoAnswer(f"{api.service.name} told one page of the notes of several: whether this one stands is open.")
-    return found[0] if found else None
+    if since.before is not None:
+        new = [note for note in found if note.id is not None and str(note.id) not in since.before]
+    else:
+        new = [note for note in found if _made_since(note, since.began)]
+    if not new and more:
+        raise NoAnswer(f"{api.service.name} answered one page of several of the notes: whether this one is there is open.")
+    return new[0] if new else None
 
 
-def _plain(body: str | None) -> str:
-    return " ".join(str(html_to_text(body or "")).split())
+def _made_since(note: Note, began: float) -> bool:
+    made = parse_instant(note.made_at or note.created_at)
+    return made is not None and made.timestamp() >= began - _SECOND
+
+
+_SECOND = 1.0
+"""How exactly the service's clock is known from its `Date`."""
+
+
+async def _find_changed(api: Api, incident_id: int, note_id: int, body: str) -> Note | None:
+    """Return a note if it has the text that it was to get."""
+    found, _ = await equal_notes(api, incident_id, body)
+    return next((note for note in found if note.id == note_id), None)
+
+
+def _has_text(note: Note, body: str) -> bool:
+    """Return whether a note has a text, character for character, but for line ends and what HTML does to it."""
+    sent = body.replace("\r\n", "\n").strip()
+    return (note.body or "").replace("\r\n", "\n").strip() in (sent, html_to_text(sent))
 
 
 def _note_path(incident_id: int, note_id: int) -> str:

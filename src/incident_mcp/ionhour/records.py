@@ -1,11 +1,11 @@
-"""What Ionhour's resources share: camelCase read as snake case, and lists that come bare or in an envelope."""
+"""What Ionhour's resources share: camelCase read as snake case, and nulls that hide nothing."""
 
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
 
-from incident_mcp.models import Record
+from incident_mcp.models import Json, Record, is_foreign
 
 IncidentId = Annotated[int, Field(ge=1, description="The alert's number.")]
 NoteId = Annotated[int, Field(ge=1, description="The note's number.")]
@@ -16,19 +16,16 @@ class IonhourRecord(Record):
 
     model_config = ConfigDict(alias_generator=to_camel)
 
-
-class Listing(Record):
-    """A list answer: Ionhour documents an envelope, and its own code reads a bare array."""
-
-    page: int = 1
-    page_count: int = Field(default=1, validation_alias="pageCount")
-
-    @property
-    def has_more(self) -> bool:
-        """Whether a further page exists."""
-        return self.page < self.page_count
-
     @model_validator(mode="before")
     @classmethod
-    def _bare(cls, value: object) -> object:
-        return {"items": cast("list[object]", value)} if isinstance(value, list) else value
+    def _without_nulls(cls, value: object, info: ValidationInfo) -> object:
+        # Some fields have two places: a null in the one must not hide the value in the other.
+        return without_nulls(value) if is_foreign(info) else value
+
+
+def without_nulls(value: Any, depth: int = 3) -> Any:  # noqa: ANN401  # the JSON edge
+    """Remove the nulls from an object and from those in it, as deep as fields are read."""
+    if not isinstance(value, dict) or not depth:
+        return cast("object", value)
+    told = cast("Json", value)
+    return {name: without_nulls(item, depth - 1) for name, item in told.items() if item is not None}

@@ -16,12 +16,12 @@ PATIENCE = 2.0
 
 
 async def complete(app: App, argument: str, typed: str) -> list[str]:
-    """Give all that the argument may become, the likeliest first; nothing when it cannot be read.
+    """Return the values that complete an argument, the likeliest first; none if they cannot be read.
 
     Args:
         app: The services.
         argument: Name of the prompt's or template's argument.
-        typed: What is there so far.
+        typed: The text so far.
     """
     try:
         candidates = await _candidates(app, argument)

@@ -12,19 +12,22 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from incident_mcp.deps import DryRun, IncidentioApi, IonhourApi, WriterDep
-from incident_mcp.errors import IncidentMcpError, InputError, Refused
+from incident_mcp.errors import IncidentMcpError, InputError, NoAnswer, Refused
 from incident_mcp.http import Api, fill
 from incident_mcp.incidentio import names
-from incident_mcp.incidentio.incident_records import Incident
-from incident_mcp.incidentio.incidents import Mode, declare_write, given, read_incident
+from incident_mcp.incidentio.incident_create import Despite, check_look_alikes, declare_write
+from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer
+from incident_mcp.incidentio.incidents import Mode, given, read_incident
 from incident_mcp.incidentio.severities import Severity, load_severities
+from incident_mcp.intents import account_of
 from incident_mcp.ionhour.incidents import IonhourIncident, acknowledge_write, priority
 from incident_mcp.ionhour.notes import Note, delete_write, equal_notes, note_write, read_notes
 from incident_mcp.ionhour.records import IncidentId
+from incident_mcp.journal import fingerprint
 from incident_mcp.models import Json, Outcome, Planned, Record, shorten
 from incident_mcp.response.links import alert_id, declared_since, note_text, references_in, summary_line
 from incident_mcp.toolset import write
-from incident_mcp.writes import Write, Writer
+from incident_mcp.writes import Since, Write, Writer
 
 TOOL = "declare_from_ionhour"
 
@@ -89,7 +92,7 @@ async def declare_from_ionhour(
     ionhour: IonhourApi,
     writer: WriterDep,
     ionhour_incident_id: IncidentId,
-    name: Annotated[str | None, Field(min_length=1, description="Left out: the alert's title.")] = None,
+    name: Annotated[str | None, Field(description="Left out: the alert's title.")] = None,
     severity: Annotated[str | None, Field(description="Name or id; left out: by rank from P1 to P4.")] = None,
     summary: Annotated[str | None, Field(description="Left out: what the alert knows.")] = None,
     incident_type: Annotated[str | None, Field(description="Name or id; left out: the default.")] = None,
@@ -97,6 +100,7 @@ async def declare_from_ionhour(
     mode: Annotated[Mode, Field(description="A resolved alert takes retrospective only.")] = "standard",
     acknowledge: Annotated[bool, Field(description="Acknowledge the alert, too.")] = False,
     note: Annotated[bool, Field(description="Put the reference on the alert as a note.")] = True,
+    despite: Despite = None,
     dry_run: DryRun = False,
 ) -> Outcome[Declaration]:
     """Declare an incident.io incident from an Ionhour alert: once, however often and wherever it is called.
@@ -104,7 +108,7 @@ async def declare_from_ionhour(
     An alert that was declared before answers with that incident; what is left of note and acknowledgement is done.
     """
     known = await _look(incidentio, ionhour, ionhour_incident_id)
-    severity_by, declaration = None, None
+    severity_by, declaration, similar, similar_note = None, None, (), None
     if known.incident is None:
         if known.resolved and mode != "retrospective":
             raise InputError(
@@ -119,12 +123,18 @@ async def declare_from_ionhour(
             severity_id=names.id_of(chosen),
             incident_type_id=names.id_of(await names.incident_type(incidentio, incident_type)),
         )
-        key = f"ionhour-{known.alert.public_id}"
-        declaration = declare_write(TOOL, incidentio, body, names.name_of(chosen), key=key)
+        declaration = declare_write(TOOL, incidentio, body, names.name_of(chosen), despite=despite or ())
+        declaration = replace(declaration, fixed_key=f"ionhour-{known.alert.public_id}", deliberate=None)
+        checked = await check_look_alikes(incidentio, writer, declaration, despite or ())
+        similar, similar_note = checked.similar, checked.note
+        if checked.repeated is not None and checked.repeated.record is not None:
+            incident = DeclaredIncident.from_dump(checked.repeated.record.dump())
+            known, declaration = replace(known, incident=incident, known_by="the incident's summary"), None
     wanted = {"note": note, "acknowledge": acknowledge}
     if not dry_run:
         await _confirmed(writer, incidentio, ionhour, declaration, known, wanted)
-    return await _carry_out(writer, incidentio, ionhour, known, declaration, severity_by, wanted, dry_run=dry_run)
+    outcome = await _carry_out(writer, incidentio, ionhour, known, declaration, severity_by, wanted, dry_run=dry_run)
+    return replace(outcome, similar_open=similar, note=" ".join(filter(None, (outcome.note, similar_note))) or None)
 
 
 async def _confirmed(
@@ -135,7 +145,7 @@ async def _confirmed(
     known: _Alert,
     wanted: dict[str, bool],
 ) -> None:
-    """Ask a person about all the writes at once."""
+    """Ask for confirmation of all the writes at once."""
     number = f'{known.alert.id} "{shorten(known.alert.title or "", 100)}"'
     words = {"note": f"put its reference on Ionhour incident {number} as a note"}
     words["acknowledge"] = f"acknowledge Ionhour incident {known.alert.id}, which then pages nobody further"
@@ -143,7 +153,10 @@ async def _confirmed(
     parts += [said for step, said in words.items() if wanted[step] and not known.left(step)]
     if known.incident and parts:
         parts[0] = f"For {known.incident.reference}, which is declared already, {parts[0]}"
-    if parts and await writer.confirmed("; ".join(parts) + "."):
+    question = "; ".join(parts) + "."
+    body = declaration.request.body if declaration else None
+    request = fingerprint(account_of(incidentio), TOOL, known.alert.public_id, body, wanted, question)
+    if parts and await writer.confirmed(question, request):
         incidentio.renew()
         ionhour.renew()
 
@@ -156,10 +169,10 @@ async def _look(incidentio: Api, ionhour: Api, number: int) -> _Alert:
     notes = (await read_notes(ionhour, alert.id)).notes
     if references := references_in(each.body for each in notes):
         found = await _noted(incidentio, references[-1], alert.id)
-        return _Alert(alert, DeclaredIncident.model_validate(found.model_dump()), "the alert's note", noted=True)
+        return _Alert(alert, DeclaredIncident.from_dump(found.dump()), "the alert's note", noted=True)
     # A declaration whose note was never written, or was deleted, shows in the incident's summary.
     if alert.started_at and (row := (await declared_since(incidentio, alert.started_at)).naming(alert_id(alert))):
-        incident = DeclaredIncident.model_validate(row.model_dump())
+        incident = DeclaredIncident.from_dump(row.dump())
         return _Alert(alert, incident, "the incident's summary", noted=False)
     return _Alert(alert, None, None, noted=False)
 
@@ -179,7 +192,7 @@ async def _carry_out(
     incidentio: Api,
     ionhour: Api,
     known: _Alert,
-    declaration: Write[Any, Incident] | None,
+    declaration: Write[IncidentAnswer, Incident] | None,
     severity_by: str | None,
     wanted: dict[str, bool],
     *,
@@ -191,7 +204,7 @@ async def _carry_out(
     if declaration is not None:
         outcome = await writer.perform(incidentio, declaration, dry_run=dry_run)
         would_send = outcome.would_send
-        incident = DeclaredIncident.model_validate(outcome.record.model_dump()) if outcome.record else None
+        incident = DeclaredIncident.from_dump(outcome.record.dump()) if outcome.record else None
         steps = [Step(step="declare", outcome="done" if incident else _WOULD)]
     for step in ("note", "acknowledge"):
         if not wanted[step]:
@@ -219,10 +232,19 @@ _WOULD = "would be done"
 
 def _write(api: Api, number: int, incident: DeclaredIncident | None, step: str) -> Write[Any, Any]:
     if step == "acknowledge":
-        return acknowledge_write(TOOL, number)
+        return acknowledge_write(TOOL, api, number)
     reference = incident.reference if incident else "(its reference)"
     link = incident.permalink if incident else "(its link)"
-    return replace(note_write(TOOL, api, number, note_text(reference, link)), look_first=True)
+    body = note_text(reference, link)
+
+    async def look(_: Since) -> Note | None:
+        equal, more = await equal_notes(api, number, body)
+        if not equal and more:
+            raise NoAnswer(f"{api.service.name} answered one page of several of the notes: whether it is noted is open.")
+        return equal[0] if equal else None
+
+    # Whoever linked the two, and when: once is enough.
+    return replace(note_write(TOOL, api, number, body), look=look, earlier=None, any_earlier=True)
 
 
 def _planned(api: Api, write: Write[Any, Any], step: str) -> Step:
@@ -238,19 +260,19 @@ async def _step(writer: Writer, api: Api, number: int, incident: DeclaredInciden
     except IncidentMcpError as failure:
         return Step(step=step, outcome="failed", why=str(failure))
     if isinstance(outcome.record, Note) and outcome.record.id is not None:
-        # A twin that stays does no harm, so a failure here is no failure of the step.
+        # A duplicate that stays does no harm, so a failure here is no failure of the step.
         with suppress(IncidentMcpError):
-            await _drop_twin(writer, api, number, outcome.record.id, wanted)
+            await _drop_duplicate(writer, api, number, outcome.record.id, wanted)
     return Step(step=step, outcome="done")
 
 
-async def _drop_twin(writer: Writer, api: Api, number: int, note_id: int, wanted: Write[Any, Any]) -> None:
+async def _drop_duplicate(writer: Writer, api: Api, number: int, note_id: int, wanted: Write[Any, Any]) -> None:
     """Delete this note if an older one says the same: two machines put them there at the same moment."""
     equal, _ = await equal_notes(api, number, (wanted.request.body or {})["body"])
     ids = [note.id for note in equal if note.id is not None]
     if note_id in ids and min(ids) < note_id:
         # Whoever was asked about the note was asked about this, too.
-        await writer.perform(api, replace(delete_write(TOOL, number, note_id), destructive=False), dry_run=False)
+        await writer.perform(api, replace(delete_write(TOOL, api, number, note_id), destructive=False), dry_run=False)
 
 
 async def _severity(api: Api, alert: IonhourIncident, wanted: str | None) -> tuple[Severity | None, str]:

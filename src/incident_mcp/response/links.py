@@ -6,96 +6,47 @@ makes one.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from pydantic import AliasPath, BaseModel, Field
 
-from incident_mcp.errors import IncidentMcpError
-from incident_mcp.http import Api
+from incident_mcp.http import Api, fill
 from incident_mcp.incidentio.pages import Page, read_pages
+from incident_mcp.incidentio.references import path_id
+from incident_mcp.incidentio.summaries import MOST_READ, AlertId, alerts_in
+from incident_mcp.instants import parse_instant
 from incident_mcp.ionhour.incidents import IonhourIncident
-from incident_mcp.models import Record, shorten
+from incident_mcp.models import Record
+from incident_mcp.response.reading import Problems
 
-_LINE = re.compile(r"^Ionhour incident ([0-9]{1,18}) \(([0-9A-Za-z]{20,32})\)\s*$", re.MULTILINE)
-_NOTE = re.compile(r"^Declared in incident\.io as (INC-[0-9]{1,18})(?:: (\S+))?\s*$", re.MULTILINE)
+_NOTE = re.compile(r"^Declared in incident\.io as (INC-[0-9]{1,18})(?:: \S+)?[^\S\n]*$", re.MULTILINE)
 MOST_DECLARED = 1000
 """Incidents that are looked through for one that links an alert."""
-MOST_NAMED = 20
-"""Alerts that one text may link."""
-
-
-@dataclass(frozen=True)
-class AlertId:
-    """What names an alert: its number and its public id, which must agree."""
-
-    number: int
-    public_id: str
+_OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""Older than any incident of either service."""
 
 
 def alert_id(alert: IonhourIncident) -> AlertId:
-    """Give what names an alert."""
+    """Return what names an alert."""
     return AlertId(alert.id, alert.public_id or "")
 
 
 def summary_line(alert: IonhourIncident) -> str:
-    """Write the line that links an incident to an alert."""
+    """Return the line of a summary that links an incident to an alert."""
     return f"Ionhour incident {alert.id} ({alert.public_id})"
 
 
 def note_text(reference: str, permalink: str | None) -> str:
-    """Write the note that links an alert to an incident."""
+    """Return the note that links an alert to an incident."""
     return f"Declared in incident.io as {reference}" + (f": {permalink}" if permalink else "")
-
-
-def alerts_in(summary: str | None) -> list[AlertId]:
-    """Find the alerts that a summary names."""
-    named = (AlertId(int(number), public_id) for number, public_id in _LINE.findall(summary or ""))
-    return list(dict.fromkeys(named))[:MOST_NAMED]
 
 
 def references_in(notes: Iterable[str | None]) -> list[str]:
     """Find the incidents that notes name, the newest last."""
-    return [reference for note in notes for reference, _ in _NOTE.findall(note or "")]
-
-
-class Problems:
-    """What could not be read: told beside the rest, and no failure of the whole."""
-
-    MOST_NAMED = 5
-    LONGEST = 300
-
-    def __init__(self) -> None:
-        self._said: list[str] = []
-        self._failed: dict[str, list[tuple[str, str]]] = {}
-
-    def add(self, said: str) -> None:
-        """Note a problem."""
-        self._said.append(said)
-
-    async def attempt(self, what: str, which: str, work: Callable[[], Awaitable[None]]) -> bool:
-        """Try something, and say whether it succeeded; what fails alike is told once.
-
-        Args:
-            what: What is read, like "updates of".
-            which: Of what.
-            work: Reads it.
-        """
-        try:
-            await work()
-        except IncidentMcpError as failure:
-            self._failed.setdefault(what, []).append((which, str(failure)))
-            return False
-        return True
-
-    def told(self) -> list[str]:
-        """Give the problems, each in a line."""
-        lines = list(self._said)
-        for what, failed in self._failed.items():
-            names = [which for which, _ in failed if which]
-            more = f" and {len(names) - self.MOST_NAMED} more" if len(names) > self.MOST_NAMED else ""
-            lines.append(f"{what} {', '.join(names[: self.MOST_NAMED])}{more}".strip() + f": {failed[0][1]}")
-        return [shorten(line, self.LONGEST) for line in lines]
+    return [reference for note in notes for reference in _NOTE.findall((note or "")[:MOST_READ])]
 
 
 class LinkedIncident(Record):
@@ -111,14 +62,17 @@ class LinkedIncident(Record):
     severity: str | None = Field(default=None, validation_alias=AliasPath("severity", "name"))
     mode: str | None = None
 
+    @cached_property
+    def alerts(self) -> Sequence[AlertId]:
+        """The alerts that the summary names."""
+        return alerts_in(self.summary)
+
     def links(self, alert: AlertId) -> bool:
-        """Say whether the summary names this alert, number and public id."""
-        return alert in alerts_in(self.summary)
+        """Return whether the summary names this alert, number and public id."""
+        return alert in self.alerts
 
 
-class LinkedIncidentAnswer(BaseModel):
-    """How one incident travels."""
-
+class _LinkedAnswer(BaseModel):
     incident: LinkedIncident
 
 
@@ -126,27 +80,74 @@ class _LinkedPage(Page):
     rows: list[LinkedIncident] = Field(validation_alias="incidents")
 
 
+async def read_linked(api: Api, incident: str) -> LinkedIncident:
+    """Read an incident by any of its spellings.
+
+    Raises:
+        InputError: It is no reference.
+    """
+    path = fill("/v2/incidents/{incident}", incident=path_id(incident))
+    return (await api.get(path, _LinkedAnswer, scope="incidents.view")).incident
+
+
+async def confirmed_link(api: Api, reference: str, alert: IonhourIncident, problems: Problems) -> LinkedIncident | None:
+    """Read an incident that a note names; None, with the reason, unless its summary names the alert too."""
+    found: list[LinkedIncident] = []
+
+    async def read_named() -> None:
+        found.append(await read_linked(api, reference))
+
+    if not await problems.attempt("", reference, read_named):
+        return None
+    if found[0].links(alert_id(alert)):
+        return found[0]
+    problems.add(f"A note names {reference}, but its summary does not name Ionhour incident {alert.id}.")
+    return None
+
+
 @dataclass(frozen=True)
 class Declared:
-    """The incidents made since an instant, oldest first, whatever became of them."""
+    """The incidents made since an instant, oldest first, whatever their status is now."""
 
     rows: list[LinkedIncident]
-    complete: bool
-    """Whether those are all."""
+    unreadable: int
+    """Further ones that could not be read."""
+    more: bool
+    """Whether there are further ones, beyond those that are read at most."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether those are all."""
+        return not self.more and not self.unreadable
+
+    @cached_property
+    def _by_alert(self) -> dict[AlertId, LinkedIncident]:
+        index: dict[AlertId, LinkedIncident] = {}
+        for row in self.rows:
+            for alert in row.alerts:
+                index.setdefault(alert, row)
+        return index
 
     def naming(self, alert: AlertId) -> LinkedIncident | None:
-        """Find the first that names an alert."""
-        return next((row for row in self.rows if row.links(alert)), None)
+        """Return the first that names an alert."""
+        return self._by_alert.get(alert)
 
 
-async def declared_since(api: Api, started_at: str) -> Declared:
-    """Read the incidents made since an alert began."""
-    query = [
-        ("mode[one_of]", "standard"),
-        ("mode[one_of]", "retrospective"),
-        ("mode[one_of]", "test"),
-        ("created_at[gte]", started_at[:10]),
-        ("sort_by", "created_at_oldest_first"),
-    ]
+def day_of(started_at: str | None, now: datetime) -> str | None:
+    """Return the day on which an alert began, None if that is not known: before 2000 or in the future it is wrong."""
+    instant = parse_instant(started_at)
+    if instant is None or not _OLDEST <= instant <= now + timedelta(days=1):
+        return None
+    return instant.date().isoformat()
+
+
+async def declared_since(api: Api, started_at: str | None) -> Declared:
+    """Read the incidents made since an alert began; the newest ones if that is not known."""
+    day = day_of(started_at, datetime.fromtimestamp(api.now(), UTC))
+    query = [("mode[one_of]", mode) for mode in ("standard", "retrospective", "test")]
+    query += [("created_at[gte]", day)] if day else []
+    query += [("sort_by", "created_at_oldest_first" if day else "created_at_newest_first")]
     pages = await read_pages(api, "/v2/incidents", _LinkedPage, query, limit=MOST_DECLARED)
-    return Declared([row for page in pages for row in page.rows], complete=pages[-1].after is None)
+    rows = [row for page in pages for row in page.rows]
+    unreadable = sum(page.unreadable or 0 for page in pages)
+    return Declared(rows if day else rows[::-1], unreadable, more=pages[-1].after is not None)

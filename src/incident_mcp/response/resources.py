@@ -1,9 +1,10 @@
-"""Resources: the account's own words, and an incident of either service as a page."""
+"""Resources: the account's severities, statuses and types, and an incident of either service as a page."""
 
 import json
 import re
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import cast
 
 from incident_mcp.deps import App, Ctx, ionhour, services
@@ -62,7 +63,7 @@ async def read_account(app: App, uri: str) -> str:
 
 @contextmanager
 def _failures() -> Generator[None]:
-    """Word a failure for who reads a resource."""
+    """Raise a failure as one whose text reaches the reader of a resource."""
     try:
         yield
     except IncidentMcpError as failure:
@@ -73,19 +74,22 @@ def _failures() -> Generator[None]:
 async def incidentio_incident(incident: str, ctx: Ctx) -> str:
     """An incident.io incident as a page: its facts and its timeline."""
     with _failures():
-        found = await read_incident(await incidentio_of(ctx), incident)
-        story = await incident_timeline(await services(ctx), incident=incident, limit=200)
-    return _page(f"{found.reference}: {found.name}", found.dump(), story.dump())
+        api = await incidentio_of(ctx)
+        found = await read_incident(api, incident)
+        story = await incident_timeline(replace(await services(ctx), incidentio=api), incident=incident, limit=200)
+    return _page(_title(found.reference or found.id, found.name), found.dump(), story.dump())
 
 
 async def ionhour_incident(incident_id: str, ctx: Ctx) -> str:
     """An Ionhour incident as a page: its facts and its timeline."""
     if not re.fullmatch("[0-9]{1,18}", incident_id):
         raise NoPage(f"An Ionhour incident is named by its number, not {shorten(incident_id, 40)!r}.")
+    number = int(incident_id)
     with _failures():
-        found = await read_alert(await ionhour(ctx), int(incident_id))
-        story = await incident_timeline(await services(ctx), ionhour_incident_id=int(incident_id), limit=200)
-    return _page(f"Ionhour incident {found.id}: {found.title}", found.dump(), story.dump())
+        api = await ionhour(ctx)
+        found = await read_alert(api, number)
+        story = await incident_timeline(replace(await services(ctx), ionhour=api), ionhour_incident_id=number, limit=200)
+    return _page(_title(f"Ionhour incident {found.id}", found.title), found.dump(), story.dump())
 
 
 TEMPLATES = {
@@ -94,31 +98,38 @@ TEMPLATES = {
 }
 
 
+def _title(reference: str, name: str | None) -> str:
+    return f"{reference}: {name}" if name else reference
+
+
 def _page(title: str, facts: Json, story: Json) -> str:
-    """Write a page of Markdown; what the services say stands in it as text."""
-    lines = [f"# {_words(title)}", "", _DATA, ""]
-    lines += [f"- {name.replace('_', ' ')}: {_words(value)}" for name, value in facts.items() if name != "summary"]
+    """Return a page of Markdown, in which the services' texts are plain text."""
+    lines = [f"# {_inert(title)}", "", _DATA, ""]
+    lines += [f"- {name.replace('_', ' ')}: {_inert(value)}" for name, value in facts.items() if name != "summary"]
     if summary := facts.get("summary"):
-        lines += ["", "## Summary", "", *(f"> {_words(line)}" for line in str(summary).splitlines())]
+        lines += ["", "## Summary", "", *(f"> {_inert(line)}" for line in str(summary).splitlines())]
     lines += ["", "## Timeline", "", *(_entry(entry) for entry in parts(story, "entries"))]
     if after := story.get("after"):
-        lines.append(f"- There is more: call incident_timeline with after={_words(after)}")
+        lines.append(f"- There is more: call incident_timeline with after={_inert(after)}")
     if cut := story.get("cut"):
         lines.append(f"- {cut}")
-    lines += [f"- Could not be read: {_words(problem)}" for problem in story.get("problems", ())]
+    lines += [f"- Could not be read: {_inert(problem)}" for problem in story.get("problems", ())]
     return str(make_visible("\n".join(lines))) + "\n"
 
 
 def _entry(entry: Json) -> str:
-    what = _words([entry[name] for name in ("kind", "status", "severity", "who") if name in entry])
-    return f"- {_words(entry['at'])} {entry['source']} ({what}) {_words(entry.get('text', ''))}".rstrip()
+    facts = [entry[name] for name in ("kind", "status", "severity", "who") if name in entry]
+    if into := entry.get("merged_into_reference") or entry.get("merged_into_incident_id"):
+        facts.append(f"merged into {into}")
+    what = _inert(facts)
+    return f"- {_inert(entry['at'])} {entry['source']} ({what}) {_inert(entry.get('text', ''))}".rstrip()
 
 
-def _words(value: object) -> str:
-    """Tell a value on one line, unable to start a link, picture or tag: no text of others is a part of the page."""
+def _inert(value: object) -> str:
+    """Return a value on one line, in which no text of others can start a link, a picture or a tag."""
     if isinstance(value, dict):
-        return "; ".join(f"{_words(name)} = {_words(item)}" for name, item in cast("Json", value).items())
+        return "; ".join(f"{_inert(name)} = {_inert(item)}" for name, item in cast("Json", value).items())
     if isinstance(value, list):
-        return ", ".join(_words(item) for item in cast("list[object]", value))
-    # <U+202E> is what make_visible writes, and no tag.
+        return ", ".join(_inert(item) for item in cast("list[object]", value))
+    # make_visible writes <U+202E>, which is no tag.
     return re.sub(r"[\\\[`]|<(?!U\+)", r"\\\g<0>", " ".join(str(value).split()))

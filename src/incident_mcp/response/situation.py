@@ -7,10 +7,13 @@ from typing import Annotated
 from pydantic import Field
 
 from incident_mcp.deps import AppSettings, BothServices
+from incident_mcp.incidentio.summaries import MOST_NAMED
+from incident_mcp.instants import parse_instant, to_second
 from incident_mcp.ionhour.incidents import IonhourIncident
 from incident_mcp.models import Listed, Record, shorten
-from incident_mcp.response.links import alert_id, alerts_in
-from incident_mcp.response.situation_reader import OpenIncident, Reader, read_all
+from incident_mcp.response.links import alert_id, day_of
+from incident_mcp.response.situation_reader import OpenIncident, Reader, Update, read_all
+from incident_mcp.spans import format_span
 from incident_mcp.toolset import read
 
 MOST_OF_NAME, FIRST_WORDS = 60, 45
@@ -19,10 +22,13 @@ MOST_OF_NAME, FIRST_WORDS = 60, 45
 class LatestUpdate(Record):
     """The newest update of an incident."""
 
-    ago: str
+    ago: str | None = None
+    """Left out while its instant is not known."""
     by: str | None = None
     text: str | None = None
     """First words of the message, or the status it was moved to."""
+    merged_into_incident_id: str | None = None
+    merged_into_reference: str | None = None
 
 
 class SituationIncident(Record):
@@ -58,11 +64,11 @@ class Link(Record):
     incident: str
     ionhour_incident: int
     incident_status: str | None = None
-    """Of an incident that is not open any more."""
+    """The status of an incident that is not open any more."""
 
 
 class Gaps(Record):
-    """What is missing, of what is shown."""
+    """What is missing among the rows that are shown."""
 
     not_declared: list[int] | None = None
     """Ionhour incidents that no incident names."""
@@ -87,93 +93,92 @@ class Situation(Listed):
     """What could not be read."""
 
     def most_tokens(self, rows: int) -> int:
-        """Say what the answer may cost: under 2,500 tokens for 20 of each."""
+        """Return what the answer may cost: under 2,500 tokens for 20 of each."""
         rows = max(len(self.incidents or ()), len(self.ionhour_incidents or ()), 20)
         return 121 * rows
 
 
-def ago(seconds: float) -> str:
-    """Tell a span of time shortly: 42m, 3h10m, 2d4h."""
-    minutes = max(0, int(seconds // 60))
-    days, hours = minutes // 1440, minutes % 1440 // 60
-    if days:
-        return f"{days}d{hours}h"
-    return f"{hours}h{minutes % 60}m" if hours else f"{minutes}m"
-
-
-def _links(reader: Reader, shown: Sequence[OpenIncident], alerts: Sequence[IonhourIncident]) -> list[Link]:
-    """Pair incidents and alerts whose ids agree in both services, of which one at least is shown."""
-    unresolved = {alert_id(alert) for alert in reader.alerts or ()}
-    told = {alert_id(alert) for alert in alerts}
-    here = {row.id for row in shown}
+def _links(reader: Reader) -> list[Link]:
+    """Pair incidents and alerts whose ids agree in both services, at least one of which is shown."""
+    shown_alerts = {alert_id(alert) for alert in reader.shown_alerts}
+    shown = {row.id for row in reader.shown}
     links = [
         Link(incident=row.reference, ionhour_incident=alert.number)
         for row in reader.open or ()
-        for alert in alerts_in(row.summary)
-        if alert in told or (row.id in here and (alert in unresolved or alert in reader.linked))
+        for alert in row.alerts
+        if alert in shown_alerts or (row.id in shown and alert in reader.known_alerts)
     ]
     linked = {link.ionhour_incident for link in links}
     return links + [
-        Link(incident=row.reference, ionhour_incident=alert.id, incident_status=row.status)
+        Link(incident=row.reference, ionhour_incident=alert.number, incident_status=row.status)
         for row in reader.declared
-        for alert in alerts
-        if alert.id not in linked and row.links(alert_id(alert))
+        for alert in row.alerts
+        if alert in shown_alerts and alert.number not in linked
     ]
 
 
 def _recovered(reader: Reader, incident: OpenIncident) -> bool:
-    """Say whether every alert that an incident names has recovered, as far as that is known."""
-    alerts = {alert_id(alert): alert for alert in reader.alerts or ()} | reader.linked
-    named = [alerts.get(alert) for alert in alerts_in(incident.summary)]
-    return bool(named) and all(alert is not None and _is_recovered(alert) for alert in named)
+    """Return whether every alert that an incident names is known to have recovered."""
+    if not 0 < len(incident.alerts) < MOST_NAMED:
+        return False
+    named = [reader.known_alerts.get(alert) for alert in incident.alerts]
+    return all(alert is not None and _is_recovered(alert) for alert in named)
 
 
 def _is_recovered(alert: IonhourIncident) -> bool:
     return alert.state != "ACTIVE" and bool(alert.recovered_at or alert.resolved_at)
 
 
-def _gaps(
-    reader: Reader,
-    shown: Sequence[OpenIncident],
-    alerts: Sequence[IonhourIncident],
-    links: Sequence[Link],
-    stale: timedelta,
-) -> Gaps | None:
+def _is_neglected(reader: Reader, incident: OpenIncident, stale: timedelta) -> bool:
+    """Return whether an incident is known to have no update for longer than `stale`."""
+    update = reader.latest(incident)
+    since = update.created_at if update else incident.created_at
+    return incident.id in reader.updates_known and since is not None and reader.now - since > stale
+
+
+def _undeclared(reader: Reader, links: Sequence[Link]) -> list[int]:
+    """Return the shown alerts that nobody declared; it is a problem where that is not known."""
     linked = {link.ionhour_incident for link in links}
-    quiet = [
-        row.reference
-        for row in shown
-        if row.id in reader.updates_known
-        and (since := reader.updates[row.id].created_at if row.id in reader.updates else row.created_at)
-        and reader.now - since > stale
-    ]
+    alerts = [alert for alert in reader.shown_alerts if alert.id not in linked]
     # Without its beginning an alert was not looked for among earlier incidents.
-    undeclared = [alert.id for alert in alerts if alert.id not in linked and alert.started_at]
+    unknown = [alert.id for alert in alerts if day_of(alert.started_at, reader.now) is None]
+    if unknown and reader.open is not None:
+        numbers = ", ".join(map(str, unknown))
+        reader.problems.add(f"Whether Ionhour incident {numbers} is declared is not known: no readable start.")
+    return [alert.id for alert in alerts if alert.id not in unknown] if reader.all_declared_known else []
+
+
+def _gaps(reader: Reader, links: Sequence[Link], stale: timedelta) -> Gaps | None:
     gaps = Gaps(
-        not_declared=(undeclared or None) if reader.all_declared_known else None,
-        check_recovered=[row.reference for row in shown if _recovered(reader, row)] or None,
-        no_lead=[row.reference for row in shown if row.lead is None] or None,
-        no_recent_update=quiet or None,
+        not_declared=_undeclared(reader, links) or None,
+        check_recovered=[row.reference for row in reader.shown if _recovered(reader, row)] or None,
+        no_lead=[row.reference for row in reader.shown if row.leaderless] or None,
+        no_recent_update=[row.reference for row in reader.shown if _is_neglected(reader, row, stale)] or None,
     )
     return gaps if gaps.dump() else None
 
 
 def _incident(reader: Reader, row: OpenIncident) -> SituationIncident:
-    update = reader.updates.get(row.id)
-    said = update and (update.message or (update.status and f"now {update.status}"))
+    update = reader.latest(row)
     return SituationIncident(
         reference=row.reference,
         name=shorten(row.name or "", MOST_OF_NAME) or None,
         severity=row.severity,
         status=row.status,
         lead=row.lead,
-        age=ago((reader.now - row.created_at).total_seconds()) if row.created_at else None,
-        latest_update=update
-        and LatestUpdate(
-            ago=ago((reader.now - update.created_at).total_seconds()),
-            by=update.updater,
-            text=shorten(" ".join(said.split()), FIRST_WORDS) if said else None,
-        ),
+        age=_since(reader.now, row.created_at),
+        latest_update=_latest(reader, update) if update else None,
+    )
+
+
+def _latest(reader: Reader, update: Update) -> LatestUpdate:
+    text = update.message or (update.status and f"now {update.status}")
+    return LatestUpdate(
+        ago=_since(reader.now, update.created_at),
+        by=update.updater,
+        text=shorten(" ".join(text.split()), FIRST_WORDS) if text else None,
+        merged_into_incident_id=update.merged_into_incident_id,
+        merged_into_reference=reader.references.get(update.merged_into_incident_id or ""),
     )
 
 
@@ -185,16 +190,13 @@ def _alert(reader: Reader, alert: IonhourIncident) -> SituationAlert:
         state=None if alert.state == "ACTIVE" else alert.state,
         project=alert.project,
         acknowledged=alert.acknowledged_at is not None or None,
-        age=_since(reader.now, alert.started_at),
-        since_success=_since(reader.now, alert.last_success_at),
+        age=_since(reader.now, parse_instant(alert.started_at)),
+        since_success=_since(reader.now, parse_instant(alert.last_success_at)),
     )
 
 
-def _since(now: datetime, instant: str | None) -> str | None:
-    try:
-        return ago((now - datetime.fromisoformat(instant)).total_seconds()) if instant else None
-    except (ValueError, TypeError):
-        return None
+def _since(now: datetime, instant: datetime | None) -> str | None:
+    return None if instant is None else format_span((now - instant).total_seconds())
 
 
 async def situation(
@@ -207,12 +209,13 @@ async def situation(
     Start here. incident.io by severity, then age; Ionhour unacknowledged first. One service down: the other's half,
     and `problems` says what could not be read.
     """
-    reader = Reader(services, datetime.now(UTC))
-    await read_all(reader, settings, limit)
-    shown, alerts = (reader.open or [])[:limit], (reader.alerts or [])[:limit]
-    links = _links(reader, shown, alerts)
+    reader = Reader(services, datetime.now(UTC), limit)
+    await read_all(reader, settings)
+    shown, alerts = reader.shown, reader.shown_alerts
+    links = _links(reader)
+    gaps = _gaps(reader, links, timedelta(minutes=settings.stale_minutes))
     return Situation(
-        as_of=reader.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        as_of=to_second(reader.now),
         incidents=None if reader.open is None else [_incident(reader, row) for row in shown],
         incidents_not_shown=len(reader.open or ()) - len(shown) or None,
         ionhour_incidents=None if reader.alerts is None else [_alert(reader, alert) for alert in alerts],
@@ -220,8 +223,8 @@ async def situation(
         has_more=len(reader.open or ()) > limit or reader.alerts_total > limit,
         links=links or None,
         links_known_by="the alert's number and public id in the incident's summary" if links else None,
-        gaps=_gaps(reader, shown, alerts, links, timedelta(minutes=settings.stale_minutes)),
-        problems=reader.problems.told() or None,
+        gaps=gaps,
+        problems=reader.problems.lines() or None,
     )
 
 

@@ -1,20 +1,22 @@
-"""Reading what is open in both services, in as few requests as will do; what cannot be read becomes a problem."""
+"""Reading what is open in both services, in as few requests as possible; what cannot be read is a problem."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
-from functools import partial
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from functools import cached_property, partial
+from typing import Annotated, cast
 
-import anyio
-from pydantic import AfterValidator, AliasPath, BeforeValidator, Field
+from pydantic import AliasPath, BeforeValidator, Field
 
 from incident_mcp.deps import Services
-from incident_mcp.http import Api, fill
-from incident_mcp.incidentio.incident_records import Actor, lead_of
-from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, read_pages
-from incident_mcp.ionhour.incidents import IonhourIncident, priority, unresolved_incidents
-from incident_mcp.models import Record
-from incident_mcp.response.links import AlertId, LinkedIncident, Problems, alert_id, alerts_in, declared_since
+from incident_mcp.http import Api
+from incident_mcp.incidentio.incident_records import Actor, Lead
+from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, each_page, read_pages
+from incident_mcp.incidentio.summaries import AlertId
+from incident_mcp.ionhour.incidents import IonhourIncident, priority, read_incident, unresolved_incidents
+from incident_mcp.models import Json, Record, Whole, part
+from incident_mcp.response.links import LinkedIncident, alert_id, day_of, declared_since
+from incident_mcp.response.reading import Part, Reading, When
 from incident_mcp.settings import KEY_VARIABLES, Settings
 
 MOST_OPEN = 500
@@ -23,24 +25,25 @@ MOST_UPDATES = 1000
 """Updates of one incident that are read for the latest, where they do not come newest first."""
 MOST_LINKED = 40
 """Alerts that are looked up because an incident names them."""
-AT_ONCE = 8
 
 
-def _aware(instant: datetime) -> datetime:
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-
-
-_When = Annotated[datetime, AfterValidator(_aware)]
+def _is_leaderless(value: object) -> bool:
+    """Return whether role assignments say that nobody leads; those that cannot be read do not say so."""
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in cast("list[object]", value)):
+        return False
+    roles = cast("list[Json]", value)
+    return not any(part(entry, "role").get("role_type") == "lead" and entry.get("assignee") for entry in roles)
 
 
 class OpenIncident(LinkedIncident):
     """A live or triage incident as the API lists it."""
 
-    rank: int | None = Field(default=None, validation_alias=AliasPath("severity", "rank"))
-    lead: Annotated[str | None, BeforeValidator(lead_of)] = Field(
-        default=None, validation_alias="incident_role_assignments"
+    rank: Whole | None = Field(default=None, validation_alias=AliasPath("severity", "rank"))
+    lead: Lead = Field(default=None, validation_alias="incident_role_assignments")
+    leaderless: Annotated[bool, BeforeValidator(_is_leaderless)] = Field(
+        default=False, validation_alias="incident_role_assignments"
     )
-    created_at: _When | None = None
+    created_at: When | None = None
 
 
 class _OpenPage(Page):
@@ -48,33 +51,37 @@ class _OpenPage(Page):
 
 
 class Update(Record):
-    """An update, as far as the situation tells it."""
+    """An update with what the situation shows of it."""
 
-    incident_id: str
+    id: str
+    incident_id: str | None = None
     message: str | None = None
     status: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "name"))
-    updater: Actor | None = None
-    created_at: _When
+    updater: Actor = None
+    merged_into_incident_id: str | None = None
+    created_at: When | None = None
 
 
 class _UpdatePage(Page):
     rows: list[Update] = Field(validation_alias="incident_updates")
 
 
-_Work = tuple[str, str, Callable[[], Awaitable[None]]]
-"""What is read, of what, and how."""
-
-
 class Reader:
-    """Reads what the situation needs; what cannot be read becomes a problem and not a failure."""
+    """Reads what the situation needs.
 
-    def __init__(self, services: Services, now: datetime) -> None:
+    Args:
+        services: Both services.
+        now: The present.
+        limit: Most rows of each service that are shown.
+    """
+
+    def __init__(self, services: Services, now: datetime, limit: int) -> None:
         self.services = services
         self.now = now
-        self.problems = Problems()
+        self.limit = limit
+        self.reading = Reading(services, limit, "Pass a smaller limit.")
+        self.problems = self.reading.problems
         self.open: list[OpenIncident] | None = None
-        self.updates: dict[str, Update] = {}
-        self.updates_known: set[str] = set()
         self.alerts: list[IonhourIncident] | None = None
         self.alerts_total = 0
         self.linked: dict[AlertId, IonhourIncident] = {}
@@ -82,18 +89,35 @@ class Reader:
         self.declared: list[LinkedIncident] = []
         """Incidents made since the oldest alert that no open incident names."""
         self.all_declared_known = False
+        self.updates_read = False
+        """Whether the page of all incidents' updates was."""
+        self.updates_known: set[str] = set()
+        """Incidents whose latest update is known, or known not to exist."""
+        self._updates: dict[str, Update] = {}
 
-    async def together(self, works: Sequence[_Work]) -> None:
-        """Do several things, eight at once."""
-        turns = anyio.Semaphore(AT_ONCE)
+    @property
+    def shown(self) -> Sequence[OpenIncident]:
+        """The open incidents that are shown."""
+        return (self.open or [])[: self.limit]
 
-        async def one(work: _Work) -> None:
-            async with turns:
-                await self.problems.attempt(*work)
+    @property
+    def shown_alerts(self) -> Sequence[IonhourIncident]:
+        """The alerts that are shown."""
+        return (self.alerts or [])[: self.limit]
 
-        async with anyio.create_task_group() as tasks:
-            for work in works:
-                tasks.start_soon(one, work)
+    @cached_property
+    def known_alerts(self) -> Mapping[AlertId, IonhourIncident]:
+        """All alerts that were read, once everything is."""
+        return {alert_id(alert): alert for alert in self.alerts or ()} | self.linked
+
+    @cached_property
+    def references(self) -> Mapping[str, str]:
+        """The references of the open incidents by their ids, once those are read."""
+        return {row.id: row.reference for row in self.open or ()}
+
+    def latest(self, incident: OpenIncident) -> Update | None:
+        """Return an incident's newest update, None if it has none or it is not known."""
+        return self._updates.get(incident.id) if incident.id in self.updates_known else None
 
     async def read_open(self, api: Api) -> None:
         """Read the live and triage incidents, the worst first."""
@@ -101,8 +125,9 @@ class Reader:
         pages = await read_pages(api, "/v2/incidents", _OpenPage, query, limit=MOST_OPEN)
         rows = [row for page in pages for row in page.rows]
         self.open = sorted(rows, key=lambda row: (-(-1 if row.rank is None else row.rank), row.created_at or self.now))
+        self.problems.add_unreadable(sum(page.unreadable or 0 for page in pages), "open incident")
         if pages[-1].after:
-            self.problems.add(f"incident.io has more than {MOST_OPEN} open incidents; the newest were read.")
+            self.problems.add(f"incident.io has more than {len(rows)} open incidents; the others were not read.")
 
     async def read_alerts(self, api: Api, workspace: int | None) -> None:
         """Read the unresolved alerts, the most urgent first."""
@@ -112,39 +137,49 @@ class Reader:
             self.problems.add(f"Ionhour has {self.alerts_total} unresolved incidents; {len(rows)} were read.")
 
     async def read_updates(self, api: Api) -> None:
-        """Read one page of everybody's updates; newest first, it settles every incident that is on it."""
-        page = await api.get("/v2/incident_updates", _UpdatePage, [("page_size", str(MOST_A_PAGE))])
-        self.keep(page.rows)
-        if not page.after:
+        """Read one page of all incidents' updates; newest first, it has the latest of every incident on it."""
+        pages = await read_pages(api, "/v2/incident_updates", _UpdatePage, [], limit=MOST_A_PAGE)
+        rows = [row for page in pages for row in page.rows]
+        self.updates_read = True
+        self._keep(rows)
+        if any(page.unreadable for page in pages) or any(row.incident_id is None for row in rows):
+            # It may be the latest of any incident, so that each one's are read.
+            return
+        if pages[-1].after is None:
             self.updates_known = {row.id for row in self.open or ()}
-        elif _newest_first(page.rows):
-            self.updates_known = {row.incident_id for row in page.rows}
+        elif _newest_first(rows):
+            self.updates_known = {row.incident_id for row in rows if row.incident_id and row.created_at}
 
     async def read_updates_of(self, api: Api, incident: OpenIncident) -> None:
         """Read one incident's updates until the newest is sure to be among them."""
+        rows: list[Update] = []
+        unreadable, known = 0, False
         query = [("incident_id", incident.id)]
-        (page, *_) = await read_pages(api, "/v2/incident_updates", _UpdatePage, query, limit=MOST_A_PAGE)
-        self.keep(page.rows)
-        if page.after and not _newest_first(page.rows):
-            left = MOST_UPDATES - MOST_A_PAGE
-            pages = await read_pages(api, "/v2/incident_updates", _UpdatePage, query, limit=left, after=page.after)
-            for page in pages:
-                self.keep(page.rows)
-            if pages[-1].after:
-                return
-        self.updates_known.add(incident.id)
+        pages = each_page(api, "/v2/incident_updates", _UpdatePage, query, limit=MOST_UPDATES)
+        async with aclosing(pages):
+            async for page in pages:
+                rows += page.rows
+                unreadable += page.unreadable or 0
+                known = page.after is None or _newest_first(rows)
+                if known:
+                    break
+        self._keep(rows, incident.id)
+        self.problems.add_unreadable(unreadable, "update", f" of {incident.reference}")
+        if not known:
+            self.problems.add(f"{incident.reference} has more than {len(rows)} updates; the latest is not known.")
+        elif not unreadable:
+            self.updates_known.add(incident.id)
 
-    def keep(self, rows: Sequence[Update]) -> None:
-        """Keep the newest update of each incident."""
+    def _keep(self, rows: Sequence[Update], incident_id: str | None = None) -> None:
+        """Keep the newest update of each incident; one without an instant only if there is no other."""
         for row in rows:
-            known = self.updates.get(row.incident_id)
-            if known is None or known.created_at < row.created_at:
-                self.updates[row.incident_id] = row
+            of = row.incident_id or incident_id
+            if of is not None and _is_newer(row, self._updates.get(of)):
+                self._updates[of] = row
 
     async def read_linked(self, api: Api, alert: AlertId) -> None:
         """Read an alert that an incident names, and keep it if its public id agrees."""
-        path = fill("/incidents/{incident_id}", incident_id=alert.number)
-        found = await api.get(path, IonhourIncident)
+        found = await read_incident(api, alert.number)
         if found.public_id == alert.public_id:
             self.linked[alert] = found
 
@@ -152,16 +187,26 @@ class Reader:
         """Read the incidents made since an alert began, for those that name it and are not open any more."""
         declared = await declared_since(api, since)
         self.declared, self.all_declared_known = declared.rows, declared.complete
-        if not declared.complete:
+        unknown = "which alerts nobody declared is not known."
+        if declared.more:
             self.problems.add(
                 f"More than {len(declared.rows)} incidents were made since the oldest alert that no open one names:"
-                " which alerts nobody declared is not known."
+                f" {unknown}"
             )
+        elif declared.unreadable:
+            self.problems.add_unreadable(declared.unreadable, "recent incident")
+            self.problems.add(f"As recent incidents could not be read, {unknown}")
+
+
+def _is_newer(update: Update, than: Update | None) -> bool:
+    if than is None or update.created_at is None:
+        return than is None
+    return than.created_at is None or update.created_at > than.created_at
 
 
 def _newest_first(rows: Sequence[Update]) -> bool:
-    """Say whether a page comes newest first: the order is not documented, and only then it holds the newest of all."""
-    instants = [row.created_at for row in rows]
+    """Return whether rows come newest first: the order is not documented, and only then the newest is among them."""
+    instants = [row.created_at for row in rows if row.created_at is not None]
     return instants == sorted(instants, reverse=True) and instants[:1] > instants[-1:]
 
 
@@ -170,52 +215,58 @@ def _urgency(alert: IonhourIncident) -> tuple[bool, int, str]:
     return alert.acknowledged_at is not None, priority(alert.severity) or 9, alert.started_at or "~"
 
 
-async def read_all(reader: Reader, settings: Settings, limit: int) -> None:
-    """Read both services: first what is open, then only what that leaves open."""
+async def read_all(reader: Reader, settings: Settings) -> None:
+    """Read both services: first what is open, then only what that leaves to be read."""
     incidentio, ionhour = reader.services.incidentio, reader.services.ionhour
-    first: list[_Work] = []
+    first: list[Part] = []
     if incidentio is not None:
-        first.append(("incident.io's incidents", "", partial(reader.read_open, incidentio)))
+        first.append(Part("incident.io's incidents", "", incidentio, partial(reader.read_open, incidentio)))
     else:
         reader.problems.add(f"incident.io's incidents: there is no key ({KEY_VARIABLES['incidentio']}).")
     if ionhour is not None:
         workspace = settings.ionhour_workspace_id
-        first.append(("Ionhour's incidents", "", partial(reader.read_alerts, ionhour, workspace)))
+        first.append(Part("Ionhour's incidents", "", ionhour, partial(reader.read_alerts, ionhour, workspace)))
     else:
         reader.problems.add(f"Ionhour's incidents: there is no key ({KEY_VARIABLES['ionhour']}).")
-    await reader.together(first)
-    second: list[_Work] = []
+    await reader.reading.together(first)
+    second: list[Part] = []
     if incidentio is not None and reader.open:
-        second += await _updates_left(reader, incidentio, reader.open[:limit])
-    if ionhour is not None and reader.alerts is not None:
-        second += _linked_left(reader, ionhour, (reader.open or [])[:limit])
+        second.append(Part("updates", "", incidentio, partial(reader.read_updates, incidentio)))
     if incidentio is not None and reader.open is not None:
-        named = {alert for row in reader.open for alert in alerts_in(row.summary)}
-        shown = (reader.alerts or [])[:limit]
-        unnamed = [alert.started_at for alert in shown if alert_id(alert) not in named and alert.started_at]
-        if unnamed:
-            second.append(("incidents declared earlier", "", partial(reader.read_declared, incidentio, min(unnamed))))
-    await reader.together(second)
+        second += _declared_left(reader, incidentio)
+    if ionhour is not None and reader.alerts is not None:
+        second += _linked_left(reader, ionhour)
+    await reader.reading.together(second)
+    if incidentio is not None and reader.updates_read:
+        await reader.reading.together(_updates_left(reader, incidentio))
 
 
-async def _updates_left(reader: Reader, api: Api, shown: Sequence[OpenIncident]) -> list[_Work]:
-    """Read everybody's updates, and give what that page did not reach."""
-    if not await reader.problems.attempt("updates", "", partial(reader.read_updates, api)):
+def _declared_left(reader: Reader, api: Api) -> list[Part]:
+    """Return the reading of the incidents made since the first alert that no open incident names."""
+    named = {alert for row in reader.open or () for alert in row.alerts}
+    unnamed = [alert for alert in reader.shown_alerts if alert_id(alert) not in named]
+    days = [day for alert in unnamed if (day := day_of(alert.started_at, reader.now))]
+    if not days:
         return []
-    return [
-        ("updates of", row.reference, partial(reader.read_updates_of, api, row))
-        for row in shown
-        if row.id not in reader.updates_known
-    ]
+    return [Part("incidents declared earlier", "", api, partial(reader.read_declared, api, min(days)), requests=4)]
 
 
-def _linked_left(reader: Reader, api: Api, shown: Sequence[OpenIncident]) -> list[_Work]:
-    """Give the alerts to look up: incidents name them, and they are not among the unresolved ones."""
+def _linked_left(reader: Reader, api: Api) -> list[Part]:
+    """Return the reading of the alerts that incidents name and that are not among the unresolved ones."""
     unresolved = {alert_id(alert) for alert in reader.alerts or ()}
-    named = dict.fromkeys(alert for row in shown for alert in alerts_in(row.summary) if alert not in unresolved)
+    named = dict.fromkeys(alert for row in reader.shown for alert in row.alerts if alert not in unresolved)
     if len(named) > MOST_LINKED:
         reader.problems.add(f"Incidents name {len(named)} more Ionhour incidents; {MOST_LINKED} were looked up.")
     return [
-        ("Ionhour incident", str(alert.number), partial(reader.read_linked, api, alert))
+        Part("Ionhour incident", str(alert.number), api, partial(reader.read_linked, api, alert))
         for alert in list(named)[:MOST_LINKED]
+    ]
+
+
+def _updates_left(reader: Reader, api: Api) -> list[Part]:
+    """Return the reading of each incident's updates that the page of all incidents' did not reach."""
+    return [
+        Part("updates of", row.reference, api, partial(reader.read_updates_of, api, row))
+        for row in reader.shown
+        if row.id not in reader.updates_known
     ]

@@ -1,0 +1,153 @@
+"""Declaring an incident: once, and not a second time for an outage that is declared already."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from incident_mcp.deps import AppSettings, DryRun, IdempotencyKey, IncidentioApi, WriterDep
+from incident_mcp.http import Api, Repeat, Request
+from incident_mcp.incidentio import names
+from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer
+from incident_mcp.incidentio.incidents import Mode, given, read_incident, things
+from incident_mcp.incidentio.similar import look_alikes
+from incident_mcp.models import Json, Outcome, shorten
+from incident_mcp.toolset import write
+from incident_mcp.writes import DECLARE_SECONDS, Write, Writer
+
+TOOL = "incidentio_create_incident"
+
+CustomFields = Annotated[
+    dict[str, list[str]] | None,
+    Field(description='Field to values, names or ids: {"Affected team": ["Payments"]}. [] unsets it.'),
+]
+Roles = Annotated[
+    dict[str, str] | None, Field(description='Role to person (e-mail, name, Slack id, me): {"lead": "a@b.c"}.')
+]
+Timestamps = Annotated[
+    dict[str, str] | None, Field(description='Timestamp to instant: {"Impact started": "2026-11-21T03:12:00Z"}.')
+]
+Despite = Annotated[
+    list[str] | None, Field(description="Look-alikes that are other outages, as an earlier refusal named them.")
+]
+
+
+async def incidentio_create_incident(
+    api: IncidentioApi,
+    writer: WriterDep,
+    settings: AppSettings,
+    name: Annotated[str, Field(min_length=1, description="Short: what is broken, for whom.")],
+    severity: Annotated[str | None, Field(description="Name or id; needed to open an active incident.")] = None,
+    summary: Annotated[str | None, Field(description="What is known so far.")] = None,
+    incident_type: Annotated[str | None, Field(description="Name or id; left out: the default.")] = None,
+    status: Annotated[str | None, Field(description="Name or id; left out: the account decides.")] = None,
+    visibility: Annotated[Literal["public", "private"], Field(description="Who may see it.")] = "public",
+    mode: Annotated[
+        Mode, Field(description="test alerts nobody; retrospective is for the past and is not announced.")
+    ] = "standard",
+    custom_fields: CustomFields = None,
+    roles: Roles = None,
+    timestamps: Timestamps = None,
+    slack_channel_name: Annotated[str | None, Field(description="Instead of the generated one.")] = None,
+    slack_team_id: Annotated[str | None, Field(description="Slack workspace, on Enterprise Grid.")] = None,
+    despite: Despite = None,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Outcome[Incident]:
+    """Declare an incident; this announces it and alerts people.
+
+    List severities first. Refused if it looks declared already. After a failure call again with the same arguments,
+    never with a new key.
+    """
+    found = await names.severity(api, severity)
+    body = given(
+        name=name,
+        summary=summary,
+        visibility=visibility,
+        mode=mode,
+        severity_id=names.id_of(found),
+        incident_type_id=names.id_of(await names.incident_type(api, incident_type)),
+        incident_status_id=names.id_of(await names.status(api, status)),
+        custom_field_entries=await names.custom_field_entries(api, custom_fields),
+        incident_role_assignments=await names.role_assignments(api, roles, settings.me),
+        incident_timestamp_values=await names.timestamp_values(api, timestamps),
+        slack_channel_name_override=slack_channel_name,
+        slack_team_id=slack_team_id,
+    )
+    declaration = declare_write(TOOL, api, body, names.name_of(found), despite=despite or ())
+    declaration = replace(declaration, caller_key=idempotency_key)
+    checked = await check_look_alikes(api, writer, declaration, despite or ())
+    if checked.repeated is not None and not dry_run:
+        return checked.repeated
+    return checked.beside(await writer.perform(api, declaration, dry_run=dry_run))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What looking for the same outage found."""
+
+    repeated: Outcome[Incident] | None = None
+    """The very same declaration was made moments ago."""
+    similar: tuple[str, ...] = ()
+    note: str | None = None
+
+    def beside(self, outcome: Outcome[Incident]) -> Outcome[Incident]:
+        """Return a declaration's outcome with what was found."""
+        note = " ".join(filter(None, (outcome.note, self.note))) or None
+        return replace(outcome, similar_open=self.similar, note=note)
+
+
+async def check_look_alikes(
+    api: Api, writer: Writer, declaration: Write[IncidentAnswer, Incident], despite: Sequence[str]
+) -> Checked:
+    """Look for the same outage among open and recent incidents, unless this is a repeat that the journal knows.
+
+    Raises:
+        InputError: It is declared already.
+    """
+    body = declaration.request.body or {}
+    if body["mode"] != "standard" or await writer.known(api, declaration):
+        return Checked()
+    found = await look_alikes(api, body, despite, window=DECLARE_SECONDS)
+    if found.identical is None:
+        return Checked(similar=found.similar, note=found.note)
+    record = await read_incident(api, found.identical)
+    note = (
+        "An identical declaration was made moments ago; nothing was sent now. If this is another outage, declare it with"
+        f" despite={record.reference or record.id}."
+    )
+    return Checked(Outcome(record, repeated=True, note=note))
+
+
+def declare_write(
+    tool: str, api: Api, body: Json, severity: str | None, *, despite: Sequence[str] = ()
+) -> Write[IncidentAnswer, Incident]:
+    """Write a declaration as the API wants it, without its key."""
+    announced = "" if body["mode"] == "test" else "; incident.io announces it and alerts people"
+    about = f': "{shorten(body["summary"], 300)}"' if body.get("summary") else ""
+    return Write(
+        tool=tool,
+        request=Request("POST", "/v2/incidents", body=body, scope="incidents.create"),
+        answer=IncidentAnswer,
+        record=Incident,
+        to_record=lambda answer: answer.incident,
+        repeat=Repeat.KEYED,
+        question=f'Declare the {body["visibility"]} {body["mode"]} incident "{shorten(body["name"], 200)}"'
+        f" with severity {severity or '(none)'}{about}{announced}.",
+        remembered=DECLARE_SECONDS,
+        deliberate=" ".join(sorted(despite)) or None,
+        declares=True,
+        things_of=lambda answer: things(api, answer.incident.id, answer.incident.reference),
+        made_at=lambda answer: answer.incident.created_at,
+        same=lambda answer: _same_text(answer.incident.name, body["name"]),
+        explain=partial(names.valid_names, api, body),
+    )
+
+
+def _same_text(held: str | None, sent: str) -> bool:
+    return held is None or " ".join(held.split()).casefold() == " ".join(sent.split()).casefold()
+
+
+TOOLS = [write(incidentio_create_incident, "Declare an incident")]

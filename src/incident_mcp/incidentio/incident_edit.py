@@ -1,0 +1,189 @@
+"""Editing an incident: only what is passed changes, and clearing is explicit."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Annotated
+
+from pydantic import Field
+
+from incident_mcp.deps import AppSettings, DryRun, IncidentioApi, WriterDep
+from incident_mcp.errors import InputError
+from incident_mcp.http import Api, Repeat, Request, fill
+from incident_mcp.incidentio import names
+from incident_mcp.incidentio.incident_create import CustomFields, Roles, Timestamps
+from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, RawIncidentAnswer, holds
+from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
+from incident_mcp.incidentio.references import path_id
+from incident_mcp.models import Json, Outcome, R, read_body, shorten
+from incident_mcp.toolset import write
+from incident_mcp.writes import UPDATE_SECONDS, Since, Write
+
+_TEXTS = ("summary", "call_url")
+_MAPS = ("custom_fields", "roles", "timestamps")
+Clear = Annotated[
+    list[str] | None,
+    Field(description='What to empty: "summary", "call_url", "roles.lead", "timestamps.X", "custom_fields.X".'),
+]
+
+
+async def incidentio_edit_incident(
+    api: IncidentioApi,
+    writer: WriterDep,
+    settings: AppSettings,
+    incident: IncidentRef,
+    name: Annotated[str | None, Field(description="New name.")] = None,
+    summary: Annotated[str | None, Field(description="New summary; replaces the old one.")] = None,
+    severity: Annotated[str | None, Field(description="Name or id.")] = None,
+    status: Annotated[str | None, Field(description="Name or id.")] = None,
+    call_url: Annotated[str | None, Field(description="Link to the call.")] = None,
+    slack_channel_name: Annotated[str | None, Field(description="New channel name.")] = None,
+    custom_fields: CustomFields = None,
+    roles: Roles = None,
+    timestamps: Timestamps = None,
+    clear: Clear = None,
+    notify_incident_channel: Annotated[bool, Field(description="Tell the incident's channel.")] = False,
+    dry_run: DryRun = False,
+) -> Outcome[Incident]:
+    """Edit an incident: only what is passed changes. To escalate, raise the severity."""
+    cleared = _read_clear(clear or ())
+    _refuse_both(cleared, summary=summary, call_url=call_url)
+    fields = given(
+        name=name,
+        summary="" if "summary" in cleared.texts else summary,
+        severity_id=names.id_of(to_severity := await names.severity(api, severity)),
+        incident_status_id=names.id_of(to_status := await names.status(api, status)),
+        call_url="" if "call_url" in cleared.texts else call_url,
+        slack_channel_name_override=slack_channel_name,
+        custom_field_entries=await names.custom_field_entries(api, custom_fields, cleared.of("custom_fields")),
+        incident_role_assignments=await names.role_assignments(api, roles, settings.me, cleared.of("roles")),
+        incident_timestamp_values=await names.timestamp_values(api, timestamps, cleared.of("timestamps")),
+    )
+    if not fields:
+        raise InputError("Nothing to edit: pass at least one of the fields to change. Not sent.")
+    edit = edit_write("incidentio_edit_incident", api, incident, fields, Incident, _whole, notify=notify_incident_channel)
+    changes = given(
+        status=names.name_of(to_status),
+        severity=names.name_of(to_severity),
+        name=name,
+        summary=summary,
+        call_url=call_url,
+        slack_channel_name=slack_channel_name,
+    )
+    said = [f'{what} to "{shorten(str(value), 200)}"' for what, value in changes.items()]
+    for what, values in (("custom field", custom_fields), ("role", roles), ("timestamp", timestamps)):
+        said += [f"{what} {key} to {_shown(value)}" for key, value in (values or {}).items()]
+    said += [f"clear {each}" for each in clear or ()]
+    who = await described(api, writer, incident, dry_run=dry_run)
+    question = f"Edit incident {who}: {', '.join(said)}; {_notified(notify=notify_incident_channel)}."
+    return await writer.perform(api, replace(edit, question=question), dry_run=dry_run)
+
+
+def _whole(incident: Incident) -> Incident:
+    return incident
+
+
+def _shown(value: str | list[str]) -> str:
+    text = value if isinstance(value, str) else ", ".join(value)
+    return f'"{shorten(text, 100)}"' if text else "nothing"
+
+
+@dataclass
+class _Cleared:
+    """What is to be emptied."""
+
+    texts: list[str] = field(default_factory=list[str])
+    entries: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+    def of(self, kind: str) -> list[str]:
+        """Return the names of one kind."""
+        return [name for each, name in self.entries if each == kind]
+
+
+def _read_clear(clear: Sequence[str]) -> _Cleared:
+    """Read what is to be emptied.
+
+    Raises:
+        InputError: It names what cannot be emptied.
+    """
+    cleared = _Cleared()
+    for each in clear:
+        kind, _, name = each.strip().partition(".")
+        kind = kind.strip().casefold()
+        if kind in _TEXTS and not name:
+            cleared.texts.append(kind)
+        elif kind in _MAPS and name.strip():
+            cleared.entries.append((kind, name.strip()))
+        else:
+            takes = ", ".join([*_TEXTS, *(f"{kind}.NAME" for kind in _MAPS)])
+            raise InputError(f"clear: {shorten(each, 60)!r} cannot be emptied. It takes {takes}. Not sent.")
+    return cleared
+
+
+def _refuse_both(cleared: _Cleared, **texts: str | None) -> None:
+    for name, value in texts.items():
+        if value is not None and name in cleared.texts:
+            raise InputError(f"{name} is both set and cleared. Pass one of the two. Not sent.")
+
+
+def _notified(*, notify: bool) -> str:
+    return "its channel is notified" if notify else "its channel is not notified"
+
+
+EDIT_SCOPES = {
+    "name": "incidents.update_name",
+    "slack_channel_name_override": "incidents.update_name",
+    "summary": "incidents.update_summary",
+    "severity_id": "incidents.update_severity",
+    "incident_status_id": "incidents.update_status",
+    "custom_field_entries": "incidents.update_custom_fields",
+    "incident_timestamp_values": "incidents.update_timestamps",
+    "incident_role_assignments": "incidents.update_role_assignments",
+    "call_url": "incident_calls.create",
+}
+
+
+def edit_write(
+    tool: str,
+    api: Api,
+    incident: str,
+    fields: Json,
+    record: type[R],
+    to_record: Callable[[Incident], R],
+    *,
+    notify: bool,
+) -> Write[IncidentAnswer, R]:
+    """Write an edit as the API wants it: wrapped, and always saying whether to notify the channel.
+
+    It has no key: after a lost reply the incident is read back, and the edit sent again if it is not as wanted, then
+    without notifying the channel, which the lost one may have done.
+    """
+    at = path_id(incident)
+    path = fill("/v2/incidents/{incident}/actions/edit", incident=at)
+    scopes = dict.fromkeys(["incidents.view", *(EDIT_SCOPES[name] for name in fields)])
+    request = Request(
+        "POST", path, body={"incident": fields, "notify_incident_channel": notify}, scope=", ".join(scopes)
+    )
+
+    async def look(_: Since) -> IncidentAnswer | None:
+        raw = await api.get(fill("/v2/incidents/{incident}", incident=at), RawIncidentAnswer)
+        return read_body(raw.model_dump(), IncidentAnswer) if holds(raw.incident, fields) else None
+
+    return Write(
+        tool=tool,
+        request=request,
+        answer=IncidentAnswer,
+        record=record,
+        to_record=lambda answer: to_record(answer.incident),
+        repeat=Repeat.CHECKED,
+        question=f"Edit incident {incident}; {_notified(notify=notify)}.",
+        remembered=UPDATE_SECONDS,
+        look=look,
+        things=things(api, at),
+        things_of=lambda answer: things(api, answer.incident.id, answer.incident.reference),
+        again=replace(request, body={"incident": fields, "notify_incident_channel": False}),
+        explain=partial(names.valid_names, api, fields),
+    )
+
+
+TOOLS = [write(incidentio_edit_incident, "Edit an incident")]

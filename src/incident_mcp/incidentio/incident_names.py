@@ -1,0 +1,77 @@
+"""Which incident an id is: its reference and name, read once and kept for a minute."""
+
+from collections.abc import Iterable
+
+import anyio
+from pydantic import BaseModel, Field
+
+from incident_mcp.errors import ServiceError
+from incident_mcp.http import Api, fill
+from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, read_pages
+from incident_mcp.incidentio.references import path_id
+from incident_mcp.models import Record
+
+_MOST_SINGLE = 8
+"""Incidents that are read singly since the newest ones do not hold them."""
+
+
+class IncidentName(Record):
+    """What an incident is called."""
+
+    id: str
+    reference: str | None = None
+    name: str | None = None
+
+
+class _Answer(BaseModel):
+    incident: IncidentName
+
+
+class _Names(Page):
+    rows: list[IncidentName] = Field(validation_alias="incidents")
+
+
+async def named(api: Api, incident: str) -> IncidentName:
+    """Return an incident by any of its spellings.
+
+    Raises:
+        InputError: It is no reference.
+        Refused: There is no such incident, or the key may not see it.
+    """
+    at = path_id(incident)
+
+    async def load() -> IncidentName:
+        path = fill("/v2/incidents/{incident}", incident=at)
+        return (await api.get(path, _Answer, scope="incidents.view")).incident
+
+    found, _ = await api.cached(f"incident {at}", load)
+    return found
+
+
+async def names_of(api: Api, ids: Iterable[str]) -> dict[str, IncidentName]:
+    """Return what incidents are called, as far as that can be read: by one list of the newest, not one call each."""
+    wanted = list(dict.fromkeys(ids))
+    if not wanted:
+        return {}
+
+    async def load() -> dict[str, IncidentName]:
+        query = [("mode[one_of]", mode) for mode in ("standard", "retrospective", "test", "tutorial")]
+        (page, *_) = await read_pages(api, "/v2/incidents", _Names, query, limit=MOST_A_PAGE)
+        return {row.id: row for row in page.rows}
+
+    try:
+        newest, _ = await api.cached("names of incidents", load)
+    except ServiceError:
+        return {}
+    found = {number: newest[number] for number in wanted if number in newest}
+
+    async def single(number: str) -> None:
+        try:
+            found[number] = await named(api, number)
+        except ServiceError:
+            return
+
+    async with anyio.create_task_group() as tasks:
+        for number in [number for number in wanted if number not in found][:_MOST_SINGLE]:
+            tasks.start_soon(single, number)
+    return found

@@ -1,0 +1,143 @@
+"""Open and recent incidents that look like the one that is about to be declared."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from pydantic import AliasPath, BaseModel, Field
+
+from incident_mcp.errors import InputError, ServiceError
+from incident_mcp.http import Api
+from incident_mcp.incidentio.likeness import likeness
+from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, read_pages
+from incident_mcp.incidentio.references import path_id
+from incident_mcp.incidentio.summaries import alerts_in
+from incident_mcp.instants import parse_instant
+from incident_mcp.models import Json, Record, shorten
+
+RECENT_SECONDS = 1_800
+OPEN = ("live", "triage", "paused")
+MOST_SHOWN = 5
+
+
+class _Candidate(Record):
+    """An incident with just what it is compared by."""
+
+    id: str
+    reference: str
+    name: str | None = None
+    summary: str | None = None
+    status: str | None = Field(default=None, validation_alias=AliasPath("incident_status", "name"))
+    status_category: str | None = Field(default=None, validation_alias=AliasPath("incident_status", "category"))
+    severity_id: str | None = Field(default=None, validation_alias=AliasPath("severity", "id"))
+    incident_type_id: str | None = Field(default=None, validation_alias=AliasPath("incident_type", "id"))
+    api_key: str | None = Field(default=None, validation_alias=AliasPath("creator", "api_key", "id"))
+    mode: str | None = None
+    visibility: str | None = None
+    permalink: str | None = None
+    created_at: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody works on it."""
+        return self.status_category in OPEN
+
+    def describe(self) -> str:
+        """Name it on one line."""
+        state = self.status or self.status_category or "status unknown"
+        return f'{self.reference} "{shorten(" ".join((self.name or "").split()), 100)}" ({state})'
+
+
+class _Candidates(Page):
+    rows: list[_Candidate] = Field(validation_alias="incidents")
+
+
+class Similar(BaseModel):
+    """What looks like a declaration."""
+
+    identical: str | None = None
+    """Id of an incident that an API key made in the last minutes of the very same fields."""
+    similar: tuple[str, ...] = ()
+    """Incidents that may be the same outage, to be named beside the new one."""
+    note: str | None = None
+
+
+async def look_alikes(api: Api, body: Json, despite: Sequence[str], *, window: float) -> Similar:
+    """Look through open incidents and those of the last 30 minutes, in one request.
+
+    Args:
+        api: incident.io.
+        body: The declaration.
+        despite: Incidents that it is to be declared in spite of.
+        window: Seconds for which an identical declaration counts as a repeat.
+
+    Raises:
+        InputError: One is the same outage; the text names it and says what to do instead.
+    """
+    try:
+        rows = await _read(api)
+    except ServiceError as failure:
+        # A key may declare without being able to read; in doubt the declaration goes through.
+        return Similar(note=f"Whether it is declared already could not be looked up: {failure.text}")
+    now = datetime.fromtimestamp(api.now(), UTC)
+    rows = [row for row in rows if row.is_open or _age(row, now) <= RECENT_SECONDS]
+    allowed = {path_id(each) for each in despite}
+    same: list[_Candidate] = []
+    similar: list[str] = []
+    alerts = set(alerts_in(body.get("summary")))
+    for row in rows:
+        if not allowed & {row.id, path_id(row.reference)}:
+            alike = likeness(body["name"], row.name or "")
+            if alerts & set(alerts_in(row.summary)) or alike == "same":
+                same.append(row)
+            elif alike == "similar" and row.is_open:
+                similar.append(row.describe())
+    identical = next((row for row in same if _is_identical(row, body) and _age(row, now) <= window), None)
+    if identical is not None:
+        return Similar(identical=identical.id)
+    if same:
+        raise InputError(_instead(same))
+    return Similar(similar=tuple(similar[:MOST_SHOWN]))
+
+
+async def _read(api: Api) -> list[_Candidate]:
+    since = datetime.fromtimestamp(api.now(), UTC) - timedelta(seconds=RECENT_SECONDS)
+    query = [("status_category[one_of]", category) for category in OPEN]
+    query += [("created_at[gte]", since.date().isoformat()), ("filter_mode", "any")]
+    query += [("sort_by", "created_at_newest_first")]
+    (page, *_) = await read_pages(api, "/v2/incidents", _Candidates, query, limit=MOST_A_PAGE)
+    return page.rows
+
+
+def _age(row: _Candidate, now: datetime) -> float:
+    made = parse_instant(row.created_at)
+    return float("inf") if made is None else (now - made).total_seconds()
+
+
+def _is_identical(row: _Candidate, body: Json) -> bool:
+    """Return whether an API key made this incident with all the fields of the declaration."""
+    read = {
+        "name": row.name,
+        "summary": row.summary,
+        "severity_id": row.severity_id,
+        "incident_type_id": row.incident_type_id,
+        "mode": row.mode,
+        "visibility": row.visibility,
+    }
+    compared = {name: value for name, value in body.items() if name in read}
+    rest = set(body) - set(read)
+    return row.api_key is not None and not rest and all(_plain(read[name]) == _plain(compared[name]) for name in compared)
+
+
+def _plain(value: object) -> str:
+    return " ".join(str(value or "").split())
+
+
+def _instead(same: Sequence[_Candidate]) -> str:
+    which = "; ".join(f"{row.describe()} {row.permalink or ''}".strip() for row in same[:MOST_SHOWN])
+    first = same[0].reference
+    do = (
+        f"Post an update there with incidentio_post_update, or raise its severity. If it is another outage, declare it"
+        f" with despite={first}."
+    )
+    return f"This looks declared already: {which}. {do} Not sent."
+

@@ -1,0 +1,78 @@
+"""Reading lists that Ionhour hands out by page number: here alone is decided whether there is more."""
+
+from collections.abc import AsyncGenerator
+from typing import Any, TypeVar, cast
+
+from pydantic import Field, model_validator
+
+from incident_mcp.http import Api, Query
+from incident_mcp.models import Json, Record, Whole
+
+MOST_A_PAGE = 100
+
+
+class Listing(Record):
+    """A list answer: Ionhour documents an envelope, and its own code reads a bare array."""
+
+    page: Whole | None = None
+    page_count: Whole | None = Field(default=None, validation_alias="pageCount")
+    total: Whole | None = None
+    limit: Whole | None = None
+    unreadable: int | None = Field(default=None, validation_alias="unreadable rows")
+    """Rows without a readable identity."""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether a further page exists; an empty page is the last."""
+        if not self.rows:
+            return False
+        page = self.page or 1
+        if self.page_count is not None:
+            return page < self.page_count
+        return self.total is not None and self.limit is not None and self.limit > 0 and page * self.limit < self.total
+
+    @property
+    def rows(self) -> list[Any]:
+        """The rows, which each list names by its own type."""
+        return cast("list[Any]", self.items)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _enveloped(cls, value: object) -> object:
+        if isinstance(value, list):
+            return {"items": cast("list[object]", value)}
+        if isinstance(value, dict) and "items" not in value:
+            # The wrapper of notes and events is not documented: the only list in it is what was asked for.
+            told = cast("Json", value)
+            lists = [name for name, item in told.items() if isinstance(item, list)]
+            return {**told, "items": told[lists[0]]} if len(lists) == 1 else told
+        return cast("object", value)
+
+
+L = TypeVar("L", bound=Listing)
+
+
+async def read_pages(api: Api, path: str, listing: type[L], query: Query, *, most: int) -> AsyncGenerator[L]:
+    """Read pages from the first on, until there is no more; a row that came before is left out.
+
+    Args:
+        api: Ionhour.
+        path: The list's path.
+        listing: Its page.
+        query: Filters.
+        most: Rows after which to stop reading.
+    """
+    seen: set[object] = set()
+    number, received = 1, 0
+    while True:
+        answer = await api.get(path, listing, [*query, ("page", str(number)), ("limit", str(MOST_A_PAGE))])
+        fresh = [row for row in answer.rows if row.id not in seen]
+        seen.update(row.id for row in fresh)
+        received += len(fresh)
+        # A service that ignores the number would be read for ever.
+        more = answer.has_more and bool(fresh or answer.unreadable)
+        last = answer.model_copy(update={"items": fresh, "page": number if more else answer.page})
+        yield last if more else last.model_copy(update={"page_count": last.page or 1})
+        number += 1
+        if not more or received >= most or not api.may_read:
+            return

@@ -1,0 +1,436 @@
+"""Odd answers: a whole example answer with one part of it changed, and what the tool may then tell differently."""
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Self
+
+import httpx2
+
+from tests.account import Scripted
+from tests.conftest import Caller, text_of
+
+Path = tuple[str | int, ...]
+Key = tuple[str, str]
+"""Method and path; a path may end in `?` and the name of a query parameter that the request must have."""
+FREE = ("unreadable", "note", "has_more", "cut")
+"""What an answer may say of itself."""
+MOST_REQUESTS = 1000
+"""After that many the vendor's rate limit would slow the server down, so a new one takes over."""
+MOST_LISTED = 20
+DROPPED = object()
+_ODD: dict[str, Any] = {
+    "dropped": DROPPED,
+    "null": None,
+    "{}": {},
+    "[]": [],
+    '""': "",
+    "10**30": 10**30,
+    "lone surrogate": "odd \ud800",
+    "NaN": float("nan"),
+}
+_OTHER_TYPE: dict[type, dict[str, Any]] = {
+    str: {"12345": 12345, "1.5": 1.5, "true": True},
+    bool: {'"perhaps"': "perhaps"},
+    int: {'"abc"': "abc"},
+    float: {'"abc"': "abc"},
+    list: {'"x"': "x"},
+    dict: {'"x"': "x"},
+    type(None): {"12345": 12345, "1.5": 1.5, "true": True},
+}
+_IN_ANY_CASE = ("dropped", "null", "{}", "NaN", "12345", '"perhaps"', '"abc"', "a fraction", '"x"')
+_PYTHON = re.compile(r"\b(None|True|False|nan|NaN|Infinity)\b|^-?inf$|^(\{\}|\[\])$|[{\[]'|<\S+ object at ")
+_TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "object": dict, "array": list}
+_ELEMENT_NAMES = {
+    "incident_role_assignments": ("role", "name"),
+    "custom_field_entries": ("custom_field", "name"),
+    "incident_timestamp_values": ("incident_timestamp", "name"),
+    "duration_metrics": ("duration_metric", "name"),
+}
+
+
+class Mutation(NamedTuple):
+    path: Path
+    how: str
+    answer: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One tool call, the answers that it reads, and the one of them that is to be odd."""
+
+    tool: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """`{n}` in a text is another number in every call."""
+    answers: dict[Key, Any]
+    odd: Key
+    record: Path = ()
+    """Where in the odd answer the record stands whose keys are changed, or one record of its list."""
+    identity: frozenset[str] = frozenset()
+    """Keys of that record which are left alone."""
+    told: str = ""
+    """Where in the tool's answer that record is told: "", "incident." or "incidents[INC-2]."."""
+    derived: Mapping[str, str] = field(default_factory=dict)
+    """Dotted key of the record to the told fields made of it, those beside the record with a `/` in front."""
+    envelope: Mapping[str, str] = field(default_factory=dict)
+    """The same for the keys around the record."""
+    free: tuple[str, ...] = FREE
+    before: tuple[tuple[str, dict[str, Any]], ...] = ()
+    """Calls made first, like one that has a kept list read again."""
+
+    def own(self, path: Path) -> Path | None:
+        """A path from the record on, None for one beside it."""
+        return path[len(self.record) :] if path[: len(self.record)] == self.record else None
+
+    def sources(self, path: Path) -> list[str]:
+        """The told fields that are made of what stands at a path."""
+        own = self.own(path)
+        if own == ():
+            return [self.told.removesuffix("."), "looked_at", *self._placed(" ".join(self.derived.values()), self.told)]
+        table, keys, told = (self.envelope, path, "") if own is None else (self.derived, own, self.told)
+        return self._placed(table.get(".".join(key for key in keys if isinstance(key, str)), ""), told)
+
+    def _placed(self, fields: str, told: str) -> list[str]:
+        return [each[1:] if each.startswith("/") else told + each for each in fields.split()]
+
+
+def mutations(case: Case) -> Iterator[Mutation]:
+    """Every key and list item of the odd answer, but for identities and what leads to the record, in every odd way.
+
+    What is told nowhere is odd in a few ways only: its place in the answer is all that could matter.
+    """
+    whole = case.answers[case.odd]
+    for path, value in _places(whole, case, ()):
+        odd = _ODD | _OTHER_TYPE[type(value)]
+        if type(value) in (int, float):
+            odd["a fraction"] = value + 0.25
+        if not case.sources(path):
+            odd = {how: other for how, other in odd.items() if how in _IN_ANY_CASE}
+        for how, other in odd.items():
+            if type(other) is not type(value) or other != value:
+                yield Mutation(path, how, replaced(whole, path, other))
+
+
+def _places(value: Any, case: Case, path: Path) -> Iterator[tuple[Path, Any]]:
+    for key, item in items(value):
+        here = (*path, key)
+        if here == case.record[: len(here)]:
+            yield from _places(item, case, here)
+        elif path == case.record and key in case.identity:
+            continue
+        elif isinstance(key, str) or path != case.record[: len(path)]:
+            yield here, item
+            yield from _places(item, case, here)
+
+
+def items(value: Any) -> Iterable[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
+
+
+def at(value: Any, path: Path) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def replaced(value: Any, path: Path, other: Any) -> Any:
+    """A copy with another value at a path, or without it."""
+    if not path:
+        return other
+    copy = value.copy()
+    if len(path) == 1 and other is DROPPED:
+        del copy[path[0]]
+    else:
+        copy[path[0]] = replaced(copy[path[0]], path[1:], other)
+    return copy
+
+
+@dataclass
+class Network(Scripted):
+    """Answers as scripted, NaN and lone surrogates too; later pages are empty, and dates must be dates."""
+
+    asked: set[Key] = field(default_factory=set[Key])
+
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        self.requests.append(request)
+        query = dict(request.url.params)
+        if not re.match(r"\d{4}-\d\d-\d\d", query.get("created_at[gte]", "2026-11-21")):
+            return httpx2.Response(422, json={"type": "validation_error", "errors": [{"message": "no date"}]})
+        path = request.url.path
+        keys = [(request.method, f"{path}?{name}") for name in query] + [(request.method, path)]
+        key = next((key for key in keys if key in self.answers), None)
+        if key is None:
+            return httpx2.Response(404, json={"message": f"nothing is scripted for {path}"})
+        self.asked.add(key)
+        answer = self.answers[key]
+        if "after" in query or query.get("page", "1") != "1":
+            answer = _later_page(answer)
+        elif "incident_id" in query:
+            answer = _of_incident(answer, query["incident_id"])
+        return httpx2.Response(200, content=json.dumps(answer).encode())
+
+
+def _later_page(answer: Any) -> Any:
+    return {key: [] for key, rows in items(answer) if isinstance(rows, list)} if isinstance(answer, dict) else []
+
+
+def _of_incident(answer: Any, incident: str) -> Any:
+    """The rows that are of an incident, or that do not say of which they are."""
+
+    def fits(row: Any) -> bool:
+        return not isinstance(row, dict) or row.get("incident_id", incident) == incident
+
+    return {key: [row for row in rows if fits(row)] if isinstance(rows, list) else rows for key, rows in items(answer)}
+
+
+@dataclass
+class Told:
+    """What came of a call: an answer, or the reason that there is none."""
+
+    answer: dict[str, Any] | None
+    failure: str = ""
+    read: bool = False
+    """Whether the odd answer was asked for."""
+    flaws: list[str] = field(default_factory=list)
+    """What the answer must not hold: values that its schema does not allow, NaN, Python's own words."""
+
+
+class Bench:
+    """Calls tools over one client after the other: `async with Bench(connect) as bench:`."""
+
+    def __init__(self, connect: Callable[..., AbstractAsyncContextManager[Caller]]) -> None:
+        self._connect = connect
+        self._stack = AsyncExitStack()
+        self._network = Network({})
+        self._schemas: dict[str, Any] = {}
+        self._calls = 0
+
+    async def __aenter__(self) -> Self:
+        await self._renew()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _renew(self) -> None:
+        await self._stack.aclose()
+        self._network = Network({})
+        connecting = self._connect(sandbox=self._network, max_declares=0, max_writes=0)
+        self._call = await self._stack.enter_async_context(connecting)
+        self._schemas = {tool.name: tool.output_schema for tool in (await self._call.client.list_tools()).tools}
+
+    async def tell(self, case: Case, answer: Any = DROPPED) -> Told:
+        """Make the call, its odd answer replaced."""
+        if len(self._network.requests) > MOST_REQUESTS:
+            await self._renew()
+        self._network.answers = case.answers if answer is DROPPED else {**case.answers, case.odd: answer}
+        self._network.asked.clear()
+        for tool, arguments in case.before:
+            await self._call.result(tool, **arguments)
+        self._calls += 1
+        arguments = {
+            name: value.replace("{n}", str(self._calls)) if isinstance(value, str) else value
+            for name, value in case.arguments.items()
+        }
+        try:
+            result = await self._call.result(case.tool, **arguments)
+        except RuntimeError as error:
+            # The SDK's client holds an answer up against the tool's schema, too.
+            return Told(None, str(error).splitlines()[0])
+        text, told = text_of(result), result.structured_content
+        if result.is_error or told is None:
+            return Told(None, text, read=case.odd in self._network.asked)
+        flaws = [*_written(text, told), *misfits(told, self._schemas[case.tool]), *python_words(told)]
+        return Told(told, read=case.odd in self._network.asked, flaws=flaws)
+
+    def fields(self, tool: str) -> set[str]:
+        """The dotted names of all that a tool's schema says it may tell."""
+        return set(_fields(self._schemas[tool], ""))
+
+
+def _fields(schema: Any, where: str) -> Iterator[str]:
+    if where and "properties" not in schema and schema.get("type") != "array":
+        yield where
+    if schema.get("type") == "array":
+        yield from _fields(schema["items"], where)
+    for name, inner in schema.get("properties", {}).items():
+        yield from _fields(inner, f"{where}.{name}".strip("."))
+
+
+def _written(text: str, told: Any) -> Iterator[str]:
+    try:
+        if json.loads(text, parse_constant=_no_json) != told:
+            yield "the text is not the structured content"
+    except ValueError as error:
+        yield f"the text is no JSON: {error}"
+
+
+def _no_json(word: str) -> None:
+    raise ValueError(word)
+
+
+def misfits(value: Any, schema: Any, where: str = "") -> Iterator[str]:
+    """Where a told value is not of the type that the tool's schema says, or is told without being in it."""
+    wanted = schema.get("type", "object")
+    if not isinstance(value, _TYPES[wanted]) or (isinstance(value, bool) and wanted != "boolean"):
+        yield f"{where} is {value!r:.60}, no {wanted}"
+    elif wanted == "array":
+        for item in value:
+            yield from misfits(item, schema["items"], f"{where}[]")
+    elif wanted == "object":
+        known, further = schema.get("properties", {}), schema.get("additionalProperties", "properties" not in schema)
+        yield from (f"{where} has no {name}" for name in schema.get("required", ()) if name not in value)
+        for name, item in value.items():
+            if name in known or isinstance(further, dict):
+                yield from misfits(item, known.get(name, further), f"{where}.{name}".strip("."))
+            elif not further and (where or name not in FREE):
+                yield f"{where}.{name} is in no schema".strip(".")
+
+
+def python_words(value: Any) -> Iterator[str]:
+    """Texts that are Python's way to write something: None, nan, {'a': 1}."""
+    if isinstance(value, str) and _PYTHON.search(value):
+        yield f"{value!r:.60} is told"
+    for key, item in items(value):
+        yield from python_words(key)
+        yield from python_words(item)
+
+
+def leaves(value: Any, whole: Any = None, where: str = "") -> dict[str, Any]:
+    """A told answer as one flat table; rows go by identity, or else by the row of the whole answer that they are."""
+    if isinstance(value, dict):
+        known = whole if isinstance(whole, dict) else {}
+        parts = [leaves(item, known.get(key), f"{where}.{key}".strip(".")) for key, item in value.items()]
+    elif isinstance(value, list) and any(isinstance(row, dict) for row in value):
+        rows = keyed(value, whole if isinstance(whole, list) else None)
+        known = keyed(whole) if isinstance(whole, list) else {}
+        parts = [leaves(row, known.get(key), f"{where}[{key}]") for key, row in rows.items()]
+        parts.append({f"{where}[]": tuple(rows)})
+    elif isinstance(value, list):
+        parts = [{f"{where}[{item}]": count for item, count in Counter(map(str, value)).items()}]
+    else:
+        return {where: (type(value), value)}
+    return {key: leaf for part in parts for key, leaf in part.items()}
+
+
+def keyed(rows: Sequence[Any], whole: Sequence[Any] | None = None) -> dict[str, Any]:
+    """Rows by reference, id or place; by the place of the row in the whole answer that they are most like."""
+    if whole is None:
+        return {_name(row) or str(number): row for number, row in enumerate(rows)}
+    left, found = keyed(whole), dict[int, str]()
+    for alike in (lambda one, other: one == other, lambda one, other: _name(one) == _name(other) is not None, _alike):
+        for number, row in enumerate(rows):
+            key = next((key for key, known in left.items() if number not in found and alike(row, known)), None)
+            if key is not None:
+                found[number] = key
+                del left[key]
+    return {found.get(number, f"new {number}"): row for number, row in enumerate(rows)}
+
+
+def _name(row: Any) -> str | None:
+    if "ionhour_incident" in row and "incident" in row:
+        return f"{row['incident']}:{row['ionhour_incident']}"
+    return next((str(row[key]) for key in ("reference", "id", "step") if key in row), None)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    common = [key for key in one if one[key] == other.get(key)]
+    return len(common) >= max(1, len(other) // 2)
+
+
+def changes(case: Case, path: Path, whole: dict[str, Any], told: dict[str, Any]) -> list[str]:
+    """The told fields that changed although the odd part is none of their source."""
+    before, after = leaves(whole), leaves(told, whole)
+    lost, new = _allowed(case, path, whole)
+    changed: list[str] = []
+    for key in sorted(before.keys() | after.keys()):
+        one, other = before.get(key), after.get(key)
+        if key.endswith("[]") and one and other:
+            one, other = [row for row in one if row in other], [row for row in other if row in one]
+        free = re.split(r"[.\[]", key)[0] in case.free
+        if one != other and not free and not _inside(key, lost if key in before else new):
+            changed.append(key)
+    return changed
+
+
+def _inside(key: str, fields: Iterable[str]) -> bool:
+    return any(key == each or key.startswith((f"{each}.", f"{each}[")) for each in fields)
+
+
+def _allowed(case: Case, path: Path, whole: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """What may be lost or change, and where something new may appear: of a list, the other items must stay."""
+    own, where = case.own(path) or (), case.sources(path)
+    if len(own) < 2 or isinstance(own[1], str):
+        return where, where
+    return [f"{each}{_item(case, own, each, whole)}" for each in where], where
+
+
+def _item(case: Case, own: Path, told: str, whole: dict[str, Any]) -> str:
+    """Which item of a told field an item of the API's list is."""
+    name = told.removeprefix(case.told)
+    item = at(case.answers[case.odd], (*case.record, *own[:2]))
+    if not isinstance(item, dict):
+        return f"[{item}]"
+    if name not in whole or name not in ("roles", "custom_fields", "timestamps", "duration_seconds"):
+        return ""
+    within = at(item, _ELEMENT_NAMES[str(own[0])])
+    if len(own) > 3 and own[2] == "values":
+        return f".{within}[{whole[name][within][own[3]]}]"
+    return f".{within}"
+
+
+@dataclass
+class Tally:
+    """Counts over all tools."""
+
+    ran: Counter[str] = field(default_factory=Counter)
+    examples: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+    flawed: Counter[str] = field(default_factory=Counter)
+
+    def line(self, tool: str | None = None) -> str:
+        ran, examples, failed, changed, flawed = (
+            counter[tool] if tool else counter.total()
+            for counter in (self.ran, self.examples, self.failed, self.changed, self.flawed)
+        )
+        return (
+            f"{ran} mutations over {examples} examples: {failed} calls failed, {changed} other fields changed,"
+            f" {flawed} told what no answer may hold"
+        )
+
+
+async def spoil(bench: Bench, case: Case, tally: Tally) -> list[str]:
+    """Run every mutation of a case, and give what is wrong, alike things in one line."""
+    told = await bench.tell(case)
+    if told.answer is None or told.flaws or not told.read:
+        return [f"{case.tool} {case.odd}, the whole answer: {told.failure or told.flaws or 'it is not read'}"]
+    whole, wrong = told.answer, defaultdict[tuple[str, str], list[str]](list)
+    tally.examples[case.tool] += 1
+    for mutation in mutations(case):
+        tally.ran[case.tool] += 1
+        told = await bench.tell(case, mutation.answer)
+        where = ".".join(map(str, mutation.path))
+        if told.answer is None:
+            tally.failed[case.tool] += 1
+            wrong[where, f"failed: {told.failure[:160]}"].append(mutation.how)
+            continue
+        if changed := changes(case, mutation.path, whole, told.answer):
+            tally.changed[case.tool] += len(changed)
+            wrong[where, f"changed {', '.join(changed[:4])}"].append(mutation.how)
+        if told.flaws:
+            tally.flawed[case.tool] += 1
+            wrong[where, told.flaws[0]].append(mutation.how)
+    method, path = case.odd
+    return [f"{method} {path} {where} = {' | '.join(hows)}: {what}" for (where, what), hows in wrong.items()]
+
+
+def listed(wrong: Sequence[str]) -> str:
+    """The first of what is wrong, for an assertion's message."""
+    more = [f"... and {len(wrong) - MOST_LISTED} more"] if len(wrong) > MOST_LISTED else []
+    return "\n".join(["", *wrong[:MOST_LISTED], *more])
