@@ -10,6 +10,7 @@ import pytest
 
 from incident_mcp.catalogue import TOOLS
 from incident_mcp.cli import main
+from tests.response.served import served
 from tests.spawned import OURS, ROOT, SERVER, environment, run
 
 PLANTED = "planted-for-the-test"
@@ -129,6 +130,75 @@ def test_an_unknown_tool_is_answered_with_the_list_of_tools(shell: Shell) -> Non
     said = shell("call", "--sandbox", "incidentio_resolve_incident")
     assert (said.code, said.out) == (2, "")
     assert all(tool.name in said.err for tool in TOOLS)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "says"),
+    [
+        ("mcp__incident-mcp__situation", {}, "call situation, without the prefix"),
+        ("incidentio_edit_incident", {"INCIDENT_MCP_READ_ONLY": "1"}, "INCIDENT_MCP_READ_ONLY"),
+        ("\x1b[2Jsituation", {}, "There is no tool '<U+001B>[2Jsituation': call situation"),
+    ],
+)
+def test_a_tool_that_is_not_offered_is_explained(shell: Shell, name: str, settings: dict[str, str], says: str) -> None:
+    said = shell("call", "--sandbox", name, **settings)
+    assert (said.code, said.out) == (2, "")
+    assert says in said.err
+
+
+def test_a_tool_whose_key_is_missing_is_explained(shell: Shell) -> None:
+    said = shell("call", "ionhour_list_notes", "incident_id=1", INCIDENTIO_API_KEY=PLANTED)
+    assert (said.code, said.out) == (2, "")
+    assert "ionhour_list_notes is not offered here: IONHOUR_API_KEY is not set" in said.err
+
+
+TERMINAL = "\x1b[31mred\x1b]0;title\x07\x9b2J\x7f\r\x08\u202e\u2066\ufeff\U000e0041"
+"""What a terminal obeys, or shows other than it is."""
+
+
+def test_no_name_reaches_the_terminal_as_a_control_sequence(shell: Shell) -> None:
+    with served() as sandbox:
+        variables = sandbox.variables()
+        arguments = {"name": f"Carts {TERMINAL}", "summary": TERMINAL, "severity": "Minor", "roles": {"lead": "me"}}
+        variables["INCIDENT_MCP_ME"] = "ines.moreau@paysand.example"
+        printed = [shell("call", "incidentio_create_incident", "--json", json.dumps(arguments), **variables)]
+        assert printed[0].code == 0, printed[0].err
+        reference = json.loads(printed[0].out)["reference"]
+        for tool, *pairs in (
+            ("incidentio_get_incident", f"incident={reference}"),
+            ("incidentio_list_incidents", "name_contains=carts"),
+            ("incidentio_post_update", f"incident={reference}", f"message={TERMINAL}"),
+            ("incidentio_list_updates", f"incident={reference}"),
+            ("incident_timeline", f"incident={reference}"),
+            ("situation",),
+            ("ionhour_create_note", "incident_id=4514", f"body=x{TERMINAL}x"),
+            ("ionhour_list_notes", "incident_id=4514"),
+        ):
+            printed.append(shell("call", tool, *pairs, **variables))
+            assert printed[-1].code == 0, printed[-1].err
+            assert "<U+001B>" in printed[-1].out, tool
+        for tool, *pairs in (
+            ("incidentio_create_incident", f"name=Carts {TERMINAL}", "severity=Minor", f"summary=2{TERMINAL}"),
+            ("incidentio_create_incident", "name=n", f"severity={TERMINAL}"),
+            ("incidentio_edit_incident", f"incident={reference}", f'custom_fields={{"{TERMINAL[-4:]}": "x"}}'),
+            ("incidentio_edit_incident", f"incident={reference}", "roles=" + json.dumps({"lead": TERMINAL})),
+            ("incidentio_get_incident", f"incident={TERMINAL}"),
+            ("incidentio_list_incidents", f"{TERMINAL}=1"),
+            ("incidentio_list_incidents", f"created_at_gte={TERMINAL}"),
+            (f"nothing{TERMINAL}",),
+            ("incidentio_list_types", TERMINAL),
+            ("incidentio_list_types", f"{TERMINAL}=1", f"{TERMINAL}=2"),
+        ):
+            printed.append(shell("call", tool, *pairs, **variables))
+            assert printed[-1].code != 0, printed[-1].out
+            assert printed[-1].err
+    for said in printed:
+        assert (said.out + said.err).replace("\n", "").isprintable()
+
+
+def test_the_table_of_tools_holds_no_control_sequence_in_a_pipe(shell: Shell) -> None:
+    for command in (("tools",), ("tools", "--json")):
+        assert shell(*command).out.replace("\n", "").isprintable()
 
 
 def test_an_unusable_setting_ends_with_2_and_names_the_variable(shell: Shell) -> None:

@@ -1,11 +1,12 @@
 """What the answers are made of: instants, texts of HTML, cuts, and nothing hidden."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import AliasPath, Field, ValidationError
 
 from incident_mcp.models import (
     HtmlText,
@@ -15,8 +16,10 @@ from incident_mcp.models import (
     Outcome,
     Planned,
     Record,
+    Whole,
     cut_at,
     make_visible,
+    read_answer,
     shorten,
     tokens,
 )
@@ -28,6 +31,7 @@ class Thing(Record):
     text: Annotated[str, cut_at(10, "… [cut]")] | None = None
     summary: HtmlText | None = None
     at: Instant | None = None
+    count: Whole | None = None
 
 
 class Things(Listed):
@@ -36,22 +40,28 @@ class Things(Listed):
 
 INSTANTS = {
     "2021-08-17T13:28:57.801578Z": "2021-08-17T13:28:57Z",
+    "2021-08-17T13:28:57.801578123Z": "2021-08-17T13:28:57Z",
     "2021-08-17T13:28:57+02:00": "2021-08-17T11:28:57Z",
     "2021-08-17T13:28:57": "2021-08-17T13:28:57Z",
+    "2021-08-17": "2021-08-17T00:00:00Z",
     "2021-12-31T23:30:00-01:00": "2022-01-01T00:30:00Z",
-    "soon": "soon",
-    "": "",
+    "soon": None,
+    "": None,
+    "9999-12-31T23:59:59-01:00": None,
+    1629206937: None,
 }
 HTML = {
     "plain": "plain",
     "1 < 2 and 3 > 2": "1 < 2 and 3 > 2",
+    "Rolled back <checkout-api> to v1.2": "Rolled back <checkout-api> to v1.2",
+    "npm run <script> failed": "npm run <script> failed",
     "<p>One</p><p>Two</p>": "One\nTwo",
     "<ul><li>a</li><li>b &amp; c</li></ul>": "- a\n- b & c",
-    "a<br>b<br/>c": "a\nb\nc",
-    "<style>p{}</style><script>alert(1)</script>seen": "seen",
-    "<a href='https://x.example'>link</a>": "link",
-    "<p>unclosed <b>bold": "unclosed bold",
-    "<!-- hidden -->shown": "shown",
+    "<p>a<br>b<br/>c</p>": "a\nb\nc",
+    "<style>p{}</style><script>alert(1)</script><p>seen</p>": "seen",
+    "<a href='https://x.example'>link</a>": "link (https://x.example)",
+    "<p>unclosed <b>bold": "<p>unclosed <b>bold",
+    "<!-- hidden --><b>shown</b>": "shown",
 }
 HIDDEN = {
     "a\u202eb": "a<U+202E>b",
@@ -65,9 +75,62 @@ HIDDEN = {
 }
 
 
+def read(**thing: Any) -> Thing:
+    """Read a thing as a service answers it."""
+    return read_answer(json.dumps(thing).encode(), Thing)
+
+
 @pytest.mark.parametrize(("given", "told"), INSTANTS.items())
-def test_an_instant_is_told_in_utc_to_the_second_and_anything_else_as_it_is(given, told):
-    assert Thing(id="1", at=given).at == told
+def test_an_instant_is_told_in_utc_to_the_second_and_what_is_none_is_left_out(given, told):
+    assert read(id="1", at=given).at == told
+
+
+def test_only_identity_is_required_of_a_service_and_what_cannot_be_read_is_left_out():
+    odd = {"name": {"a": 1}, "text": [], "summary": 7.5, "at": {}, "count": "many"}
+    assert read(id=7, **odd).dump() == {"id": "7", "summary": "7.5"}
+    assert read(id="1", count=2.6).count == 3
+    for identity in ({}, {"id": None}, {"id": {}}, {"id": []}):
+        with pytest.raises(ValidationError):
+            read(**identity)
+
+
+def test_odd_rows_of_a_list_are_counted_and_the_others_told():
+    rows = [{"id": "1"}, {}, {"id": None}, "row", None, {"id": "2", "at": "soon"}]
+    answer = read_answer(json.dumps({"things": rows}).encode(), Things)
+    assert answer.dump() == {"has_more": False, "unreadable": 4, "things": [{"id": "1"}, {"id": "2"}]}
+    assert read_answer(b'{"things": null}', Things).dump() == {"has_more": False, "things": []}
+    for body in (b"{}", b'{"things": 7}', b"[]", b"null", b"<html>", b"", b'"' + b"[" * 10_000):
+        with pytest.raises(ValidationError):
+            read_answer(body, Things)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id": "1", "name": "\\ud800"}',
+        b'{"id": "1", "other": NaN}',
+        b'{"id": "1", "other": "\xff"}',
+        b'\xef\xbb\xbf{"id": "1"}',
+        b'{"id": "1", "other": ' + b"9" * 5000 + b"}",
+    ],
+)
+def test_json_is_read_as_forgivingly_as_python_does(body):
+    assert read_answer(body, Thing).id == "1"
+
+
+def test_our_own_dump_is_read_back_by_field_name_and_strictly():
+    class Aliased(Record):
+        id: str
+        severity: str | None = Field(default=None, validation_alias=AliasPath("severity", "name"))
+
+    answered = read_answer(b'{"id": "1", "severity": {"name": "Major"}}', Aliased)
+    assert answered.severity == "Major"
+    assert Aliased.from_dump(answered.dump()) == answered
+    # A service's object without the name is no severity.
+    assert read_answer(b'{"id": "1", "severity": {"rank": 1}}', Aliased).dump() == {"id": "1"}
+    assert read_answer(b'{"id": "1", "severity": "Major"}', Aliased).dump() == {"id": "1"}
+    with pytest.raises(ValidationError):
+        Aliased.from_dump({"id": "1", "severity": {"name": "Major"}})
 
 
 @pytest.mark.parametrize(("given", "told"), HTML.items())

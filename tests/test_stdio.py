@@ -77,13 +77,13 @@ async def test_read_only_offers_no_tool_that_writes(tmp_path: Path) -> None:
 class Wire:
     """A server process, and JSON lines to and from it."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, **settings: str) -> None:
         self.process = subprocess.Popen(
             [*SERVER, "--sandbox"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment(state),
+            env=environment(state, **settings),
         )
 
     def write(self, line: bytes) -> None:
@@ -98,8 +98,9 @@ class Wire:
             if answer.get("id") == message["id"]:
                 return answer
 
-    def start(self) -> None:
-        assert self.ask(INITIALIZE)["result"]["serverInfo"]["name"] == "incident-mcp"
+    def start(self, **capabilities: Any) -> None:
+        hello = {**INITIALIZE, "params": {**INITIALIZE["params"], "capabilities": capabilities}}
+        assert self.ask(hello)["result"]["serverInfo"]["name"] == "incident-mcp"
         self.write(json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}).encode())
 
 
@@ -167,3 +168,43 @@ def test_an_unusable_setting_is_told_on_stderr_and_ends_it_with_2(tmp_path: Path
     assert (ended.returncode, ended.stdout) == (2, b"")
     assert b"IONHOUR_API_URL" in ended.stderr
     assert b"Traceback" not in ended.stderr
+
+
+CONTENTLESS = "The host accepted without an answer in the form"
+ODD = "The host could not ask for confirmation (its answer is not as documented)"
+NO = [
+    ({"result": {"action": "accept", "content": {"confirm": {"is": True}}}}, ODD),
+    ({"result": {"action": "maybe"}}, ODD),
+    ({"result": {}}, ODD),
+    ({"error": {"code": -32603, "message": "no window"}}, "The host could not ask for confirmation (no window)"),
+    ({"result": {"action": "accept"}}, CONTENTLESS),
+    ({"result": {"action": "accept", "content": {}}}, CONTENTLESS),
+    ({"result": {"action": "accept", "content": {"confirm": "true"}}}, CONTENTLESS),
+    ({"result": {"action": "accept", "content": {"confirm": None}}}, CONTENTLESS),
+]
+"""Answers to the form that are no yes; the SDK's client would not send all of them."""
+
+
+def test_an_answer_of_a_host_that_is_no_yes_is_a_tool_error(tmp_path: Path) -> None:
+    wire = Wire(tmp_path, INCIDENT_MCP_CONFIRM="writes")
+    create = {"name": "incidentio_create_incident", "arguments": {"name": "Carts", "severity": "major"}}
+    find = {"name": "incidentio_list_incidents", "arguments": {"name_contains": "Carts"}}
+    results = []
+    try:
+        wire.start(elicitation={})
+        for number, (answer, _) in enumerate(NO, 10):
+            wire.write(json.dumps({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": create}).encode())
+            asked = json.loads(wire.process.stdout.readline())
+            assert (asked["method"], asked["params"]["requestedSchema"]["required"]) == ("elicitation/create", ["confirm"])
+            wire.write(json.dumps({"jsonrpc": "2.0", "id": asked["id"], **answer}).encode())
+            results.append(json.loads(wire.process.stdout.readline())["result"])
+        found = wire.ask({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": find})
+    finally:
+        wire.process.kill()
+        wire.process.communicate()
+    for result, (answer, why) in zip(results, NO, strict=True):
+        text = result["content"][0]["text"]
+        assert result["isError"] is True, answer
+        assert text.startswith(why), answer
+        assert text.endswith("Not sent.")
+    assert found["result"]["structuredContent"]["incidents"] == []

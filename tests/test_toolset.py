@@ -104,7 +104,8 @@ def test_schemas_hold_nothing_over_which_a_host_drops_a_tool(spec):
 @every_tool
 def test_every_argument_is_described_typed_and_none_is_injected(spec):
     arguments = contract(spec)["inputSchema"]
-    assert arguments["additionalProperties"] is False
+    # That unknown ones are refused is not published: some converters take no boolean as a schema.
+    assert "additionalProperties" not in arguments
     for name, schema in arguments["properties"].items():
         assert name not in INJECTED
         assert schema.get("type"), name
@@ -151,7 +152,8 @@ def flattened(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
         return flattened(schema, definitions)
     told = {}
     for name, value in schema.items():
-        if name in ("$defs", "$ref", "title") or (name == "default" and (value is None or value is False)):
+        idle = name in ("default", "additionalProperties") and value is False
+        if idle or name in ("$defs", "$ref", "title") or (name == "default" and value is None):
             continue
         if name == "properties":
             told[name] = {key: flattened(item, definitions) for key, item in value.items()}

@@ -39,9 +39,13 @@ def test_a_wait_until_a_date(form: str, place: str) -> None:
     assert 50 < (retry_after(told, body) or 0) <= 60
 
 
-@pytest.mark.parametrize("said", ["soon", "", "-1", "1e9", "9999-99-99", "Thu, 99 Apr 2025", "inf", "nan"])
+@pytest.mark.parametrize("said", ["soon", "-1", "1e9", "9999-99-99", "Thu, 99 Apr 2025", "inf", "nan"])
 def test_a_wait_that_cannot_be_read_is_none(said: str) -> None:
     assert retry_after({"retry-after": said}, {"rate_limit": {"retry_after": 7}}) is None
+
+
+def test_an_empty_header_leaves_it_to_the_body() -> None:
+    assert retry_after({"retry-after": ""}, {"rate_limit": {"retry_after": 7}}) == 7
 
 
 @pytest.mark.parametrize("body", [None, [], "x", 5, {}, {"errors": "x"}, {"rate_limit": []}])

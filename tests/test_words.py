@@ -50,6 +50,9 @@ FINDS = [
     ("ＡＰＩ", "Checkout API"),  # noqa: RUF001  # full width
     ("api", "Ｃｈｅｃｋｏｕｔ ＡＰＩ"),  # noqa: RUF001  # full width
     ("db-1", "db-12 is full"),
+    ("db", "db-12 is full"),
+    ("eu", "search in eu-west-1"),
+    ("is", "What is (is) down"),
     ("500", "HTTP 500s"),
     ("決済", "決済サービスの障害"),
     ("платежи", "Платежи не проходят"),
@@ -67,6 +70,9 @@ MISSES = [
     ("v10s", "v10"),
     ("apis", "api"),
     ("login", "logout"),
+    ("is", "The list of this"),
+    ("a", "Checkout"),
+    ("eu", "queue"),
 ]
 HOSTILE = [
     "<a",

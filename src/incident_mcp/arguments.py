@@ -182,7 +182,9 @@ def _read_list(value: Any, inner: Any, *, words: bool) -> Any:  # noqa: ANN401  
     if not isinstance(value, list):
         return value
     items = [_read(item, inner, words=words) for item in cast("list[object]", value)]
-    return [item for item in items if item is not None and not (isinstance(item, str) and _says_nothing(item, words=words))]
+    return [
+        item for item in items if item is not None and not (isinstance(item, str) and _says_nothing(item, words=words))
+    ]
 
 
 def _read_map(value: Any, inner: Any) -> Any:  # noqa: ANN401  # any JSON, any annotation

@@ -13,12 +13,14 @@ from mcp.server.mcpserver import Context
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
 from mcp_types.version import is_version_at_least
+from pydantic import ValidationError
 
 from incident_mcp.errors import InputRequired, NotConfirmed
 from incident_mcp.models import Json, make_visible, shorten
 
 _ASKED_BY_RESULT = "2026-07-28"
 LONGEST_QUESTION = 1_500
+_CUT = "… [cut: this change is larger than a question can show]"
 KEPT_SECONDS = 900
 MOST_OPEN = 1_000
 FORM: Json = {
@@ -72,7 +74,7 @@ async def ask(ctx: Context[Any], questions: Questions, question: str, request: s
         InputRequired: The question has to travel as the call's result.
     """
     # A name in it may hold anything: one line, nothing hidden, and not endless.
-    question = shorten(" ".join(str(make_visible(question)).split()), LONGEST_QUESTION)
+    question = shorten(_one_line(question), LONGEST_QUESTION, _CUT)
     capabilities = ctx.client_capabilities
     elicitation = capabilities.elicitation if capabilities else None
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):
@@ -88,12 +90,16 @@ async def ask(ctx: Context[Any], questions: Questions, question: str, request: s
     _check(answer, question)
 
 
+def _one_line(text: str) -> str:
+    return " ".join(str(make_visible(text)).split())
+
+
 async def _elicited(ctx: Context[Any], question: str) -> ElicitResult:
     session = ctx.request_context.session
     try:
         return await session.elicit_form(question, FORM, related_request_id=ctx.request_id)
-    except MCPError as error:
-        why = shorten(str(make_visible(str(error))), 200)
+    except (MCPError, ValidationError) as error:
+        why = shorten(_one_line(str(error)), 200) if isinstance(error, MCPError) else "its answer is not as documented"
         raise NotConfirmed(f"The host could not ask for confirmation ({why}): {question} Not sent.") from None
 
 

@@ -11,7 +11,7 @@ from incident_mcp.confirm import Questions, ask
 from incident_mcp.errors import SettingError
 from incident_mcp.http import Api, Service
 from incident_mcp.settings import KEY_VARIABLES, Settings
-from incident_mcp.writes import Safety, Writer
+from incident_mcp.writer import Safety, Writer
 
 
 @dataclass

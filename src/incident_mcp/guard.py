@@ -1,5 +1,6 @@
 """Write limits for a model that loops: so many writes in ten minutes, over all processes that share a journal."""
 
+import math
 from dataclasses import dataclass
 
 from incident_mcp.errors import GuardError
@@ -19,6 +20,6 @@ class WriteLimit:
         """Return the error that says how many were made and when there is room for one more, in seconds."""
         return GuardError(
             f"Write limit: {made} {self.what} in the last 10 minutes, and {self.most} is the most"
-            f" ({self.setting}). Ask a person whether this is wanted; there is room for one more in {room_in:.0f} s."
+            f" ({self.setting}). Ask a person whether this is wanted; there is room for one more in {math.ceil(room_in)} s."
             " Not sent."
         )

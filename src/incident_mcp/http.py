@@ -23,10 +23,14 @@ from incident_mcp.pace import Bucket
 from incident_mcp.wording import denies, next_step, read_date, read_problem, retry_after
 
 CACHE_SECONDS = 60.0
+MOST_CACHED = 500
+"""Lists and names that are kept of a service."""
 MOST_REQUESTS = 60
 """In one tool call, unless its `limit` asks for more rows."""
 _FOR_WRITES = 8
 """Of those, what reads leave for the writes of the call."""
+_PLAUSIBLE = (946_684_800, 4_102_444_800)
+"""Unix seconds of 2000 and 2100: a `Date` outside says nothing of the service's clock."""
 
 T = TypeVar("T")
 Query = Sequence[tuple[str, str]]
@@ -167,6 +171,8 @@ class Api:
     most_requests: int = MOST_REQUESTS
     requests: int = 0
     """Sent in this call."""
+    sent_again: bool = False
+    """Whether a request was sent again after an attempt whose outcome was open."""
     deadline: float = field(init=False)
     """`anyio.current_time()` by which the call is to be answered."""
 
@@ -207,7 +213,10 @@ class Api:
         Returns:
             The list and the `time.monotonic()` at which it was read.
         """
-        cached = self.service.cache.setdefault(name, _Cached())
+        cache = self.service.cache
+        while name not in cache and len(cache) >= MOST_CACHED:
+            del cache[next(iter(cache))]
+        cached = cache.setdefault(name, _Cached())
         async with cached.lock:
             if cached.read_at <= max(newer_than, time.monotonic() - CACHE_SECONDS):
                 asked_at = time.monotonic()
@@ -251,6 +260,7 @@ class Api:
         """
         lost: NoAnswer | None = None
         for attempt in range(1, self.service.limits.attempts + 1):
+            self.sent_again |= lost is not None
             try:
                 return await self._attempt((again or request) if lost else request, answer)
             except ServiceError as failure:
@@ -366,7 +376,7 @@ class Api:
 
     def _read_clock(self, headers: httpx2.Headers) -> None:
         date = read_date(headers.get("date", ""))
-        if date is not None:
+        if date is not None and _PLAUSIBLE[0] < date < _PLAUSIBLE[1]:
             self.service.ahead = date - time.time()
 
     def _read(self, request: Request, answer: type[A], status: int, headers: httpx2.Headers, content: bytes) -> A:
@@ -380,7 +390,7 @@ class Api:
                 said = read_problem(body)
                 why = f": {said.sentence()}." if said and said.messages else "."
                 raise NoAnswer(
-                    f"{self.service.name} answered {request.label} with {status}, but the answer says that it failed{why}"
+                    f"{self.service.name} answered {request.label} with {status}, but says that it failed{why}"
                 )
             return read_answer(content, answer)
         except ValidationError as error:

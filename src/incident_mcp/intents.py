@@ -59,15 +59,17 @@ def _canonical(value: Any, name: str = "") -> Any:  # noqa: ANN401  # the JSON e
     if isinstance(value, dict):
         return {key: _canonical(item, key) for key, item in cast("Json", value).items()}
     if isinstance(value, list):
-        return sorted((_canonical(item) for item in cast("list[object]", value)), key=lambda item: fingerprint(item))
+        return sorted(map(_canonical, cast("list[object]", value)), key=fingerprint)
     if not isinstance(value, str):
         return value
     text = value.replace("\r\n", "\n").strip()
     if name == "email":
         return text.casefold()
-    if name == "value_numeric":
-        try:
-            return str(Decimal(text).normalize())
-        except InvalidOperation:
-            return text
-    return text
+    return _canonical_number(text) if name == "value_numeric" else text
+
+
+def _canonical_number(text: str) -> str:
+    try:
+        return str(Decimal(text).normalize())
+    except InvalidOperation:
+        return text

@@ -256,7 +256,9 @@ class Journal:
     def _prune(self, now: float) -> None:
         self._own.rows = {name: row for name, row in self._own.rows.items() if row and row.at > now - KEPT_SECONDS}
         self._own.touches = {name: each for name, each in self._own.touches.items() if each and each.at > now - 86_400}
-        self._own.sent = {name: each for name, each in self._own.sent.items() if each and each.at > now - WINDOW_SECONDS}
+        self._own.sent = {
+            name: each for name, each in self._own.sent.items() if each and each.at > now - WINDOW_SECONDS
+        }
 
     @asynccontextmanager
     async def alone(self, intent: str, deadline: float) -> AsyncGenerator[bool]:

@@ -173,7 +173,8 @@ class JournalFile:
             None, or the writes of the kind between two instants, by id, when they are the most already.
         """
         db = self._open(create=True)
-        assert db is not None
+        if db is None:
+            raise sqlite3.OperationalError("the journal could not be made")
         with self._watched(), db:
             db.execute("BEGIN IMMEDIATE")
             if most:
@@ -250,7 +251,7 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def _create(path: Path) -> None:
-    """Make an empty journal at once: a file that is there without its tables was cut off, and is never taken for new."""
+    """Make an empty journal at once: a file without tables was cut off, and is never taken for a new one."""
     folder = private_folder(path.parent)
     new = folder / f"{NAME}-new-{uuid.uuid4().hex}"
     try:
@@ -271,7 +272,9 @@ def _create(path: Path) -> None:
 
 
 def _later_columns(known: Sequence[str]) -> str:
-    added = [f"ALTER TABLE writes ADD COLUMN {name} {kind};" for name, kind in _LATER_COLUMNS.items() if name not in known]
+    added = [
+        f"ALTER TABLE writes ADD COLUMN {name} {kind};" for name, kind in _LATER_COLUMNS.items() if name not in known
+    ]
     return " ".join([*added, f"PRAGMA user_version = {VERSION};"])
 
 
@@ -290,7 +293,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         version = _check_version(db)
         columns = [row[1] for row in db.execute("PRAGMA table_info(writes)")]
         if not set(_FIRST_COLUMNS) <= set(columns):
-            raise sqlite3.DatabaseError("it has no table of writes, or another one")
+            raise sqlite3.DatabaseError("it has no table of writes, or another one")  # noqa: TRY301  # closed below
         if version < VERSION:
             db.executescript(f"BEGIN IMMEDIATE; {_TABLES} {_later_columns(columns)} COMMIT;")
     except BaseException:

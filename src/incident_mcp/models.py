@@ -56,9 +56,7 @@ class Record(BaseModel):
 
     @field_validator("*", mode="wrap")
     @classmethod
-    def _leave_out_unreadable(
-        cls, value: object, read: ValidatorFunctionWrapHandler, info: ValidationInfo
-    ) -> object:
+    def _leave_out_unreadable(cls, value: object, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
         try:
             return read(value)
         except ValidationError:

@@ -22,7 +22,7 @@ from incident_mcp.offerings import HouseServer, offer
 from incident_mcp.pace import Bucket
 from incident_mcp.settings import KEY_VARIABLES, Settings
 from incident_mcp.skill import Skills
-from incident_mcp.writes import Safety
+from incident_mcp.writer import Safety
 
 if TYPE_CHECKING:
     from incident_mcp.audit import AuditLog

@@ -82,19 +82,19 @@ def _arguments(pairs: Sequence[str], as_json: str | None) -> dict[str, Any]:
         if pairs:
             raise _Usage("Pass either key=value pairs or --json, not both.")
         try:
-            given: object = json.loads(as_json)
+            parsed: object = json.loads(as_json)
         except ValueError as error:
             raise _Usage(f"--json takes one JSON object: {error}.") from None
-        if not isinstance(given, dict):
+        if not isinstance(parsed, dict):
             raise _Usage('--json takes one JSON object, like \'{"incident": "INC-123"}\'.')
-        return cast("dict[str, Any]", given)
+        return cast("dict[str, Any]", parsed)
     arguments: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise _Usage(f"{pair!r} is no key=value pair.")
         if key in arguments:
-            raise _Usage(f'{key} is given twice; pass a list as JSON: {key}=\'["a","b"]\'.')
+            raise _Usage(f'{key!r} is passed twice; pass a list as JSON: KEY=\'["a","b"]\'.')
         arguments[key] = value
     return arguments
 

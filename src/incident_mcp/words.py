@@ -1,17 +1,19 @@
 """Finding by words: which words a query asks for, and how many of them occur in a text.
 
 Both sides are normalized alike: width, case, accents and punctuation make no difference, so that `cafe` finds `Café`
-and `checkout-api` finds `Checkout API`. A word may occur in part: `deliver` finds `deliveries`.
+and `checkout-api` finds `Checkout API`. A word may occur in part: `deliver` finds `deliveries`. A word of one or two Latin
+letters must begin a word: `eu` finds `eu-west-1`, and `is` does not find `list`.
 """
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 MOST_QUERY = 500
 """Characters of a query that are read."""
 MOST_WORDS = 12
-MOST_TEXT = 2_000
+MOST_TEXT = 20_000
 """Characters of a text that are searched."""
+_SHORT = 2
 _SHORTEST_WITH_ENDING = 5
 _SHORTEST_STEM = 4
 _ENDINGS = (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""))
@@ -38,22 +40,26 @@ def matched(words: Iterable[str], *texts: str | None) -> int:
 
     Args:
         words: Words from `parse`.
-        texts: The texts to search, each in its first 2,000 characters; None is skipped.
+        texts: The texts to search, each in its first 20,000 characters; None is skipped.
     """
-    searched = [_normalize(text[:MOST_TEXT]) for text in texts if text]
+    searched = [f" {_normalize(text[:MOST_TEXT])}" for text in texts if text]
     return sum(any(form in text for form in _forms(word) for text in searched) for word in words)
 
 
-def _normalize(text: str) -> str:
-    """Return the text in lower case without accents, runs of punctuation as one space."""
-    # Marks are removed first, too: sorting a long run of them takes quadratic time.
-    bare = _without_marks(text)
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", bare).casefold())
-    return " ".join("".join(map(_letter_or_space, _without_marks(folded))).split())
+class _Letters(dict[int, str]):
+    """What stands for each letter, worked out when it first occurs: `str.translate` is fast with a dict."""
+
+    def __init__(self, convert: Callable[[str], str]) -> None:
+        super().__init__()
+        self._convert = convert
+
+    def __missing__(self, code: int) -> str:
+        self[code] = converted = self._convert(chr(code))
+        return converted
 
 
-def _without_marks(text: str) -> str:
-    return "".join(letter for letter in text if not unicodedata.combining(letter))
+def _without_mark(letter: str) -> str:
+    return "" if unicodedata.combining(letter) else letter
 
 
 def _letter_or_space(letter: str) -> str:
@@ -66,26 +72,42 @@ def _letter_or_space(letter: str) -> str:
     return " " if category[0] in "PZC" or letter in _QUOTES else letter
 
 
+_BARE = _Letters(_without_mark)
+_CONTENT = _Letters(_letter_or_space)
+
+
+def _normalize(text: str) -> str:
+    """Return the text in lower case without accents, runs of punctuation as one space."""
+    if text.isascii():
+        folded = text.lower()
+    else:
+        # Marks are removed first, too: sorting a long run of them takes quadratic time.
+        decomposed = unicodedata.normalize("NFKD", text.translate(_BARE)).casefold()
+        folded = unicodedata.normalize("NFKD", decomposed).translate(_BARE)
+    return " ".join(folded.translate(_CONTENT).split())
+
+
 def _forms(word: str) -> list[str]:
+    if len(word) <= _SHORT and word.isascii() and word.isalpha():
+        return [f" {word}"]
     if len(word) < _SHORTEST_WITH_ENDING or any(map(str.isdigit, word)):
         return [word]
     stem = next((word.removesuffix(ending) + instead for ending, instead in _ENDINGS if word.endswith(ending)), word)
     return [word, stem] if len(stem) >= _SHORTEST_STEM else [word]
 
 
-def describe_result(found: bool, partly: bool, *, complete: bool) -> str | None:  # noqa: FBT001  # two facts of one search
-    """Say what a search that found nothing means: an empty answer must not read as "there is none".
+def describe_result(found: bool, partly: bool, rest: str | None, hidden: str = "") -> str | None:  # noqa: FBT001  # two facts of one search
+    """Say what a search means that found nothing with all words: an empty answer must not read as "there is none".
 
     Args:
         found: Whether something has all the words.
         partly: Whether something has some of them.
-        complete: Whether all was looked at.
+        rest: What to do about those that were not looked at; None if all were.
+        hidden: What is not looked at in any case.
     """
     if found:
         return None
-    rest = "" if complete else " Not all was looked at: go on with the filters narrowed, or from `after`."
+    more = f" Not all was looked at: {rest}." if rest else ""
     if partly:
-        return f"Nothing has all the words; these have some of them, the most first.{rest}"
-    if complete:
-        return "Nothing has any of these words, tried singly and in part. Test incidents are hidden unless asked for."
-    return f"Nothing that was looked at has any of these words.{rest}"
+        return f"None of those looked at has all of the words; these have some, those with the most first.{more}"
+    return f"None of those looked at has any of the words, tried singly and in part.{more or hidden}"

@@ -41,7 +41,8 @@ _OTHER_TYPE: dict[type, dict[str, Any]] = {
     dict: {'"x"': "x"},
     type(None): {"12345": 12345, "1.5": 1.5, "true": True},
 }
-_IN_ANY_CASE = ("dropped", "null", "{}", "NaN", "12345", '"perhaps"', '"abc"', "a fraction", '"x"')
+_WHERE_NOTHING_IS_TOLD = ("dropped", "null", "{}", "NaN", '"perhaps"', '"abc"', "a fraction", '"x"')
+_IN_PASSING = ("dropped", "{}", "a fraction")
 _PYTHON = re.compile(r"\b(None|True|False|nan|NaN|Infinity)\b|^-?inf$|^(\{\}|\[\])$|[{\[]'|<\S+ object at ")
 _TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "object": dict, "array": list}
 _ELEMENT_NAMES = {
@@ -64,7 +65,7 @@ class Case:
 
     tool: str
     arguments: dict[str, Any] = field(default_factory=dict)
-    """`{n}` in a text is another number in every call."""
+    """`{n}` in a text is another number in every call, in an answer too."""
     answers: dict[Key, Any]
     odd: Key
     record: Path = ()
@@ -80,6 +81,8 @@ class Case:
     free: tuple[str, ...] = FREE
     before: tuple[tuple[str, dict[str, Any]], ...] = ()
     """Calls made first, like one that has a kept list read again."""
+    costly: bool = False
+    """Each call makes several requests: what is told nowhere is odd in fewer ways yet."""
 
     def own(self, path: Path) -> Path | None:
         """A path from the record on, None for one beside it."""
@@ -89,7 +92,9 @@ class Case:
         """The told fields that are made of what stands at a path."""
         own = self.own(path)
         if own == ():
-            return [self.told.removesuffix("."), "looked_at", *self._placed(" ".join(self.derived.values()), self.told)]
+            fields = self._placed(" ".join(self.derived.values()), self.told)
+            # Fewer rows than asked for may have another page read.
+            return [self.told.removesuffix("."), *fields, "looked_at", *" ".join(self.envelope.values()).split()]
         table, keys, told = (self.envelope, path, "") if own is None else (self.derived, own, self.told)
         return self._placed(table.get(".".join(key for key in keys if isinstance(key, str)), ""), told)
 
@@ -108,7 +113,8 @@ def mutations(case: Case) -> Iterator[Mutation]:
         if type(value) in (int, float):
             odd["a fraction"] = value + 0.25
         if not case.sources(path):
-            odd = {how: other for how, other in odd.items() if how in _IN_ANY_CASE}
+            few = _IN_PASSING if case.costly else _WHERE_NOTHING_IS_TOLD
+            odd = {how: other for how, other in odd.items() if how in few}
         for how, other in odd.items():
             if type(other) is not type(value) or other != value:
                 yield Mutation(path, how, replaced(whole, path, other))
@@ -155,6 +161,8 @@ class Network(Scripted):
     """Answers as scripted, NaN and lone surrogates too; later pages are empty, and dates must be dates."""
 
     asked: set[Key] = field(default_factory=set[Key])
+    number: int = 0
+    """Of the call."""
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
@@ -172,7 +180,7 @@ class Network(Scripted):
             answer = _later_page(answer)
         elif "incident_id" in query:
             answer = _of_incident(answer, query["incident_id"])
-        return httpx2.Response(200, content=json.dumps(answer).encode())
+        return httpx2.Response(200, content=json.dumps(answer).replace("{n}", f"{self.number:04}").encode())
 
 
 def _later_page(answer: Any) -> Any:
@@ -228,11 +236,12 @@ class Bench:
         """Make the call, its odd answer replaced."""
         if len(self._network.requests) > MOST_REQUESTS:
             await self._renew()
+        self._calls += 1
         self._network.answers = case.answers if answer is DROPPED else {**case.answers, case.odd: answer}
+        self._network.number = self._calls
         self._network.asked.clear()
         for tool, arguments in case.before:
             await self._call.result(tool, **arguments)
-        self._calls += 1
         arguments = {
             name: value.replace("{n}", str(self._calls)) if isinstance(value, str) else value
             for name, value in case.arguments.items()
@@ -320,26 +329,35 @@ def leaves(value: Any, whole: Any = None, where: str = "") -> dict[str, Any]:
 
 def keyed(rows: Sequence[Any], whole: Sequence[Any] | None = None) -> dict[str, Any]:
     """Rows by reference, id or place; by the place of the row in the whole answer that they are most like."""
+    key = next((key for key in _NAMES if _tells_apart(key, rows if whole is None else whole)), "")
     if whole is None:
-        return {_name(row) or str(number): row for number, row in enumerate(rows)}
+        return {_name(row, key) or str(number): row for number, row in enumerate(rows)}
     left, found = keyed(whole), dict[int, str]()
-    for alike in (lambda one, other: one == other, lambda one, other: _name(one) == _name(other) is not None, _alike):
+    same_name = lambda one, other: _name(one, key) == _name(other, key) is not None  # noqa: E731  # one of three
+    for alike in (lambda one, other: one == other, same_name, _alike):
         for number, row in enumerate(rows):
-            key = next((key for key, known in left.items() if number not in found and alike(row, known)), None)
-            if key is not None:
-                found[number] = key
-                del left[key]
+            place = next((each for each, known in left.items() if number not in found and alike(row, known)), None)
+            if place is not None:
+                found[number] = place
+                del left[place]
     return {found.get(number, f"new {number}"): row for number, row in enumerate(rows)}
 
 
-def _name(row: Any) -> str | None:
-    if "ionhour_incident" in row and "incident" in row:
-        return f"{row['incident']}:{row['ionhour_incident']}"
-    return next((str(row[key]) for key in ("reference", "id", "step") if key in row), None)
+_NAMES = ("incident ionhour_incident", "reference", "id", "step")
+
+
+def _tells_apart(key: str, rows: Sequence[Any]) -> bool:
+    names = {_name(row, key) for row in rows}
+    return None not in names and len(names) == len(rows)
+
+
+def _name(row: Any, key: str) -> str | None:
+    parts = [row.get(each) for each in key.split()] if isinstance(row, dict) else []
+    return ":".join(map(str, parts)) if parts and None not in parts else None
 
 
 def _alike(one: Any, other: Any) -> bool:
-    common = [key for key in one if one[key] == other.get(key)]
+    common = [key for key in one if one[key] == other.get(key)] if isinstance(one, dict) else []
     return len(common) >= max(1, len(other) // 2)
 
 

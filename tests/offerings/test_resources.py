@@ -1,4 +1,4 @@
-"""Resources: the account's own words as JSON, an incident of either service as a page of Markdown."""
+"""Resources: the account's severities, statuses and types as JSON, an incident as a page of Markdown."""
 
 import json
 import re
@@ -47,7 +47,7 @@ async def test_resources_and_templates_are_listed_with_description_and_type(clie
 
 
 @pytest.mark.parametrize(("uri", "tool"), ACCOUNT.items())
-async def test_the_account_s_words_are_what_the_tool_answers(client, uri, tool):
+async def test_the_account_s_lists_are_what_the_tools_answer(client, uri, tool):
     text, mime_type = await read(client, uri)
     assert mime_type == "application/json"
     assert json.loads(text) == (await client.call_tool(tool, {})).structured_content
@@ -74,7 +74,7 @@ async def test_an_alert_s_page_has_title_facts_and_timeline(client):
     assert "## Timeline\n" in text
 
 
-async def test_no_page_tells_a_check_s_token(client, box: Sandbox):
+async def test_no_page_has_a_check_s_token(client, box: Sandbox):
     assert all(row["check"]["token"].startswith(TOKEN) for row in box.ionhour.incidents if row.get("check"))
     for row in box.ionhour.incidents:
         text, _ = await read(client, f"ionhour://incidents/{row['id']}")
@@ -84,10 +84,23 @@ async def test_no_page_tells_a_check_s_token(client, box: Sandbox):
         assert TOKEN not in text
 
 
-async def test_a_page_says_in_place_what_of_the_story_could_not_be_read(client, box: Sandbox):
+async def test_a_page_says_which_part_of_the_timeline_could_not_be_read(client, box: Sandbox):
     box.fail(Fault("status", service="ionhour", status=503))
     text, _ = await read(client, "incidentio://incidents/INC-114")
     assert re.search(r"^- Could not be read: Ionhour incident 4512: Ionhour answered 503", text, re.MULTILINE)
+
+
+async def test_a_page_without_a_name_has_the_reference_alone_as_its_title(client, box: Sandbox):
+    [incident] = [row for row in box.incidentio.incidents if row["reference"] == "INC-114"]
+    [alert] = [row for row in box.ionhour.incidents if row["id"] == 4512]
+    incident["name"] = alert["title"] = None
+    titles = [(await read(client, uri))[0].splitlines()[0] for uri in PAGES]
+    assert titles == ["# INC-114", "# Ionhour incident 4512"]
+
+
+async def test_a_merged_incident_s_page_says_into_which(client):
+    text, _ = await read(client, "incidentio://incidents/INC-113")
+    assert re.search(r"^- 2026-\S+Z incident\.io \(update, .*, merged into INC-114\)", text, re.MULTILINE)
 
 
 async def test_a_long_story_says_how_to_read_on(client, box: Sandbox):
@@ -100,24 +113,24 @@ async def test_a_long_story_says_how_to_read_on(client, box: Sandbox):
 
 
 @pytest.mark.parametrize(
-    ("uri", "said"),
+    ("uri", "text"),
     [
         ("incidentio://incidents/INC-9999", "incident.io answered 404"),
         ("ionhour://incidents/999999", "Ionhour answered 404"),
         ("ionhour://incidents/abc", "named by its number, not 'abc'"),
         ("ionhour://incidents/%C2%B2", "named by its number"),
         (f"ionhour://incidents/{'9' * 5000}", "named by its number"),
-        ("incidentio://incidents/a%20b", "cannot be an id"),
-        ("incidentio://incidents/%3Fx", "cannot be an id"),
+        ("incidentio://incidents/a%20b", "'a b' is not an incident: pass INC-123"),
+        ("incidentio://incidents/%3Fx", "'?x' is not an incident: pass INC-123"),
         ("incidentio://nothing", "Unknown resource"),
         ("skill://incident-mcp/OTHER.md", "Unknown resource"),
     ],
     ids=lambda text: text[:40],
 )
-async def test_what_does_not_exist_is_refused_as_such(client, uri, said):
+async def test_what_does_not_exist_is_refused_as_such(client, uri, text):
     error = await refusal(client, uri)
     assert error.code == INVALID_PARAMS
-    assert said in str(error)
+    assert text in str(error)
     assert len(str(error)) < 400 or len(uri) > 400
 
 
@@ -142,12 +155,12 @@ async def test_a_service_that_is_down_is_named(client, box: Sandbox, service, ur
 async def test_without_a_key_every_resource_says_what_to_set(serve: Serve, mode):
     async with serve(mode, sandbox=None) as client:
         for uri in (*ACCOUNT, *PAGES):
-            said = str(await refusal(client, uri))
-            assert ("IONHOUR_API_KEY" if uri.startswith("ionhour") else "INCIDENTIO_API_KEY") in said
-            assert "incident-mcp --sandbox" in said
+            text = str(await refusal(client, uri))
+            assert ("IONHOUR_API_KEY" if uri.startswith("ionhour") else "INCIDENTIO_API_KEY") in text
+            assert "incident-mcp --sandbox" in text
 
 
-async def test_a_wrong_key_is_named_and_not_told(client, box: Sandbox):
+async def test_a_wrong_key_is_named_by_its_variable_alone(client, box: Sandbox):
     box.incidentio.key = "another"
     error = await refusal(client, "incidentio://severities")
     assert "INCIDENTIO_API_KEY" in str(error)

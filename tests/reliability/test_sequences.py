@@ -40,13 +40,18 @@ def _notes(text: str) -> Callable[[dict[str, Any]], int]:
     return lambda state: sum(row["body"] == text for row in state["ionhour"]["notes"])
 
 
+def _at(case: WriteCase, **where: Any) -> WriteCase:
+    """The same write to another thing: one to the same thing in between would make the next one meant."""
+    return replace(case, arguments=case.arguments | where)
+
+
 INTENTS = [
     _named(CREATE, "name", "Refunds fail", _incidents("Refunds fail")),
     _named(CREATE, "name", "Logins fail", _incidents("Logins fail")),
     _named(POST_UPDATE, "message", "Rolling back.", _messages("Rolling back.")),
-    _named(POST_UPDATE, "message", "Rolled back.", _messages("Rolled back.")),
+    _named(_at(POST_UPDATE, incident="INC-110"), "message", "Rolled back.", _messages("Rolled back.")),
     _named(CREATE_NOTE, "body", "Looking.", _notes("Looking.")),
-    _named(CREATE_NOTE, "body", "Still looking.", _notes("Still looking.")),
+    _named(_at(CREATE_NOTE, incident_id=4512), "body", "Still looking.", _notes("Still looking.")),
     CLOSE_WITH_MESSAGE,
 ]
 KINDS = ["cut_before", "cut_after", "hang_before", "hang_after", "refuse", "garbage", "truncated", "html"]

@@ -16,7 +16,7 @@ from incident_mcp.settings import Settings
 from tests.spawned import environment
 
 SHORT = 1.5
-"""Seconds that a request may take in a server that is to be killed: as long as a note may still land."""
+"""Seconds that a request may take in a server that is killed: as long as a note may still take effect."""
 SERVER = (
     "import os\n"
     "from incident_mcp.http import Limits\n"
@@ -51,7 +51,7 @@ class Served:
         self.http.delete(f"{self.ready['control_url']}/faults")
 
     def settings(self, state: Path, *services: str) -> Settings:
-        """Give a server's settings, with the keys of these services or of both."""
+        """Return a server's settings, with the keys of these services or of both."""
         given: dict[str, Any] = {"state_dir": state}
         for service in services or ("incidentio", "ionhour"):
             given[f"{service}_key"] = SecretStr(self.ready[f"{service}_api_key"])
@@ -62,12 +62,12 @@ class Served:
         return {name.upper(): value for name, value in self.ready.items() if name != "control_url"}
 
     def declared(self, number: int) -> list[str]:
-        """Give the incidents whose summary names an alert."""
+        """Return the incidents whose summary names an alert."""
         rows = self.state()["incidentio"]["incidents"]
         return [row["reference"] for row in rows if f"Ionhour incident {number} (" in row.get("summary", "")]
 
     def notes(self, number: int) -> list[str]:
-        """Give an alert's notes that nobody deleted."""
+        """Return an alert's notes that nobody deleted."""
         rows = self.state()["ionhour"]["notes"]
         return [row["body"] for row in rows if row["incidentId"] == number and "deletedAt" not in row]
 
@@ -83,7 +83,7 @@ def served(*arguments: str) -> Iterator[Served]:
 
 
 class Spawned:
-    """A server process that is spoken to line by line."""
+    """A server process, with which one exchanges line by line."""
 
     def __init__(self, sandbox: Served, state: Path) -> None:
         self.process = subprocess.Popen(

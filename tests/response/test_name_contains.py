@@ -16,12 +16,16 @@ WORDS = [
     (INCIDENTS, "加盟店の売上", ["INC-110"]),
     (INCIDENTS, "🚨", ["INC-110"]),
     (INCIDENTS, "  slow logins ", ["INC-117"]),
-    (INCIDENTS, "no such words", []),
-    (INCIDENTS, ".*", []),
+    (INCIDENTS, "delay webhook", ["INC-114"]),
+    (INCIDENTS, "merchants webhook", ["INC-114", "INC-113"]),
+    (INCIDENTS, "blocked endpoint delivery", ["INC-114"]),
+    (INCIDENTS, "cafe\u0301", []),
     (ALERTS, "CHECKOUT-api", [4514]),
+    (ALERTS, "down webhook", [4512]),
+    (ALERTS, "heartbeat webhook", [4512]),
     (ALERTS, "stripe", [4510]),
     (ALERTS, "is down", [4514, 4513, 4512, 4507, 4501, 4498]),
-    (ALERTS, "%", []),
+    (ALERTS, "zeppelin", []),
 ]
 
 
@@ -56,14 +60,53 @@ async def test_words_far_inside_a_long_name_are_found(connect, box):
 
 
 @pytest.mark.parametrize("tool", [INCIDENTS, ALERTS])
-@pytest.mark.parametrize("empty", ["", " ", "\u3000\n"])
-async def test_words_that_are_none_are_refused(call, box, tool, empty):
-    assert "name_contains" in await call.error(tool, name_contains=empty)
+async def test_punctuation_is_refused_and_a_blank_is_left_out(call, box, tool):
+    for empty in (".*", "%", "- \u2014", '"'):
+        assert "name_contains has no words to look for" in await call.error(tool, name_contains=empty)
     assert box.requests == []
+    everything = await call.ok(tool)
+    for blank in ("", " ", "\u3000\n", "null"):
+        assert await call.ok(tool, name_contains=blank) == everything
+
+
+@pytest.mark.parametrize(
+    ("tool", "words", "found"),
+    [
+        # The one with more of the words first, then the newest.
+        (INCIDENTS, "webhook zeppelin deliver", ["INC-114", "INC-113"]),
+        (INCIDENTS, "delayed zeppelin", ["INC-114"]),
+        (ALERTS, "stripe zeppelin impacted", [4510, 4503]),
+    ],
+)
+async def test_where_nothing_has_all_words_what_has_some_is_told_with_a_note(call, tool, words, found):
+    told = await call.ok(tool, name_contains=words)
+    assert ids(told) == found
+    assert told["note"] == "None of those looked at has all of the words; these have some, those with the most first."
+    assert told["looked_at_all"] is True
+
+
+async def test_an_empty_result_says_that_the_words_were_tried_singly(call):
+    for tool in (INCIDENTS, ALERTS):
+        told = await call.ok(tool, name_contains="zeppelin quux")
+        assert told["incidents"] == []
+        assert "tried singly and in part" in told["note"]
+    assert "Test incidents are hidden" in (await call.ok(INCIDENTS, name_contains="zeppelin"))["note"]
+    assert ids(await call.ok(INCIDENTS, name_contains="rehearsal", mode=["test"])) == ["INC-115"]
+    assert "note" not in await call.ok(INCIDENTS, name_contains="webhook")
+
+
+async def test_what_has_some_words_is_told_page_by_page_too(connect):
+    box = Sandbox(now=NOW, bulk=30)
+    async with connect(sandbox=box) as call:
+        seen, sizes = await walk(call, ALERTS, "stripe zeppelin", 3)
+        assert len(seen) == len(set(seen)) == 9
+        assert sizes == [3, 3, 3]
+        told = await call.ok(INCIDENTS, name_contains="checkout zeppelin", limit=3)
+        assert len(told["incidents"]) == 3
 
 
 async def test_other_filters_hold_as_well(call):
-    assert ids(await call.ok(INCIDENTS, name_contains="e", status_category=["triage"])) == ["INC-117"]
+    assert ids(await call.ok(INCIDENTS, name_contains="log", status_category=["triage"])) == ["INC-117"]
     assert ids(await call.ok(ALERTS, name_contains="is down", state="MONITORING")) == [4513]
     assert ids(await call.ok(ALERTS, name_contains="is down", project_id=13)) == [4507, 4501]
 
@@ -114,6 +157,7 @@ async def test_over_a_thousand_it_stops_and_says_that_it_was_not_all(connect):
         told = await call.ok(INCIDENTS, name_contains="加盟店")
         assert (told["incidents"], told["looked_at"], told["looked_at_all"]) == ([], 1000, False)
         assert told["has_more"]
+        assert told["note"].endswith("Not all was looked at: narrow the filters, or go on from `after`.")
         # The cursor leads to the rest.
         rest = await call.ok(INCIDENTS, name_contains="加盟店", after=told["after"])
         assert ids(rest) == ["INC-110"]
@@ -121,6 +165,7 @@ async def test_over_a_thousand_it_stops_and_says_that_it_was_not_all(connect):
         told = await call.ok(ALERTS, name_contains="Refunds")
         assert (told["incidents"], told["looked_at"], told["looked_at_all"]) == ([], 1000, False)
         assert not told["has_more"]
+        assert told["note"].endswith("Not all was looked at: narrow the filters.")
     assert len(box.requests) == 4 + 1 + 10
 
 

@@ -12,10 +12,12 @@ from incident_mcp.http import Api, Repeat, Request
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer
 from incident_mcp.incidentio.incidents import Mode, given, read_incident, things
+from incident_mcp.incidentio.references import path_id
 from incident_mcp.incidentio.similar import look_alikes
 from incident_mcp.models import Json, Outcome, shorten
 from incident_mcp.toolset import write
-from incident_mcp.writes import DECLARE_SECONDS, Write, Writer
+from incident_mcp.writer import Writer
+from incident_mcp.writes import DECLARE_SECONDS, Write
 
 TOOL = "incidentio_create_incident"
 
@@ -92,6 +94,7 @@ class Checked:
     """The very same declaration was made moments ago."""
     similar: tuple[str, ...] = ()
     note: str | None = None
+    """For an answer that does not repeat that one."""
 
     def beside(self, outcome: Outcome[Incident]) -> Outcome[Incident]:
         """Return a declaration's outcome with what was found."""
@@ -114,11 +117,11 @@ async def check_look_alikes(
     if found.identical is None:
         return Checked(similar=found.similar, note=found.note)
     record = await read_incident(api, found.identical)
-    note = (
-        "An identical declaration was made moments ago; nothing was sent now. If this is another outage, declare it with"
-        f" despite={record.reference or record.id}."
-    )
-    return Checked(Outcome(record, repeated=True, note=note))
+    which = record.reference or record.id
+    another = f"If this is another outage, declare it with despite={which}."
+    note = f"An identical declaration was made moments ago; nothing was sent now. {another}"
+    planned = f"A call without dry_run sends nothing: {which} was declared moments ago, identically. {another}"
+    return Checked(Outcome(record, repeated=True, note=note), note=planned)
 
 
 def declare_write(
@@ -137,7 +140,7 @@ def declare_write(
         question=f'Declare the {body["visibility"]} {body["mode"]} incident "{shorten(body["name"], 200)}"'
         f" with severity {severity or '(none)'}{about}{announced}.",
         remembered=DECLARE_SECONDS,
-        deliberate=" ".join(sorted(despite)) or None,
+        deliberate=" ".join(sorted({path_id(each) for each in despite})) or None,
         declares=True,
         things_of=lambda answer: things(api, answer.incident.id, answer.incident.reference),
         made_at=lambda answer: answer.incident.created_at,

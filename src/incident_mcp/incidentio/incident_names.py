@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import anyio
 from pydantic import BaseModel, Field
 
-from incident_mcp.errors import ServiceError
+from incident_mcp.errors import IncidentMcpError, ServiceError
 from incident_mcp.http import Api, fill
-from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, read_pages
+from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, Rows, read_rows
 from incident_mcp.incidentio.references import path_id
 from incident_mcp.models import Record
 
@@ -56,8 +56,8 @@ async def names_of(api: Api, ids: Iterable[str]) -> dict[str, IncidentName]:
 
     async def load() -> dict[str, IncidentName]:
         query = [("mode[one_of]", mode) for mode in ("standard", "retrospective", "test", "tutorial")]
-        (page, *_) = await read_pages(api, "/v2/incidents", _Names, query, limit=MOST_A_PAGE)
-        return {row.id: row for row in page.rows}
+        rows: Rows[IncidentName] = await read_rows(api, "/v2/incidents", _Names, query, limit=MOST_A_PAGE)
+        return {row.id: row for row in rows}
 
     try:
         newest, _ = await api.cached("names of incidents", load)
@@ -68,7 +68,7 @@ async def names_of(api: Api, ids: Iterable[str]) -> dict[str, IncidentName]:
     async def single(number: str) -> None:
         try:
             found[number] = await named(api, number)
-        except ServiceError:
+        except IncidentMcpError:
             return
 
     async with anyio.create_task_group() as tasks:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from incident_mcp.deps import IncidentioApi
 from incident_mcp.http import Api
+from incident_mcp.incidentio.pages import keep_rows
 from incident_mcp.models import Listed, Record, Whole, cut_at
 from incident_mcp.toolset import read
 
@@ -49,6 +50,7 @@ async def incidentio_list_statuses(
     live = active, learning = post-incident, closed = done.
     """
     answer = await read_statuses(api)
+    await keep_rows(api, "status", answer.incident_statuses)
     rows = [row for row in answer.incident_statuses if category in (None, row.category)]
     return answer.model_copy(update={"incident_statuses": rows})
 

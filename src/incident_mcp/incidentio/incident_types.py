@@ -4,6 +4,7 @@ from typing import Annotated
 
 from incident_mcp.deps import IncidentioApi
 from incident_mcp.http import Api
+from incident_mcp.incidentio.pages import keep_rows
 from incident_mcp.models import Listed, Record, cut_at
 from incident_mcp.toolset import read
 
@@ -38,7 +39,9 @@ async def load_types(api: Api) -> list[IncidentType]:
 
 async def incidentio_list_types(api: IncidentioApi) -> IncidentTypes:
     """List the account's incident types and which is the default."""
-    return await read_types(api)
+    answer = await read_types(api)
+    await keep_rows(api, "incident_type", answer.incident_types)
+    return answer
 
 
 TOOLS = [read(incidentio_list_types, "List incident types")]

@@ -14,7 +14,7 @@ from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_names import IncidentName, named, names_of
 from incident_mcp.incidentio.incident_records import Actor
 from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
-from incident_mcp.incidentio.pages import After, Limit, Page, read_pages
+from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, Page, Rows, read_pages, read_rows
 from incident_mcp.instants import parse_instant
 from incident_mcp.models import Instant, Json, Listed, Name, Outcome, R, Record, cut_at, shorten
 from incident_mcp.toolset import read, write
@@ -68,6 +68,11 @@ class IncidentUpdates(Listed):
 
     incident_updates: list[IncidentUpdateRow]
     after: str | None = None
+
+    def most_tokens(self, rows: int) -> int:
+        """Return what the answer may cost: more where each row says which incident's it is."""
+        named = any(row.incident_id for row in self.incident_updates)
+        return super().most_tokens(rows) * (5 if named else 4) // 4
 
 
 def update_write(
@@ -141,8 +146,8 @@ class _MadePage(Page):
 async def _find(api: Api, body: Json, since: Since) -> IncidentUpdateAnswer | None:
     """Find an identical update that an API key posted since: for when the journal is gone."""
     query = [("incident_id", body["incident_id"])]
-    pages = await read_pages(api, "/v2/incident_updates", _MadePage, query, limit=250)
-    for row in (row for page in pages for row in page.rows):
+    rows: Rows[_Made] = await read_rows(api, "/v2/incident_updates", _MadePage, query, limit=MOST_A_PAGE)
+    for row in rows:
         made = parse_instant(row.created_at)
         wanted = (body.get("to_incident_status_id"), body.get("to_severity_id"))
         moved = all(want in (None, has) for want, has in zip(wanted, (row.status_id, row.severity_id), strict=True))

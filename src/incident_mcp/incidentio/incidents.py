@@ -13,13 +13,13 @@ from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_names import named
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, IncidentRow
 from incident_mcp.incidentio.incident_statuses import Category
-from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, Page, each_page, read_pages
+from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, Page, Rows, each_page, read_pages, read_rows
 from incident_mcp.incidentio.references import path_id
 from incident_mcp.instants import date_or_instant
 from incident_mcp.intents import account_of
 from incident_mcp.models import Json, Listed, shorten
 from incident_mcp.toolset import read
-from incident_mcp.writes import Writer
+from incident_mcp.writer import Writer
 
 Mode = Literal["standard", "retrospective", "test", "tutorial"]
 MOST_LOOKED_AT = 1000
@@ -191,8 +191,8 @@ async def incidentio_list_incidents(
 
 async def open_references(api: Api) -> list[str]:
     """Read the references of recent incidents, the open ones first."""
-    (page, *_) = await read_pages(api, "/v2/incidents", _IncidentPage, [], limit=MOST_A_PAGE)
-    rows = sorted(page.rows, key=lambda row: row.status_category not in ("live", "triage"))
+    read: Rows[IncidentRow] = await read_rows(api, "/v2/incidents", _IncidentPage, [], limit=MOST_A_PAGE)
+    rows = sorted(read, key=lambda row: row.status_category not in ("live", "triage"))
     return [row.reference for row in rows]
 
 
@@ -231,7 +231,8 @@ def _found(
     unreadable: int,
 ) -> Incidents:
     """Return what a search found; rows with some of the words where none has all of them."""
-    note = words.describe_result(bool(found), bool(partly), complete=after is None)
+    rest = None if after is None else "narrow the filters, or go on from `after`"
+    note = words.describe_result(bool(found), bool(partly), rest, " Test incidents are hidden unless `mode` asks for them.")
     if not found and partly:
         best = [row for _, row in sorted(partly, key=lambda each: -each[0])[:limit]]
         return Incidents(

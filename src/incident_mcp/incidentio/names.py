@@ -12,7 +12,7 @@ from incident_mcp.http import Api
 from incident_mcp.incidentio import people
 from incident_mcp.incidentio.incident_statuses import IncidentStatus, load_statuses
 from incident_mcp.incidentio.incident_types import IncidentType, load_types
-from incident_mcp.incidentio.pages import Page, read_pages
+from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, Rows, read_page, read_rows
 from incident_mcp.incidentio.severities import Severity, load_severities
 from incident_mcp.instants import instant_with_zone
 from incident_mcp.models import Json, Record, shorten
@@ -20,6 +20,7 @@ from incident_mcp.models import Json, Record, shorten
 MOST_CANDIDATES = 20
 MOST_OPTIONS = 5000
 """Options of a field, and entries of a catalog type, that are looked through for a name."""
+_ENTRIES = "/v3/catalog_entries"
 _ID = re.compile(r"[0-9A-Za-z_-]{20,64}", re.ASCII)
 
 
@@ -139,8 +140,13 @@ def only(what: str, value: str, found: Sequence[N], rows: Sequence[Named], *, of
     if found:
         which = ", ".join(f"{row.name} ({row.id})" for row in found[:MOST_CANDIDATES])
         raise InputError(f"{what} {shown} fits several: {which}. Pass the id. Not sent.")
-    looked = f"It was looked for among the first {len(rows)}: pass its id. " if len(rows) >= MOST_OPTIONS else ""
+    looked = "" if is_complete(rows) else f"It was looked for among the first {len(rows)}: pass its id. "
     raise InputError(f"There is no {what} {shown}{of}. {looked}Pass one of: {candidates(rows)}. Not sent.")
+
+
+def is_complete(rows: Sequence[object]) -> bool:
+    """Return whether rows are all that there are, as far as is known."""
+    return not isinstance(rows, Rows) or rows.complete
 
 
 def _fitting(rows: Iterable[N], value: str) -> list[N]:
@@ -233,12 +239,11 @@ async def _load_timestamps(api: Api) -> list[Timestamp]:
 
 
 async def _option_id(api: Api, field: CustomField, value: str) -> str:
-    async def load(api: Api) -> list[Option]:
+    async def load(api: Api) -> Rows[Option]:
         query = [("custom_field_id", field.id)]
-        pages = await read_pages(
+        return await read_rows(
             api, "/v1/custom_field_options", _Options, query, limit=MOST_OPTIONS, scope="custom_fields.view"
         )
-        return [row for page in pages for row in page.rows]
 
     of = f" of custom field {field.name}"
     return await _among_many(api, "option", value, load, of=of)
@@ -247,19 +252,14 @@ async def _option_id(api: Api, field: CustomField, value: str) -> str:
 async def _entry_id(api: Api, field: CustomField, value: str) -> str:
     """Find a catalog entry by its id, external id, alias or name: first by the service's own look-up of one of them."""
     type_id = field.catalog_type_id or ""
+    query, scope = [("catalog_type_id", type_id)], "catalog_entries.view"
 
-    async def read(*more: tuple[str, str], most: int = MOST_OPTIONS) -> list[CatalogEntry]:
-        query = [("catalog_type_id", type_id), *more]
-        pages = await read_pages(
-            api, "/v3/catalog_entries", _CatalogEntries, query, limit=most, scope="catalog_entries.view"
-        )
-        return [row for page in pages for row in page.rows]
-
-    async def load(_: Api) -> list[CatalogEntry]:
-        return await read()
+    async def load(api: Api) -> Rows[CatalogEntry]:
+        return await read_rows(api, _ENTRIES, _CatalogEntries, query, limit=MOST_OPTIONS, scope=scope)
 
     async def look_up() -> list[CatalogEntry]:
-        return await read(("identifier", value.strip()), most=250)
+        identified = [*query, ("identifier", value.strip())]
+        return (await read_page(api, _ENTRIES, _CatalogEntries, identified, rows=MOST_A_PAGE, scope=scope)).rows
 
     try:
         identified, _ = await api.cached(f"catalog entry {type_id} {value.strip()}", look_up)
@@ -282,7 +282,7 @@ async def _among_many(
         return (await find(api, what, value, load, of=of)).id
     except InputError:
         rows, _ = await api.cached(what + of, lambda: load(api))
-        if len(rows) >= MOST_OPTIONS and _ID.fullmatch(value.strip()):
+        if not is_complete(rows) and _ID.fullmatch(value.strip()):
             return value.strip()
         raise
 

@@ -1,5 +1,6 @@
 """Reading lists that incident.io hands out page by page: here alone is decided whether there is more."""
 
+import time
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any, TypeVar, cast
 
@@ -36,6 +37,7 @@ class Page(BaseModel):
 
 
 P = TypeVar("P", bound=Page)
+T = TypeVar("T")
 
 
 def _rows(page: Page) -> list[Any]:
@@ -44,7 +46,7 @@ def _rows(page: Page) -> list[Any]:
 
 
 def _identity(row: Any) -> object:  # noqa: ANN401  # any row
-    return getattr(row, "id", None) or getattr(row, "reference", None) or id(row)
+    return getattr(row, "id", None) or getattr(row, "reference", None) or object()
 
 
 async def each_page(
@@ -61,7 +63,8 @@ async def each_page(
     """Read pages one by one until they hold `limit` rows or there is no more; a page's `after` says whether there is.
 
     An empty cursor, one that was handed out before, an empty page and a page of rows that were there before end the
-    reading. Rows that came before are left out. When the call has made its most requests, the reading ends too.
+    reading. Rows that came before are left out. When the call has made its most requests, or a later row is too large
+    to read, the reading ends too, and the last page's `after` leads on.
 
     Args:
         api: incident.io.
@@ -76,7 +79,13 @@ async def each_page(
     cursors, seen = {after or ""}, set[object]()
     left = limit
     while True:
-        answer = await _read_page(api, path, page, query, rows=min(left, most_a_page), after=after, scope=scope)
+        try:
+            answer = await read_page(api, path, page, query, rows=min(left, most_a_page), after=after, scope=scope)
+        except TooLarge:
+            # What was read before is told; its cursor leads to the row that is too large.
+            if not seen:
+                raise
+            return
         fresh = [row for row in _rows(answer) if _identity(row) not in seen]
         seen.update(map(_identity, fresh))
         ended = not answer.after or answer.after in cursors or not (fresh or answer.unreadable)
@@ -106,8 +115,41 @@ async def read_pages(  # what a list takes
     return [answer async for answer in pages]
 
 
-async def _read_page(
-    api: Api, path: str, page: type[P], query: Query, *, rows: int, after: str | None, scope: str
+class Rows(list[T]):
+    """Rows of a list."""
+
+    complete = True
+    """Whether they are all."""
+
+
+async def read_rows(  # what a list takes
+    api: Api,
+    path: str,
+    page: type[Page],
+    query: Query,
+    *,
+    limit: int,
+    scope: str = "incidents.view",
+    most_a_page: int = MOST_A_PAGE,
+) -> Rows[Any]:
+    """Read the rows of a list, as far as `limit` and the call's most requests go."""
+    pages = await read_pages(api, path, page, query, limit=limit, scope=scope, most_a_page=most_a_page)
+    rows = Rows([row for page in pages for row in _rows(page)])
+    rows.complete = pages[-1].after is None
+    return rows
+
+
+async def keep_rows(api: Api, name: str, rows: list[Any]) -> None:
+    """Keep rows that were just read where `Api.cached` finds them under this name."""
+
+    async def load() -> list[Any]:
+        return rows
+
+    await api.cached(name, load, newer_than=time.monotonic())
+
+
+async def read_page(
+    api: Api, path: str, page: type[P], query: Query, *, rows: int, scope: str, after: str | None = None
 ) -> P:
     """Read a page, in fewer rows where one of so many is too large to read, from then on for this account.
 
@@ -121,9 +163,8 @@ async def _read_page(
         try:
             return await api.get(path, page, [*query, ("page_size", str(size)), *cursor], scope=scope)
         except TooLarge as failure:
-            if size == 1:
+            if size == 1 or not api.may_read:
+                what = "one row alone is too large" if size == 1 else "smaller pages would take too many requests"
+                failure.advise(f"Here {what}: pass a smaller limit, or filters that leave it out.")
                 raise
-            if not api.may_read:
-                failure.advise("Pass a smaller limit.")
-                raise
-            sizes[path] = max(1, size // 4)
+            sizes[path] = min(sizes.get(path, size), max(1, size // 4))

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from incident_mcp.errors import InputError, Refused
 from incident_mcp.http import Api
-from incident_mcp.incidentio.pages import Page, read_pages
+from incident_mcp.incidentio.pages import Page, Rows, read_rows
 from incident_mcp.models import Json, Record, shorten
 
 MOST_A_PAGE = 10_000
@@ -32,19 +32,18 @@ class _Users(Page):
     rows: list[User] = Field(validation_alias="users")
 
 
-async def _users(api: Api) -> list[User] | None:
+async def _users(api: Api) -> Rows[User] | None:
     """Return the account's users; None where the key may not read them."""
 
-    async def load() -> list[User] | None:
+    async def load() -> Rows[User] | None:
         try:
-            pages = await read_pages(
+            return await read_rows(
                 api, "/v2/users", _Users, [], limit=MOST_A_PAGE, scope="users.view", most_a_page=MOST_A_PAGE
             )
         except Refused as failure:
             if failure.status not in (403, 404):
                 raise
             return None
-        return [row for page in pages for row in page.rows]
 
     users, _ = await api.cached("users", load)
     return users
@@ -118,7 +117,7 @@ def _unchecked(argument: str, person: str) -> str:
     return person
 
 
-def _only(argument: str, person: str, users: list[User]) -> User:
+def _only(argument: str, person: str, users: Rows[User]) -> User:
     wanted = " ".join(person.split()).casefold()
     found = (
         [user for user in users if user.id == person]
@@ -135,4 +134,7 @@ def _only(argument: str, person: str, users: list[User]) -> User:
     if _ID.fullmatch(person):
         # Somebody who left, or whom the list does not show.
         return User(id=person)
-    raise InputError(f"{argument}: no active user is called {shown}. Pass an e-mail, user id or Slack id (U...). Not sent.")
+    looked = "" if users.complete else f"It was looked for among the first {len(users)}. "
+    raise InputError(
+        f"{argument}: no active user is called {shown}. {looked}Pass an e-mail, user id or Slack id (U...). Not sent."
+    )

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from incident_mcp.deps import IncidentioApi
 from incident_mcp.http import Api
+from incident_mcp.incidentio.pages import keep_rows
 from incident_mcp.models import Listed, Record, Whole, cut_at
 from incident_mcp.toolset import read
 
@@ -41,7 +42,9 @@ async def incidentio_list_severities(api: IncidentioApi) -> Severities:
 
     Every account has its own: look before declaring an incident.
     """
-    return await read_severities(api)
+    answer = await read_severities(api)
+    await keep_rows(api, "severity", answer.severities)
+    return answer
 
 
 TOOLS = [read(incidentio_list_severities, "List severities")]

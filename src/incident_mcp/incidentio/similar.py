@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import anyio
 from pydantic import AliasPath, BaseModel, Field
 
 from incident_mcp.errors import InputError, ServiceError
@@ -12,11 +13,13 @@ from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, read_pages
 from incident_mcp.incidentio.references import path_id
 from incident_mcp.incidentio.summaries import alerts_in
 from incident_mcp.instants import parse_instant
-from incident_mcp.models import Json, Record, shorten
+from incident_mcp.models import Json, Record, make_visible, shorten
 
 RECENT_SECONDS = 1_800
 OPEN = ("live", "triage", "paused")
 MOST_SHOWN = 5
+_SHARE = 1 / 3
+"""Of the call's time, what looking may take: the declaration needs the rest."""
 
 
 class _Candidate(Record):
@@ -41,10 +44,23 @@ class _Candidate(Record):
         """Whether somebody works on it."""
         return self.status_category in OPEN
 
+    @property
+    def path_id(self) -> str:
+        """What the API's path takes for it: its number, or its id where the reference has none."""
+        try:
+            return path_id(self.reference)
+        except InputError:
+            return self.id
+
+    @property
+    def pasted(self) -> str:
+        """What names it in an argument."""
+        return self.id if self.path_id == self.id else _one_line(self.reference, 40)
+
     def describe(self) -> str:
         """Name it on one line."""
-        state = self.status or self.status_category or "status unknown"
-        return f'{self.reference} "{shorten(" ".join((self.name or "").split()), 100)}" ({state})'
+        state = _one_line(self.status or self.status_category or "status unknown", 60)
+        return f'{self.pasted} "{_one_line(self.name or "", 100)}" ({state})'
 
 
 class _Candidates(Page):
@@ -73,11 +89,15 @@ async def look_alikes(api: Api, body: Json, despite: Sequence[str], *, window: f
     Raises:
         InputError: One is the same outage; the text names it and says what to do instead.
     """
+    # A key may declare without being able to read; in doubt the declaration goes through.
     try:
-        rows = await _read(api)
+        with anyio.fail_after(api.service.limits.call * _SHARE):
+            rows, complete = await _read(api)
     except ServiceError as failure:
-        # A key may declare without being able to read; in doubt the declaration goes through.
         return Similar(note=f"Whether it is declared already could not be looked up: {failure.text}")
+    except TimeoutError:
+        late = f"{api.service.name} did not answer the list of incidents in time."
+        return Similar(note=f"Whether it is declared already could not be looked up: {late}")
     now = datetime.fromtimestamp(api.now(), UTC)
     rows = [row for row in rows if row.is_open or _age(row, now) <= RECENT_SECONDS]
     allowed = {path_id(each) for each in despite}
@@ -85,27 +105,30 @@ async def look_alikes(api: Api, body: Json, despite: Sequence[str], *, window: f
     similar: list[str] = []
     alerts = set(alerts_in(body.get("summary")))
     for row in rows:
-        if not allowed & {row.id, path_id(row.reference)}:
+        if not allowed & {row.id, row.path_id}:
             alike = likeness(body["name"], row.name or "")
             if alerts & set(alerts_in(row.summary)) or alike == "same":
                 same.append(row)
             elif alike == "similar" and row.is_open:
                 similar.append(row.describe())
-    identical = next((row for row in same if _is_identical(row, body) and _age(row, now) <= window), None)
+    identical = next((row for row in same if row.is_open and _is_identical(row, body) and _age(row, now) <= window), None)
     if identical is not None:
         return Similar(identical=identical.id)
     if same:
         raise InputError(_instead(same))
-    return Similar(similar=tuple(similar[:MOST_SHOWN]))
+    note = None if complete else "Not all open incidents could be looked through for the same outage."
+    return Similar(similar=tuple(similar[:MOST_SHOWN]), note=note)
 
 
-async def _read(api: Api) -> list[_Candidate]:
+async def _read(api: Api) -> tuple[list[_Candidate], bool]:
+    """Read the newest open and recent incidents, and return whether those are all."""
     since = datetime.fromtimestamp(api.now(), UTC) - timedelta(seconds=RECENT_SECONDS)
     query = [("status_category[one_of]", category) for category in OPEN]
     query += [("created_at[gte]", since.date().isoformat()), ("filter_mode", "any")]
     query += [("sort_by", "created_at_newest_first")]
-    (page, *_) = await read_pages(api, "/v2/incidents", _Candidates, query, limit=MOST_A_PAGE)
-    return page.rows
+    pages = await read_pages(api, "/v2/incidents", _Candidates, query, limit=MOST_A_PAGE)
+    complete = pages[-1].after is None and not any(page.unreadable for page in pages)
+    return [row for page in pages for row in page.rows], complete
 
 
 def _age(row: _Candidate, now: datetime) -> float:
@@ -128,13 +151,18 @@ def _is_identical(row: _Candidate, body: Json) -> bool:
     return row.api_key is not None and not rest and all(_plain(read[name]) == _plain(compared[name]) for name in compared)
 
 
+def _one_line(text: str, length: int) -> str:
+    """Return another's text on one line, nothing in it hidden."""
+    return shorten(" ".join(str(make_visible(text)).split()), length)
+
+
 def _plain(value: object) -> str:
     return " ".join(str(value or "").split())
 
 
 def _instead(same: Sequence[_Candidate]) -> str:
-    which = "; ".join(f"{row.describe()} {row.permalink or ''}".strip() for row in same[:MOST_SHOWN])
-    first = same[0].reference
+    which = "; ".join(f"{row.describe()} {_one_line(row.permalink or '', 200)}".strip() for row in same[:MOST_SHOWN])
+    first = same[0].pasted
     do = (
         f"Post an update there with incidentio_post_update, or raise its severity. If it is another outage, declare it"
         f" with despite={first}."

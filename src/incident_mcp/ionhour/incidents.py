@@ -12,12 +12,13 @@ from incident_mcp.errors import InputError
 from incident_mcp.http import Api, Query, Repeat, Request, fill
 from incident_mcp.intents import account_of
 from incident_mcp.ionhour.filters import check_filter, project_filter
-from incident_mcp.ionhour.pages import Listing, read_pages
+from incident_mcp.ionhour.pages import Listing, read_page, read_pages
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord
 from incident_mcp.models import HtmlText, Instant, Json, Listed, Name, Outcome, Whole, cut_at, shorten
 from incident_mcp.spans import format_span
 from incident_mcp.toolset import read, write
-from incident_mcp.writes import Since, Write, Writer
+from incident_mcp.writer import Writer
+from incident_mcp.writes import Since, Write
 
 MOST_LOOKED_AT = 1000
 """Incidents that are looked through for words, or for a state."""
@@ -216,7 +217,7 @@ async def ionhour_list_incidents(
     if name_contains is not None or state == "MONITORING":
         monitoring = state == "MONITORING"
         return await _search(api, query, name_contains, monitoring=monitoring, detail=detail, page=page, limit=limit)
-    answer = await api.get("/incidents", _IncidentPage, [*query, ("page", str(page)), ("limit", str(limit))])
+    answer = await read_page(api, "/incidents", _IncidentPage, query, page=page, limit=limit)
     return IonhourIncidents(
         incidents=[to_row(row, detail=detail) for row in answer.items],
         has_more=answer.has_more,
@@ -243,28 +244,33 @@ async def _search(
             unreadable += answer.unreadable or 0
             more = answer.has_more
             for row in answer.items:
-                hits = words.matched(wanted, row.title, row.summary)
-                if monitoring and row.state != "MONITORING":
+                if monitoring and (row.state or "").upper() != "MONITORING":
                     continue
+                hits = words.matched(wanted, row.title, row.summary)
                 if hits == len(wanted):
                     found.append(row)
                 elif hits:
                     partly.append((hits, row))
             if len(found) > page * limit:
                 break
-    note = words.describe_result(bool(found), bool(partly), complete=not more) if wanted else None
-    if not found:
-        found = [row for _, row in sorted(partly, key=lambda each: -each[0])]
-    further = len(found) > page * limit
+    shown = found or [row for _, row in sorted(partly, key=lambda each: -each[0])]
+    further = len(shown) > page * limit
     return IonhourIncidents(
-        incidents=[to_row(row, detail=detail) for row in found[(page - 1) * limit : page * limit]],
+        incidents=[to_row(row, detail=detail) for row in shown[(page - 1) * limit : page * limit]],
         has_more=further,
         page=page + 1 if further else None,
         looked_at=looked_at,
         looked_at_all=not more,
         unreadable=unreadable or None,
-        note=note,
+        note=_search_note(bool(found), bool(partly), words_asked=bool(wanted), rest=more and not further),
     )
+
+
+def _search_note(found: bool, partly: bool, *, words_asked: bool, rest: bool) -> str | None:  # noqa: FBT001  # two facts of one search
+    narrow = "narrow the filters" if rest else None
+    if words_asked:
+        return words.describe_result(found, partly, narrow)
+    return f"Not all was looked at: {narrow}." if narrow else None
 
 
 async def read_incident(api: Api, incident_id: int) -> IonhourIncident:

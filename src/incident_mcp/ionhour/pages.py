@@ -5,10 +5,13 @@ from typing import Any, TypeVar, cast
 
 from pydantic import Field, model_validator
 
+from incident_mcp.errors import TooLarge
 from incident_mcp.http import Api, Query
 from incident_mcp.models import Json, Record, Whole
 
 MOST_A_PAGE = 100
+_SMALLER = 5
+"""By how much pages shrink: 100, 20, 4, 1 rows, so that a smaller page begins where the larger one did."""
 
 
 class Listing(Record):
@@ -52,8 +55,23 @@ class Listing(Record):
 L = TypeVar("L", bound=Listing)
 
 
+async def read_page(api: Api, path: str, listing: type[L], query: Query, *, page: int, limit: int) -> L:
+    """Read one page.
+
+    Raises:
+        TooLarge: It is too large to read.
+    """
+    try:
+        return await api.get(path, listing, [*query, ("page", str(page)), ("limit", str(limit))])
+    except TooLarge as failure:
+        failure.advise("Pass a smaller limit.")
+        raise
+
+
 async def read_pages(api: Api, path: str, listing: type[L], query: Query, *, most: int) -> AsyncGenerator[L]:
     """Read pages from the first on, until there is no more; a row that came before is left out.
+
+    A page that is too large to read is read in smaller ones, from then on for this account.
 
     Args:
         api: Ionhour.
@@ -62,10 +80,19 @@ async def read_pages(api: Api, path: str, listing: type[L], query: Query, *, mos
         query: Filters.
         most: Rows after which to stop reading.
     """
+    sizes = api.service.page_sizes
     seen: set[object] = set()
-    number, received = 1, 0
+    size, number, received = sizes.get(path, MOST_A_PAGE), 1, 0
     while True:
-        answer = await api.get(path, listing, [*query, ("page", str(number)), ("limit", str(MOST_A_PAGE))])
+        try:
+            answer = await read_page(api, path, listing, query, page=number, limit=size)
+        except TooLarge:
+            if size == 1 or not api.may_read:
+                raise
+            smaller = max(1, size // _SMALLER)
+            number = (number - 1) * (size // smaller) + 1
+            size = sizes[path] = smaller
+            continue
         fresh = [row for row in answer.rows if row.id not in seen]
         seen.update(row.id for row in fresh)
         received += len(fresh)

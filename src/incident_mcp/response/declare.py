@@ -27,7 +27,8 @@ from incident_mcp.journal import fingerprint
 from incident_mcp.models import Json, Outcome, Planned, Record, shorten
 from incident_mcp.response.links import alert_id, declared_since, note_text, references_in, summary_line
 from incident_mcp.toolset import write
-from incident_mcp.writes import Since, Write, Writer
+from incident_mcp.writer import Writer
+from incident_mcp.writes import Since, Write
 
 TOOL = "declare_from_ionhour"
 
@@ -126,10 +127,11 @@ async def declare_from_ionhour(
         declaration = declare_write(TOOL, incidentio, body, names.name_of(chosen), despite=despite or ())
         declaration = replace(declaration, fixed_key=f"ionhour-{known.alert.public_id}", deliberate=None)
         checked = await check_look_alikes(incidentio, writer, declaration, despite or ())
-        similar, similar_note = checked.similar, checked.note
         if checked.repeated is not None and checked.repeated.record is not None:
             incident = DeclaredIncident.from_dump(checked.repeated.record.dump())
             known, declaration = replace(known, incident=incident, known_by="the incident's summary"), None
+        else:
+            similar, similar_note = checked.similar, checked.note
     wanted = {"note": note, "acknowledge": acknowledge}
     if not dry_run:
         await _confirmed(writer, incidentio, ionhour, declaration, known, wanted)

@@ -88,7 +88,9 @@ async def ionhour_incident(incident_id: str, ctx: Ctx) -> str:
     with _failures():
         api = await ionhour(ctx)
         found = await read_alert(api, number)
-        story = await incident_timeline(replace(await services(ctx), ionhour=api), ionhour_incident_id=number, limit=200)
+        story = await incident_timeline(
+            replace(await services(ctx), ionhour=api), ionhour_incident_id=number, limit=200
+        )
     return _page(_title(f"Ionhour incident {found.id}", found.title), found.dump(), story.dump())
 
 

@@ -126,7 +126,9 @@ def _recovered(reader: Reader, incident: OpenIncident) -> bool:
 
 
 def _is_recovered(alert: IonhourIncident) -> bool:
-    return alert.state != "ACTIVE" and bool(alert.recovered_at or alert.resolved_at)
+    # One that is down again keeps the instant at which it recovered before.
+    state = (alert.state or "").upper()
+    return state not in ("", "ACTIVE", "OPEN") and bool(alert.recovered_at or alert.resolved_at)
 
 
 def _is_neglected(reader: Reader, incident: OpenIncident, stale: timedelta) -> bool:

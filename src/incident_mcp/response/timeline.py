@@ -65,8 +65,10 @@ async def _of_incident(
         answer = await api.get("/v1/incident_attachments", _Attachments, [("incident_id", found.id)])
         named.update(dict.fromkeys(alert for row in answer.incident_attachments for alert in alerts_in(row.title)))
         story.problems.add_unreadable(answer.unreadable, "attachment")
+        story.owners_known = not answer.unreadable
 
-    story.owners_known = await story.problems.attempt("attachments", "", read_attached)
+    if not await story.problems.attempt("attachments", "", read_attached):
+        story.owners_known = False
     if len(named) > MOST_NAMED:
         story.problems.add(f"Attachments name {len(named)} Ionhour incidents; {MOST_NAMED} were read.")
     return found, list(named)[:MOST_NAMED], "attachment" if named else None
@@ -78,37 +80,56 @@ async def _of_alert(
     """Find an alert and the incident whose summary names it: the one that its notes name, or one made since."""
     if services.ionhour is None:
         raise InputError("There is no Ionhour key: pass incident instead. Not sent.")
-    ionhour = services.ionhour
-    alert = await read_incident(ionhour, number)
+    alert = await read_incident(services.ionhour, number)
     story.owners.add(str(alert.id))
-    references: dict[str, None] = {}
-
-    async def read_references() -> None:
-        notes = (await story.notes_of(ionhour, number)).notes
-        references.update(dict.fromkeys(reversed(references_in(note.body for note in notes))))
-
-    story.owners_known = await story.problems.attempt("Ionhour notes", "", read_references)
+    references = await _noted(services.ionhour, number, story)
     api = services.incidentio
     if api is None:
         story.owners_known = False
         story.problems.add(f"The incident of Ionhour incident {number}: there is no key for incident.io.")
         return None, alert, None
-    if len(references) > MOST_NAMED:
-        story.problems.add(f"Notes name {len(references)} incidents; the {MOST_NAMED} latest were looked up.")
-    story.owners.update(references)
-    for reference in list(references)[:MOST_NAMED]:
+    for reference in references:
         if found := await confirmed_link(api, reference, alert, story.problems):
             return found, alert, "note and summary"
-    declared: list[LinkedIncident] = []
+    declared = await _declared(api, alert, story)
+    return declared, alert, "summary" if declared else None
+
+
+async def _noted(api: Api, number: int, story: Story) -> Sequence[str]:
+    """Return the incidents that an alert's notes name, the latest first."""
+    references: dict[str, None] = {}
+
+    async def read_references() -> None:
+        notes = (await story.notes_of(api, number)).notes
+        references.update(dict.fromkeys(reversed(references_in(note.body for note in notes))))
+
+    if not await story.problems.attempt("Ionhour notes", "", read_references):
+        story.owners_known = False
+    story.owners.update(references)
+    if len(references) > MOST_NAMED:
+        story.problems.add(f"Notes name {len(references)} incidents; the {MOST_NAMED} latest were looked up.")
+    return list(references)[:MOST_NAMED]
+
+
+async def _declared(api: Api, alert: IonhourIncident, story: Story) -> LinkedIncident | None:
+    """Return the first incident made since an alert began whose summary names it."""
+    found: list[LinkedIncident] = []
 
     async def read_declared() -> None:
-        row = (await declared_since(api, alert.started_at)).naming(alert_id(alert))
-        declared.extend([row] if row else [])
+        recent = await declared_since(api, alert.started_at)
+        if row := recent.naming(alert_id(alert)):
+            found.append(row)
+        elif not recent.complete:
+            story.owners_known = False
+            story.problems.add(
+                f"Only {len(recent.rows)} of the incidents made since Ionhour incident {alert.id} began were searched"
+                " for one that names it."
+            )
 
     if not await story.problems.attempt("incidents made since", "", read_declared):
         story.owners_known = False
-    story.owners.update(row.reference for row in declared)
-    return (declared[0], alert, "summary") if declared else (None, alert, None)
+    story.owners.update(row.reference for row in found)
+    return found[0] if found else None
 
 
 async def incident_timeline(

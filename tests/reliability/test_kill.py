@@ -1,0 +1,80 @@
+"""Processes killed with SIGKILL at any line between the first look and the answer: a repeat is one effect.
+
+A few lines in CI; 200 a write with `INCIDENT_MCP_TRIALS=200 uv run pytest tests/reliability/test_kill.py -s`.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp_types import CallToolResult
+
+from tests.reliability.effects import word
+from tests.reliability.processes import Served, served_sandbox
+from tests.spawned import ROOT
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+TRIALS = int(os.environ.get("INCIDENT_MCP_TRIALS", "4"))
+WRITES: dict[str, dict[str, Any]] = {
+    "incidentio_create_incident": {"name": "{}", "severity": "Minor"},
+    "incidentio_post_update": {"incident": "INC-114", "message": "{}"},
+    "ionhour_create_note": {"incident_id": 4514, "body": "{}"},
+    "incidentio_edit_incident": {"incident": "INC-110", "summary": "{}", "notify_incident_channel": True},
+}
+
+
+def filled(arguments: dict[str, Any], text: str) -> dict[str, Any]:
+    return {name: text if value == "{}" else value for name, value in arguments.items()}
+
+
+def effects(sandbox: Served, tool: str, text: str) -> int:
+    state = sandbox.state()
+    match tool:
+        case "incidentio_create_incident":
+            return sum(row["name"] == text for row in state["incidentio"]["incidents"])
+        case "incidentio_post_update":
+            return sum(row.get("message") == text for row in state["incidentio"]["updates"])
+        case "ionhour_create_note":
+            return sum(row["body"] == text for row in state["ionhour"]["notes"])
+        case _:
+            requests = [row for row in sandbox.requests() if row["path"].endswith("/actions/edit")]
+            bodies = [row["body"] for row in requests if row["body"]["incident"].get("summary") == text]
+            incident = next(row for row in state["incidentio"]["incidents"] if row["reference"] == "INC-110")
+            # What must not come twice is the message to the channel.
+            assert sum(body["notify_incident_channel"] for body in bodies) <= 1
+            return int(incident["summary"] == text)
+
+
+@pytest.mark.parametrize("tool", WRITES)
+def test_killed_at_any_line_and_called_again_a_write_has_one_effect(tool: str, tmp_path: Path) -> None:
+    with served_sandbox() as sandbox:
+        command = [sys.executable, "-m", "tests.reliability.killer"]
+        killer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+        def trial(number: int, line: int) -> dict[str, Any]:
+            trial = {"tool": tool, "line": line, "state": str(tmp_path / f"state {number}"), **sandbox.settings()}
+            trial["arguments"] = filled(WRITES[tool], f"Trial {number} of {tool}")
+            killer.stdin.write(json.dumps(trial) + "\n")
+            killer.stdin.flush()
+            return json.loads(killer.stdout.readline())
+
+        try:
+            lines = trial(0, 0)["lines"]
+            killed = 0
+            counts: dict[tuple[str, int], int] = {}
+            for number in range(1, TRIALS + 1):
+                outcome = trial(number, max(1, lines * number // (TRIALS + 1)))
+                killed += outcome["killed"]
+                told = word(CallToolResult.model_validate(outcome["answer"]))
+                count = effects(sandbox, tool, f"Trial {number} of {tool}")
+                counts[told, count] = counts.get((told, count), 0) + 1
+        finally:
+            killer.kill()
+            killer.communicate()
+    print(f"{tool}: {killed} of {TRIALS} processes killed over {lines} lines; (outcome, effects): {counts}")
+    assert killed >= TRIALS * 0.9
+    assert set(counts) <= {("done", 1)}
