@@ -1,12 +1,20 @@
-"""A network whose answers depend on the request."""
+"""A network whose answers depend on the request, and servers with other limits."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
+from mcp import Client
 
+from incident_mcp.http import Limits
+from incident_mcp.sandbox import Sandbox
+from incident_mcp.server import build_server
+from incident_mcp.settings import Settings
 from tests.account import Scripted
+from tests.conftest import Caller
 
 Answer = Callable[[dict[str, str]], Any]
 
@@ -26,3 +34,11 @@ class Answering(Scripted):
     def paths(self) -> list[str]:
         """The paths that were asked for, in order."""
         return [request.url.path for request in self.requests]
+
+
+@asynccontextmanager
+async def limited(box: Sandbox, state: Path, **limits: Any) -> AsyncGenerator[Caller]:
+    """Connect to a server with these `Limits`."""
+    server = build_server(Settings(sandbox=True, state_dir=state), network=box, limits=Limits(**limits))
+    async with Client(server) as client:
+        yield Caller(client, box)

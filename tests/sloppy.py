@@ -57,7 +57,6 @@ VALID: Json = {
 }
 SPECIAL: dict[tuple[str, str], Any] = {
     ("declare_from_ionhour", "despite"): "INC-116",
-    ("incident_timeline", "after"): "2026-11-21T01:30",
     ("incident_timeline", "ionhour_incident_id"): 4512,
     ("incidentio_close_incident", "status"): "Closed",
     # Similar to INC-114: named in `similar_open` unless `despite` names it.

@@ -54,7 +54,7 @@ REFUSED = [
     (LIST, {"status_category": ["active"]}, "status_category has no value active: pass live"),
     (LIST, {"status_category": "live,open"}, "status_category"),
     (LIST, {"created_at_gte": "yesterday"}, "created_at_gte takes a date like 2026-11-21, or an instant with a zone"),
-    (LIST, {"limit": "many"}, "limit takes a whole number, not \"many\""),
+    (LIST, {"limit": "many"}, 'limit takes a whole number, not "many"'),
     (LIST, {"severity": {"name": "Major"}}, "severity"),
     (CREATE, {"severity": "Minor"}, "name is required"),
     (CREATE, {"name": "n", "visibility": "secret"}, "visibility"),
@@ -68,10 +68,21 @@ REFUSED = [
     (NOTE, {"incident_id": 1}, "body is required"),
 ]
 REQUIRED = [(CREATE, "name", {}), (EDIT, "incident", {"name": "n"}), (NOTE, "body", {"incident_id": 4514})]
-REQUIRED += [("ionhour_get_incident", "incident_id", {}), ("ionhour_update_note", "note_id", {"incident_id": 1, "body": "b"})]
+REQUIRED += [
+    ("ionhour_get_incident", "incident_id", {}),
+    ("ionhour_update_note", "note_id", {"incident_id": 1, "body": "b"}),
+]
 # What is passed for a number, a date, a range: each is refused by the argument's name.
 NUMBERS: list[Any] = [True, False, "1_0", "0x10", 1.5, "1.5", "1e3", 10**30, str(10**30), -1, "NaN", "\u0661", [1, 2]]
-DATES = ["2026-99-99", "2026-02-29", "yesterday", "2026-11-21T03:12:00", "20261121", "2026-W47-6", "2026-11-21T25:00:00Z"]
+DATES = [
+    "2026-99-99",
+    "2026-02-29",
+    "yesterday",
+    "2026-11-21T03:12:00",
+    "20261121",
+    "2026-W47-6",
+    "2026-11-21T25:00:00Z",
+]
 RANGES = ["2026-11-01", "2026-11-01~", "~", "2026-11-01~2026-99-99", "2026-11-01~2026-11-02~2026-11-03"]
 FAR = ["0001-01-01", "9999-12-31", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
 # A word of the services' operations pages, and the argument that takes its place.
@@ -130,7 +141,17 @@ async def test_custom_fields_are_read_however_they_are_wrapped(call):
 
 @pytest.mark.parametrize("blank", BLANK, ids=repr)
 async def test_a_blank_for_what_is_optional_reads_as_left_out(connect, blank):
-    optional = ("severity", "summary", "roles", "mode", "visibility", "custom_fields", "timestamps", "despite", "status")
+    optional = (
+        "severity",
+        "summary",
+        "roles",
+        "mode",
+        "visibility",
+        "custom_fields",
+        "timestamps",
+        "despite",
+        "status",
+    )
     async with connect() as call:
         left_out = await call.ok(CREATE, name="n", idempotency_key="k", dry_run=True)
         filled = await call.ok(CREATE, name="n", idempotency_key="k", dry_run=True, **dict.fromkeys(optional, blank))
@@ -150,7 +171,9 @@ async def test_zero_is_blank_only_for_a_number_that_begins_at_one(call, box):
 
 async def test_a_blank_never_wipes_what_an_incident_has(call, box):
     before = await call.ok("incidentio_get_incident", incident="114")
-    blank = dict.fromkeys(("summary", "call_url", "slack_channel_name", "severity", "custom_fields", "roles", "clear"), "")
+    blank = dict.fromkeys(
+        ("summary", "call_url", "slack_channel_name", "severity", "custom_fields", "roles", "clear"), ""
+    )
     for arguments in (blank, {**blank, "custom_fields": {"Affected team": ""}, "roles": {"Incident Lead": None}}):
         assert "Nothing to edit" in await call.error(EDIT, incident="114", **arguments)
         await call.ok(EDIT, incident="114", name=before["name"], dry_run=True, **arguments)

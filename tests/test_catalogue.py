@@ -145,8 +145,16 @@ UNKNOWN: list[tuple[str, dict[str, Any], str]] = [
     ("incidentio_get_incidents", {}, "Did you mean incidentio_get_incident?"),
     ("incidentio-get-incident", {}, "Did you mean incidentio_get_incident?"),
     ("resolve", {}, "There are: situation, incident_timeline, "),
-    ("incidentio_edit_incident", {"read_only": True}, "incidentio_edit_incident is not offered here: INCIDENT_MCP_READ_ONLY"),
-    ("mcp__x__ionhour_delete_note", {"read_only": True}, "ionhour_delete_note is not offered here: INCIDENT_MCP_READ_ONLY"),
+    (
+        "incidentio_edit_incident",
+        {"read_only": True},
+        "incidentio_edit_incident is not offered here: INCIDENT_MCP_READ_ONLY",
+    ),
+    (
+        "mcp__x__ionhour_delete_note",
+        {"read_only": True},
+        "ionhour_delete_note is not offered here: INCIDENT_MCP_READ_ONLY",
+    ),
     ("ionhour_get_incident", {"toolsets": ()}, "ionhour_get_incident is not offered here: INCIDENT_MCP_TOOLSETS"),
     ("ionhour_get_incident", KEYED, "ionhour_get_incident is not offered here: IONHOUR_API_KEY is not set"),
     ("declare_from_ionhour", KEYED, "declare_from_ionhour is not offered here: IONHOUR_API_KEY is not set"),

@@ -209,7 +209,7 @@ async def test_anything_but_an_explicit_yes_sends_nothing_and_is_a_tool_error(as
 
 
 @pytest.mark.parametrize("mode", VERSIONS)
-async def test_the_form_has_one_titled_boolean_that_must_be_filled_in(ask, box, mode):
+async def test_the_form_has_one_titled_boolean_that_must_be_filled_in(ask, mode):
     asked = await ask(CREATE, mode=mode)
     (form,) = asked.person.forms
     assert form["required"] == ["confirm"]
@@ -245,7 +245,9 @@ async def test_a_host_that_fails_to_ask_is_a_tool_error_with_its_reason(ask, box
     assert not box.writes()
 
 
-@pytest.mark.parametrize("answer", [{"action": "maybe"}, {"action": "accept", "content": {"confirm": {"is": True}}}, {}])
+@pytest.mark.parametrize(
+    "answer", [{"action": "maybe"}, {"action": "accept", "content": {"confirm": {"is": True}}}, {}], ids=str
+)
 async def test_an_answer_in_no_documented_shape_sends_nothing(ask, box, answer):
     async def odd(context: Any, params: Any) -> ElicitResult:
         del context, params
@@ -356,7 +358,7 @@ async def test_a_name_cannot_bend_the_question(ask, box, mode):
 
 
 @pytest.mark.parametrize("mode", VERSIONS)
-async def test_a_question_that_is_too_long_is_cut_and_says_so(ask, box, mode):
+async def test_a_question_that_is_too_long_is_cut_and_says_so(ask, mode):
     text = "a\u2028b\r\nc\x1b[2J " * 2000
     values = {"name": text, "summary": text, "call_url": text, "slack_channel_name": text}
     values["roles"] = {"lead": "sam.okafor@paysand.example"}

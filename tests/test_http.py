@@ -1,16 +1,20 @@
-"""The door to the network: what is sent again, how long it waits, and what it makes of odd answers."""
+"""The HTTP client: what is sent again, how long it waits, and how it reads odd answers."""
 
+import json
+import math
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from incident_mcp.errors import NoAnswer, NotSent, Refused, ServiceError
+from incident_mcp.errors import NoAnswer, NotSent, Refused, ServiceError, TooLarge
 from incident_mcp.http import Api, Limits, Repeat, Request, Service
 from incident_mcp.pace import Bucket
 
@@ -154,12 +158,80 @@ async def test_what_was_never_carried_out_is_sent_again_whatever_it_is(
     assert (type(failure), len(sent.requests)) == (NotSent, 4)
 
 
-@pytest.mark.parametrize("code", [301, 302, 307, 308, 400, 401, 403, 404, 405, 409, 412, 413, 415, 418, 422, 451])
-async def test_a_refusal_is_never_sent_again_and_no_redirect_is_followed(code: int, wire: Make) -> None:
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 405, 409, 412, 413, 415, 418, 422, 451])
+async def test_a_refusal_is_never_sent_again(code: int, wire: Make) -> None:
     sent = wire(status(code, Location="https://elsewhere.example/things"))
     failure = await sent.failure(repeat=Repeat.READ)
     assert (type(failure), failure.status, len(sent.requests)) == (Refused, code, 1)
     assert "elsewhere" not in str(failure)
+
+
+PASSED_ON = [100, 102, 103, 199, 300, 301, 302, 303, 304, 307, 308, 399]
+"""What a gateway may answer after the service has acted."""
+
+
+@pytest.mark.parametrize("code", PASSED_ON)
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+@pytest.mark.parametrize("repeat", list(Repeat)[1:])
+async def test_a_redirect_or_a_final_1xx_to_a_write_leaves_it_unknown_and_is_not_followed(
+    code: int, method: str, repeat: Repeat, wire: Make
+) -> None:
+    sent = wire(status(code, Location="https://elsewhere.example/things"))
+    failure = await sent.failure(method, repeat)
+    assert (type(failure), failure.status, len(sent.requests)) == (NoAnswer, code, 1)
+    assert f"A service answered {code}" in str(failure)
+    assert "elsewhere" not in str(failure)
+
+
+@pytest.mark.parametrize("code", PASSED_ON)
+async def test_a_redirect_or_a_final_1xx_to_a_write_is_looked_up_once(code: int, wire: Make) -> None:
+    async def look() -> Thing:
+        return Thing(id="found")
+
+    sent = wire(status(code))
+    assert (await sent.send(repeat=Repeat.CHECKED, look=look)).id == "found"
+    assert len(sent.requests) == 1
+
+
+@pytest.mark.parametrize("code", PASSED_ON)
+async def test_a_redirect_or_a_final_1xx_to_a_read_is_refused(code: int, wire: Make) -> None:
+    sent = wire(status(code, Location="https://elsewhere.example/things"))
+    failure = await sent.failure("GET", Repeat.READ)
+    assert (type(failure), failure.status, len(sent.requests)) == (Refused, code, 1)
+    assert "elsewhere" not in str(failure)
+    if code >= 300:
+        assert "Redirects are not followed: check the address setting for api.example." in str(failure)
+
+
+DENIALS = [
+    {"success": False},
+    {"success": "false"},
+    {"ok": False},
+    {"status": "error"},
+    {"status": "failed"},
+    {"error": "no such thing"},
+    {"errors": [{"message": "no such thing"}]},
+    {"statusCode": 400, "message": "no such thing"},
+]
+
+
+@pytest.mark.parametrize("body", DENIALS, ids=str)
+async def test_a_2xx_that_says_that_it_failed_leaves_a_write_unknown_and_is_fine_for_a_read(
+    body: dict[str, Any], wire: Make
+) -> None:
+    answer = httpx2.Response(200, json={"id": "1", **body})
+    for method in ("POST", "PATCH", "DELETE"):
+        sent = wire(answer)
+        failure = await sent.failure(method)
+        assert (type(failure), len(sent.requests)) == (NoAnswer, 1)
+        assert f"A service answered {method} /things with 200, but" in str(failure)
+        assert "no such thing" in str(failure) or "no such thing" not in str(body)
+    assert (await wire(answer).send("GET", Repeat.READ)).id == "1"
+
+
+@pytest.mark.parametrize("body", [{"success": True}, {"status": "live"}, {"error": None}, {"errors": []}], ids=str)
+async def test_a_2xx_that_denies_nothing_is_done(body: dict[str, Any], wire: Make) -> None:
+    assert (await wire(httpx2.Response(200, json={"id": "1", **body})).send()).id == "1"
 
 
 async def test_a_delete_that_is_gone_after_a_lost_answer_was_done(wire: Make) -> None:
@@ -188,12 +260,12 @@ def date(seconds: float) -> str:
 
 @pytest.mark.parametrize("said", ["3600", "3600.5", date(86_400), "99999999999"])
 @pytest.mark.parametrize("code", [429, 503])
-async def test_a_wait_that_does_not_fit_is_told_at_once(said: str, code: int, wire: Make) -> None:
+async def test_a_wait_that_does_not_fit_is_reported_at_once(said: str, code: int, wire: Make) -> None:
     sent = wire(status(code, Retry_After=said))
     failure = await sent.failure()
     assert len(sent.requests) == 1
-    assert f"It asks to wait {failure.retry_after:.0f} s, longer than a call may take" in str(failure)
     assert failure.retry_after is not None
+    assert f"It asks to wait {math.ceil(failure.retry_after)} s, longer than a call may take" in str(failure)
     assert failure.retry_after >= 3500
 
 
@@ -206,7 +278,7 @@ async def test_a_wait_of_nothing_or_nonsense_is_a_short_one(said: str | None, wi
 
 async def test_a_service_that_throttles_to_the_end_says_how_long(wire: Make) -> None:
     failure = await wire(status(429, Retry_After="0.4")).failure()
-    assert "It asks to wait 0 s: call again after that." in str(failure)
+    assert "It asks to wait 1 s: call again after that." in str(failure)
 
 
 async def test_cookies_are_not_kept(wire: Make) -> None:
@@ -244,7 +316,8 @@ async def test_an_answer_that_cannot_be_read_names_what_was_expected_and_not_wha
 async def test_an_answer_over_the_most_bytes_is_not_read(wire: Make) -> None:
     big = httpx2.Response(200, content=b'{"id": "' + b"x" * 2000 + b'"}')
     failure = await wire(big, limits=replace(QUICK, most_bytes=1000)).failure()
-    assert type(failure) is NoAnswer
+    assert type(failure) is TooLarge
+    assert isinstance(failure, NoAnswer)
     assert "A service answered POST /things" in str(failure)
 
 
@@ -295,3 +368,116 @@ async def test_a_request_that_gets_no_turn_in_the_calls_time_was_not_sent(wire: 
     failure = await sent.failure()
     assert (type(failure), sent.requests) == (NotSent, [])
     assert "2 requests to A service are the most at once" in str(failure)
+
+
+# Odd headers.
+
+ODD = {
+    "superscript": "\xb2",
+    "other digits": "\u0663",
+    "empty": "",
+    "blank": " ",
+    "letters": "many",
+    "sign": "-1",
+    "plus": "+5",
+    "fraction": "1.5",
+    "exponent": "1e999",
+    "infinite": "inf",
+    "not a number": "nan",
+    "hexadecimal": "0x10",
+    "underscore": "1_0",
+    "long": "9" * 400,
+    "very long": "9" * 100_000,
+    "list": "1, 2",
+    "year 99999": "Fri, 31 Dec 99999 23:59:59 GMT",
+    "year 9999": "Fri, 31 Dec 9999 23:59:59 GMT",
+    "year 1": "Mon, 01 Jan 0001 00:00:00 GMT",
+    "no zone": "Fri, 31 Dec 2027 23:59:59",
+    "odd zone": "Fri, 31 Dec 2027 23:59:59 +9999",
+    "iso": "9999-12-31T23:59:59+23:59",
+    "iso year 1": "0001-01-01T00:00:00+23:59",
+}
+
+
+def raw(code: int, name: str, value: str) -> httpx2.Response:
+    """A response whose header holds these very bytes."""
+    return httpx2.Response(code, json={"id": "1"}, headers=[(name.encode(), value.encode("utf-8"))])
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("name", ["X-RateLimit-Remaining", "Retry-After", "Date", "Content-Type", "Set-Cookie"])
+async def test_an_odd_header_never_fails_a_call(name: str, value: str, wire: Make) -> None:
+    bucket = Bucket(size=1200, rate=20)
+    sent = wire(raw(200, name, value), bucket=bucket)
+    assert (await sent.send()).id == "1"
+    assert (await sent.send("GET", Repeat.READ)).id == "1"
+    assert bucket.level >= 0
+    assert math.isfinite(Api(sent.service).now())
+
+
+@pytest.mark.parametrize("latin", [b"\xb2", b"\xb9\xb2", b"\xff", b"\x80"])
+async def test_a_header_that_is_no_utf_8_never_fails_a_call(latin: bytes, wire: Make) -> None:
+    bucket = Bucket(size=1200, rate=20)
+    for name in (b"X-RateLimit-Remaining", b"Retry-After", b"Date"):
+        sent = wire(httpx2.Response(200, json={"id": "1"}, headers=[(name, latin)]), bucket=bucket)
+        assert (await sent.send()).id == "1"
+        throttled = wire(httpx2.Response(429, headers=[(name, latin)]), ok())
+        assert (await throttled.send()).id == "1"
+    assert bucket.level > 1190
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("code", [429, 503])
+async def test_an_odd_retry_after_is_a_finite_wait_of_at_least_a_second_or_none(
+    value: str, code: int, wire: Make
+) -> None:
+    sent = wire(raw(code, "Retry-After", value))
+    text = str(await sent.failure())
+    waits = [int(seconds) for seconds in re.findall(r"wait (\S+) s\b", text)]
+    assert all(seconds >= 1 for seconds in waits)
+    assert not re.search(r"\b(inf|nan)\b", text, re.IGNORECASE)
+    assert len(text) < 400
+    # The wait is too long for the call, fits once, or is none: then all attempts are made.
+    assert len(sent.requests) in (1, 2, 4)
+
+
+@pytest.mark.parametrize("wait", [0, 0.2, 1e999, -5, True, "soon", None, [], 10**400, "1e999", 5e-324])
+async def test_an_odd_wait_in_the_body_of_a_429_is_read_likewise(wait: Any, wire: Make) -> None:
+    content = json.dumps({"type": "too_many_requests", "rate_limit": {"retry_after": wait}}).encode()
+    sent = wire(httpx2.Response(429, content=content))
+    text = str(await sent.failure())
+    assert " 0 s" not in text
+    assert not re.search(r"\b(inf|nan)\b", text, re.IGNORECASE)
+    assert len(sent.requests) in (1, 4)
+
+
+# The call's time.
+
+
+async def test_a_passed_deadline_is_never_called_a_rate_limit(wire: Make) -> None:
+    for bucket in (None, Bucket(size=1200, rate=20), Bucket(size=1, rate=50)):
+        if bucket and bucket.size == 1:
+            bucket.take()
+        sent = wire(ok(), bucket=bucket)
+        api = Api(sent.service)
+        api.deadline = anyio.current_time() - 1
+        for method, repeat in (("GET", Repeat.READ), ("POST", Repeat.KEYED), ("POST", Repeat.NEVER)):
+            with pytest.raises(NotSent) as raised:
+                await api.send(Request(method, "/things"), Thing, repeat=repeat)
+            text = str(raised.value)
+            assert "may take are over" in text
+            assert "rate limit" not in text
+            assert "at once" not in text
+        assert sent.requests == []
+
+
+@pytest.mark.parametrize(
+    "date", ["Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", "0001-01-01", "soon"]
+)
+async def test_a_date_that_cannot_be_true_says_nothing_of_the_services_clock(date: str, wire: Make) -> None:
+    sent = wire(ok(Date=date))
+    await sent.send()
+    assert sent.service.ahead is None
+    sent = wire(ok(Date=format_datetime(datetime.now(UTC) + timedelta(hours=5), usegmt=True)))
+    await sent.send()
+    assert sent.service.ahead == pytest.approx(18_000, abs=2)

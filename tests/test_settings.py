@@ -1,4 +1,4 @@
-"""What the environment may say, and what is made of it."""
+"""The environment's variables, and how each is read."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,13 @@ VARIABLES = (
     "INCIDENT_MCP_TOOLSETS",
     "INCIDENT_MCP_STATE_DIR",
     "INCIDENT_MCP_SANDBOX",
+    "INCIDENT_MCP_CONFIRM",
+    "INCIDENT_MCP_ME",
+    "INCIDENT_MCP_IGNORE_ARGUMENTS",
+    "INCIDENT_MCP_MAX_DECLARES",
+    "INCIDENT_MCP_MAX_WRITES",
+    "INCIDENT_MCP_STALE_MINUTES",
+    "INCIDENT_MCP_AUDIT_LOG",
 )
 READ: list[tuple[dict[str, str], dict[str, Any]]] = [
     ({"INCIDENTIO_API_KEY": "a"}, {"incidentio_key": SecretStr("a")}),
@@ -39,6 +46,13 @@ READ: list[tuple[dict[str, str], dict[str, Any]]] = [
     *[({"INCIDENT_MCP_READ_ONLY": yes}, {"read_only": True}) for yes in ("1", "true", "TRUE", "yes", "On")],
     *[({"INCIDENT_MCP_READ_ONLY": no}, {"read_only": False}) for no in ("0", "false", "No", "off", "")],
     ({"INCIDENT_MCP_SANDBOX": "1"}, {"sandbox": True}),
+    *[({"INCIDENT_MCP_CONFIRM": value}, {"confirm": value.lower()}) for value in ("never", "Destructive", "WRITES")],
+    ({"INCIDENT_MCP_ME": " Sam.Okafor@paysand.example "}, {"me": "Sam.Okafor@paysand.example"}),
+    ({"INCIDENT_MCP_IGNORE_ARGUMENTS": "sessionId, x ,,"}, {"ignore_arguments": ("sessionId", "x")}),
+    ({"INCIDENT_MCP_IGNORE_ARGUMENTS": ","}, {"ignore_arguments": ()}),
+    ({"INCIDENT_MCP_MAX_DECLARES": "0", "INCIDENT_MCP_MAX_WRITES": "7"}, {"max_declares": 0, "max_writes": 7}),
+    ({"INCIDENT_MCP_STALE_MINUTES": "15"}, {"stale_minutes": 15}),
+    ({"INCIDENT_MCP_AUDIT_LOG": "audit.jsonl"}, {"audit_log": Path("audit.jsonl")}),
 ]
 INCIDENTIO_URLS = {
     "https://api.incident.io/": INCIDENTIO_URL,
@@ -75,6 +89,14 @@ REFUSED = [
     ({"IONHOUR_WORKSPACE_ID": "²"}, "IONHOUR_WORKSPACE_ID takes a whole number"),
     ({"INCIDENT_MCP_READ_ONLY": "maybe"}, "INCIDENT_MCP_READ_ONLY takes one of"),
     ({"INCIDENT_MCP_SANDBOX": "2"}, "INCIDENT_MCP_SANDBOX takes one of"),
+    ({"INCIDENT_MCP_CONFIRM": "always"}, "INCIDENT_MCP_CONFIRM takes one of never, destructive, writes"),
+    ({"INCIDENT_MCP_ME": "Sam Okafor"}, "INCIDENT_MCP_ME takes an e-mail address"),
+    ({"INCIDENT_MCP_ME": "secret"}, "INCIDENT_MCP_ME takes an e-mail address"),
+    ({"INCIDENT_MCP_ME": "<a@b.example>"}, "INCIDENT_MCP_ME takes an e-mail address"),
+    ({"INCIDENT_MCP_ME": "a@b@c.example"}, "INCIDENT_MCP_ME takes an e-mail address"),
+    ({"INCIDENT_MCP_MAX_DECLARES": "-1"}, "INCIDENT_MCP_MAX_DECLARES takes a whole number"),
+    ({"INCIDENT_MCP_MAX_WRITES": "1_0"}, "INCIDENT_MCP_MAX_WRITES takes a whole number"),
+    ({"INCIDENT_MCP_STALE_MINUTES": "1e3"}, "INCIDENT_MCP_STALE_MINUTES takes a whole number"),
     ({"INCIDENTIO_API_KEY": "secret\nX-Header: 1"}, "INCIDENTIO_API_KEY holds a character"),
     ({"INCIDENTIO_API_KEY": "Bearer secret"}, "INCIDENTIO_API_KEY holds a character"),
     ({"IONHOUR_API_KEY": "secrét"}, "IONHOUR_API_KEY holds a character"),

@@ -25,7 +25,9 @@ MINUTE = 60
 SEED = next(row for row in Sandbox(now=NOW).incidentio.incidents if row["reference"] == "INC-116")
 
 
-def add(box: Sandbox, name: str | None, *, minutes: float = 90, category: str = "live", **fields: Any) -> dict[str, Any]:
+def add(
+    box: Sandbox, name: str | None, *, minutes: float = 90, category: str = "live", **fields: Any
+) -> dict[str, Any]:
     """Add an incident that was declared so many minutes ago."""
     number = box.incidentio.next_number()
     status = next(row for row in box.incidentio.statuses if row["category"] == category)
@@ -77,7 +79,9 @@ async def test_a_name_alike_an_open_one_is_refused_with_that_incident_and_what_t
 
 
 @pytest.mark.parametrize("category", ["closed", "learning", "declined", "canceled", "merged"])
-@pytest.mark.parametrize(("minutes", "refused"), [(0, True), (10, True), (29, True), (31, False), (40, False), (9000, False)])
+@pytest.mark.parametrize(
+    ("minutes", "refused"), [(0, True), (10, True), (29, True), (31, False), (40, False), (9000, False)]
+)
 async def test_one_that_is_over_counts_for_half_an_hour_from_its_declaration(call, box, category, minutes, refused):
     add(box, "Checkout is down", minutes=minutes, category=category)
     if refused:
@@ -145,7 +149,7 @@ async def test_at_most_five_doubtful_ones_are_named(call, box):
     assert len(answer["similar_open"]) == 5
 
 
-async def test_something_else_is_declared_without_a_word(call, box):
+async def test_something_else_is_declared_without_a_word(call):
     answer = await declare(call, "Disk full on the build hosts")
     assert not {"similar_open", "note", "repeated"} & set(answer)
 
@@ -202,7 +206,7 @@ async def test_despite_another_incident_changes_nothing(connect, box, despite):
 
 
 @pytest.mark.parametrize("despite", ["yes", "all", "true", "INC-", "Checkout is down"])
-async def test_despite_what_is_no_reference_is_refused(connect, box, despite):
+async def test_despite_what_is_no_reference_is_refused(connect, despite):
     async with connect() as call:
         error = await refusal(call, "checkout down", despite=[despite])
     assert "pass INC-123, 123, the incident's id or its link" in error
@@ -269,7 +273,7 @@ async def test_a_dry_run_shows_the_refusal_the_doubt_and_the_repeat(connect, box
         await declare(call, "Carts stay full")
     async with connect(state_dir=tmp_path / "elsewhere") as call:
         answer = await declare(call, "Carts stay full", dry_run=True)
-    assert answer["note"].startswith("A call without dry_run sends nothing: INC-120 was declared moments ago, identically.")
+    assert answer["note"].startswith("A call without dry_run sends nothing: INC-120 was declared moments ago")
     assert len(box.writes()) == 1
 
 
@@ -459,7 +463,7 @@ async def test_hostile_names_break_nothing_and_stay_on_one_short_line(connect, b
                     assert len(shown) < 1000
 
 
-async def test_a_name_of_ours_that_is_hostile_is_compared_too(connect, box):
+async def test_a_name_of_ours_that_is_hostile_is_compared_too(connect):
     for name in ("Checkout is down " + "x" * 1_000_000, "\x1b[2J" * 1000, "a\n" * 1000):
         async with connect() as call:
             answer = await call.ok(TOOL, name=name, severity="Major")

@@ -152,6 +152,8 @@ def counts() -> Iterator[Counter[str]]:
 async def published(call: Caller, name: str) -> SloppyTool:
     schema = next(tool.input_schema for tool in (await call.client.list_tools()).tools if tool.name == name)
     found = {"after": call.box.incidentio.updates[1]["id"]} if name == "incidentio_list_updates" else {}
+    if name == "incident_timeline":
+        found = {"after": (await call.ok(name, incident="INC-114", limit=1))["after"]}
     return SloppyTool(name, WRITES[name], schema, found)
 
 

@@ -195,7 +195,8 @@ def test_an_answer_of_a_host_that_is_no_yes_is_a_tool_error(tmp_path: Path) -> N
         for number, (answer, _) in enumerate(NO, 10):
             wire.write(json.dumps({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": create}).encode())
             asked = json.loads(wire.process.stdout.readline())
-            assert (asked["method"], asked["params"]["requestedSchema"]["required"]) == ("elicitation/create", ["confirm"])
+            assert asked["method"] == "elicitation/create"
+            assert asked["params"]["requestedSchema"]["required"] == ["confirm"]
             wire.write(json.dumps({"jsonrpc": "2.0", "id": asked["id"], **answer}).encode())
             results.append(json.loads(wire.process.stdout.readline())["result"])
         found = wire.ask({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": find})

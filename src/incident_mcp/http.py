@@ -29,8 +29,8 @@ MOST_REQUESTS = 60
 """In one tool call, unless its `limit` asks for more rows."""
 _FOR_WRITES = 8
 """Of those, what reads leave for the writes of the call."""
-_PLAUSIBLE = (946_684_800, 4_102_444_800)
-"""Unix seconds of 2000 and 2100: a `Date` outside says nothing of the service's clock."""
+_PLAUSIBLE = (1_577_836_800, 4_102_444_800)
+"""Unix seconds of 2020 and 2100: a `Date` outside says nothing of the service's clock."""
 
 T = TypeVar("T")
 Query = Sequence[tuple[str, str]]
@@ -300,8 +300,11 @@ class Api:
                 f"{request.label} was not read: this call has made {self.requests} requests, the most it may."
                 " Narrow it with filters, or pass a smaller limit."
             )
-        await self._wait_for_turn(request)
+        if anyio.current_time() >= self.deadline:
+            seconds = self.service.limits.call
+            raise NotSent(f"{request.label} was not sent: the {seconds:g} s that a call may take are over. Call again.")
         self.requests += 1
+        await self._wait_for_turn(request)
         async with self._slot(request):
             left = self.deadline - anyio.current_time()
             try:
@@ -388,7 +391,8 @@ class Api:
         try:
             if request.method != "GET" and denies(body := read_json(content)):
                 said = read_problem(body)
-                why = f": {said.sentence()}." if said and said.messages else "."
+                words = said and (said.sentence() or said.type)
+                why = f": {words}." if words else "."
                 raise NoAnswer(
                     f"{self.service.name} answered {request.label} with {status}, but says that it failed{why}"
                 )

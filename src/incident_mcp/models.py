@@ -58,8 +58,11 @@ class Record(BaseModel):
     @classmethod
     def _leave_out_unreadable(cls, value: object, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
         try:
+            if is_foreign(info) and isinstance(value, float) and not math.isfinite(value):
+                # Text fields take numbers; this one is none.
+                raise ValueError("is no number")  # noqa: TRY301  # the handler below decides
             return read(value)
-        except ValidationError:
+        except ValueError:
             field = cls.model_fields[info.field_name or ""]
             if not is_foreign(info) or field.is_required():
                 raise

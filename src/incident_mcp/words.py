@@ -1,8 +1,8 @@
 """Finding by words: which words a query asks for, and how many of them occur in a text.
 
 Both sides are normalized alike: width, case, accents and punctuation make no difference, so that `cafe` finds `Café`
-and `checkout-api` finds `Checkout API`. A word may occur in part: `deliver` finds `deliveries`. A word of one or two Latin
-letters must begin a word: `eu` finds `eu-west-1`, and `is` does not find `list`.
+and `checkout-api` finds `Checkout API`. A word may occur in part: `deliver` finds `deliveries`. A word of one or two
+Latin letters must begin a word: `eu` finds `eu-west-1`, and `is` does not find `list`.
 """
 
 import unicodedata
@@ -109,5 +109,5 @@ def describe_result(found: bool, partly: bool, rest: str | None, hidden: str = "
         return None
     more = f" Not all was looked at: {rest}." if rest else ""
     if partly:
-        return f"None of those looked at has all of the words; these have some, those with the most first.{more}"
-    return f"None of those looked at has any of the words, tried singly and in part.{more or hidden}"
+        return f"Nothing that was looked at has all of the words; these have some, those with the most first.{more}"
+    return f"Nothing that was looked at has any of the words, tried singly and in part.{more or hidden}"

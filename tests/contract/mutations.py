@@ -82,7 +82,7 @@ class Case:
     before: tuple[tuple[str, dict[str, Any]], ...] = ()
     """Calls made first, like one that has a kept list read again."""
     costly: bool = False
-    """Each call makes several requests: what is told nowhere is odd in fewer ways yet."""
+    """It writes, reads a lot, or reads what another case does: what is told nowhere is odd in fewer ways yet."""
 
     def own(self, path: Path) -> Path | None:
         """A path from the record on, None for one beside it."""

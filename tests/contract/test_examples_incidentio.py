@@ -22,7 +22,7 @@ INCIDENT = {
     "visibility": "public",
     "creator": "Lisa Karlin Curtis",
     "roles": {"Incident Lead": "Lisa Karlin Curtis"},
-    "custom_fields": {"Affected Team": ["Product"]},
+    "custom_fields": {"Affected Team": ["Primary On- call"]},
     "slack_channel_id": "C02AW36C1M5",
     "slack_team_id": "T02A1FSLE8J",
     "team_ids": ["01JPQA75EPNEES4479P16P4XAB"],
@@ -62,7 +62,7 @@ UPDATE_OPTIONAL = {
     "merged_into_incident_id": "01FCNDV6P870EA6S7TK1DSYDG0",
 }
 UPDATE_ROW = {key: value for key, value in UPDATE.items() if key != "status_category"}
-UPDATE_ROW_OPTIONAL = {key: UPDATE_OPTIONAL[key] for key in ("message", "severity", "updater")}
+UPDATE_ROW_OPTIONAL = UPDATE_OPTIONAL
 SEVERITY = {
     "id": "01FCNDV6P870EA6S7TK1DSYDG0",
     "name": "Minor",
@@ -199,11 +199,23 @@ def lean(result: Any) -> dict[str, Any]:
     return required_only(result.from_dict(example(result))).to_dict()
 
 
-async def test_the_vendors_examples_are_told_whole(connect):
+KEYED = ("incidentio_create_incident", "incidentio_post_update")
+
+
+async def record(call: Any, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Call a tool and return its record; the examples are of 2021, so a keyed write's is an earlier request's."""
+    answer = await call.ok(tool, **arguments)
+    if tool in KEYED:
+        assert answer.pop("repeated") is True
+        assert "answered the record of an earlier request" in answer.pop("note")
+    return answer
+
+
+async def test_the_vendors_examples_are_read_whole(connect):
     network = Scripted({(method, path): example(result) for _, _, method, path, result, _, _ in CASES})
     async with connect(sandbox=network) as call:
         for tool, arguments, _, _, _, expected, _ in CASES:
-            assert (tool, await call.ok(tool, **arguments)) == (tool, expected)
+            assert (tool, await record(call, tool, arguments)) == (tool, expected)
 
 
 @pytest.mark.parametrize("change", [lambda answer: answer, stretched, nulled])
@@ -211,4 +223,4 @@ async def test_answers_with_nothing_optional_unknown_keys_or_nulls_are_read(conn
     network = Scripted({(method, path): change(lean(result)) for _, _, method, path, result, _, _ in CASES})
     async with connect(sandbox=network) as call:
         for tool, arguments, _, _, _, _, expected in CASES:
-            assert (tool, await call.ok(tool, **arguments)) == (tool, expected)
+            assert (tool, await record(call, tool, arguments)) == (tool, expected)

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from incident_mcp.sandbox import Fault
 from tests.account import Scripted
 
 pytestmark = pytest.mark.anyio
@@ -79,7 +80,7 @@ def enveloped(rows: list[Any], page: int = 1, pages: int = 1) -> dict[str, Any]:
 
 BOTH = [EXAMPLES["incident"], EXAMPLES["lean_incident"]]
 INCIDENTS, ONE = "/api/incidents", "/api/incidents/456"
-# tool, arguments, (method, path), answer, what we tell
+# tool, arguments, (method, path), the service's answer, ours
 CASES: list[tuple[str, dict[str, Any], tuple[str, str], Any, dict[str, Any]]] = [
     ("ionhour_get_incident", {"incident_id": 456}, ("GET", ONE), EXAMPLES["incident"], WHOLE),
     ("ionhour_get_incident", {"incident_id": 456}, ("GET", ONE), EXAMPLES["lean_incident"], LEAN),
@@ -170,22 +171,53 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, str], Any, dict[str, Any]]] = 
         {"incident_id": 456, "note_id": 789, "deleted": True},
     ),
 ]
-EMPTY = ("ionhour_acknowledge_incident", "ionhour_create_note", "ionhour_update_note", "ionhour_delete_note")
+READ_BEFORE = {("GET", "/api/incident-notes/456"): [], ("GET", ONE): {"id": 456}}
+"""What is read around a write that has no key."""
+EMPTY: dict[str, dict[str, Any]] = {
+    "ionhour_acknowledge_incident": {"incident_id": 4514},
+    "ionhour_create_note": {"incident_id": 4512, "body": "Looking."},
+    "ionhour_update_note": {"incident_id": 4512, "note_id": 704, "body": "New."},
+}
 
 
-async def test_an_answer_in_a_documented_shape_is_told(connect):
+async def test_an_answer_in_a_documented_shape_is_read(connect):
     network = Scripted({})
     async with connect(sandbox=network) as call:
         for tool, arguments, request, answer, expected in CASES:
-            network.answers = {request: answer}
+            network.answers = READ_BEFORE | {request: answer}
             assert (tool, await call.ok(tool, **arguments)) == (tool, expected)
 
 
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
 @pytest.mark.parametrize("tool", EMPTY)
-async def test_a_write_may_be_answered_with_nothing_at_all(connect, tool):
-    _, arguments, request, _, _ = next(case for case in CASES if case[0] == tool)
-    async with connect(sandbox=Scripted({request: httpx2.Response(204)})) as call:
-        await call.ok(tool, **arguments)
+async def test_a_write_that_is_answered_with_nothing_is_read_back(connect, box, tool, status):
+    box.fail(Fault("replace", service="ionhour", method=METHODS.get(tool, "POST"), status=status, body=""))
+    async with connect() as call:
+        answer = await call.ok(tool, **EMPTY[tool])
+    assert answer.get("body") == EMPTY[tool].get("body")
+    assert "acknowledged_at" in answer or "id" in answer
+    assert len(box.writes()) == 1
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+@pytest.mark.parametrize("tool", EMPTY)
+async def test_a_write_that_is_answered_with_nothing_and_does_not_show_is_unknown(connect, box, tool, status):
+    box.fail(Fault("status", service="ionhour", method=METHODS.get(tool, "POST"), status=status, body=""))
+    async with connect() as call:
+        error = await call.error(tool, **EMPTY[tool])
+    assert "Outcome: sent, outcome unknown" in error
+    assert len(box.writes()) == 1
+
+
+@pytest.mark.parametrize("body", ["", {}, {"message": "Note deleted"}, {"success": True}])
+async def test_a_deletion_may_be_answered_with_anything(connect, box, body):
+    box.fail(Fault("replace", service="ionhour", method="DELETE", status=200, body=body))
+    async with connect() as call:
+        answer = await call.ok("ionhour_delete_note", incident_id=4512, note_id=704)
+    assert answer == {"incident_id": 4512, "note_id": 704, "deleted": True}
+
+
+METHODS = {"ionhour_update_note": "PATCH"}
 
 
 async def test_the_live_token_of_a_check_is_in_no_answer_and_no_error(connect):
@@ -193,6 +225,6 @@ async def test_the_live_token_of_a_check_is_in_no_answer_and_no_error(connect):
     async with connect(sandbox=network) as call:
         for tool, arguments, request, answer, _ in CASES:
             for spoilt in (answer, {"items": answer}, {"id": EXAMPLES["incident"]}, [[EXAMPLES["incident"]]]):
-                network.answers = {request: spoilt}
+                network.answers = READ_BEFORE | {request: spoilt}
                 result = await call.result(tool, **arguments)
                 assert "made-up" not in result.model_dump_json(), tool

@@ -80,6 +80,8 @@ UPDATE_TELLS = {
     **made_of("new_severity", "severity", "name"),
     **made_of("updater", "updater", "user", "user.name"),
 }
+MERGED = {"merged_into_incident_id": "merged_into_incident_id merged_into_reference"}
+"""Its reference is read where it is wanted."""
 PAGES_TELL = {"pagination_meta": "after total", **made_of("pagination_meta.after", "after")} | {
     "pagination_meta.total_record_count": "total"
 }
@@ -159,6 +161,19 @@ def full_incident() -> dict[str, Any]:
             custom_field("Cause", "text", {"value_text": "A full disk"}),
             custom_field("Service", "single_select", {"value_catalog_entry": {"id": "01E", "name": "checkout"}}),
         ]
+    }
+
+
+def only_told(value: Any, at: str = "") -> Any:
+    """An incident without what is told nowhere: that is odd in incidentio_get_incident, which reads the same."""
+    if isinstance(value, list):
+        return [only_told(item, at) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: only_told(item, f"{at}{key}.")
+        for key, item in value.items()
+        if key in ("id", "reference") or any(f"{told}.".startswith(f"{at}{key}.") for told in INCIDENT_TELLS)
     }
 
 
@@ -271,6 +286,7 @@ TYPES = [
 INCIDENTS = [lean_incident(1), example_incident() | {"id": f"{ID}02", "reference": "INC-2"}, lean_incident(3)]
 LEAN_INCIDENTS = [lean_incident(number) for number in (1, 2, 3)]
 UPDATES = [update(1), update(2), update(3)]
+ALERT_ROW = ("id", "publicId", "title", "state", "severity", "startedAt", "acknowledgedAt", "project", "check")
 ALERTS = [alert(455), alert(456), alert(457)]
 EVENTS = [event("OPENED", 10), event("ALERT_SENT", 11), event("A_NEWER_KIND", 12)]
 NOTES = [note(788), note(789), note(790)]
@@ -316,11 +332,11 @@ def lists() -> Iterator[Case]:
     rest = {"told": "incidents[INC-2].", "derived": ROW_TELLS, "envelope": PAGES_TELL, "identity": INCIDENT_ID}
     answer = paged("incidents", INCIDENTS, total_record_count=238)
     yield one("incidentio_list_incidents", (GET, V2), answer, ("incidents", 1), arguments={"limit": 3}, **rest)
-    rest["derived"] = ROW_TELLS | {"name": "/incidents[INC-2]"}
+    rest |= {"derived": ROW_TELLS | {"name": "/incidents[INC-2]"}, "costly": True}
     answer = {"incidents": LEAN_INCIDENTS, "pagination_meta": {"page_size": 250}}
     arguments = {"name_contains": "Outage"}
     yield one("incidentio_list_incidents", (GET, V2), answer, ("incidents", 1), arguments=arguments, **rest)
-    rest = {"told": f"incident_updates[{ID}12].", "derived": UPDATE_TELLS, "envelope": PAGES_TELL}
+    rest = {"told": f"incident_updates[{ID}12].", "derived": UPDATE_TELLS | MERGED, "envelope": PAGES_TELL}
     at_updates = (GET, UPDATES_AT), paged("incident_updates", UPDATES), ("incident_updates", 1)
     yield one("incidentio_list_updates", *at_updates, arguments={"limit": 3}, identity=UPDATE_ID, **rest)
     yield one(
@@ -333,12 +349,13 @@ def lists() -> Iterator[Case]:
     )
     rest = {"told": "incidents[456].", "derived": ALERT_TELLS, "identity": ALERT_ID, "envelope": ALERT_PAGES_TELL}
     yield one("ionhour_list_incidents", (GET, ALERTS_AT), enveloped(ALERTS, 3), ("items", 1), **rest)
-    yield one("ionhour_list_incidents", (GET, ALERTS_AT), ALERTS, (1,), **rest)
+    rows = [{key: row[key] for key in ALERT_ROW} for row in ALERTS]
+    yield one("ionhour_list_incidents", (GET, ALERTS_AT), rows, (1,), **rest)
     rest["derived"] = ALERT_TELLS | {"title": "/incidents[456]"}
     arguments = {"name_contains": "Alert"}
-    yield one("ionhour_list_incidents", (GET, ALERTS_AT), enveloped(ALERTS), ("items", 1), arguments=arguments, **rest)
+    yield one("ionhour_list_incidents", (GET, ALERTS_AT), enveloped(rows), ("items", 1), arguments=arguments, **rest)
     rest["derived"] = ALERT_TELLS | {"state": "/incidents[456]"}
-    watched = [row | {"state": "MONITORING"} for row in ALERTS]
+    watched = [row | {"state": "MONITORING"} for row in rows]
     arguments = {"state": "MONITORING"}
     yield one("ionhour_list_incidents", (GET, ALERTS_AT), enveloped(watched), ("items", 1), arguments=arguments, **rest)
     for tool, path, rows, rest in (
@@ -354,15 +371,17 @@ def records() -> Iterator[Case]:
     whole = {"identity": INCIDENT_ID, "derived": INCIDENT_TELLS}
     get = {"incident": full_incident() | {"id": f"{ID}02", "reference": "INC-2"}}
     yield one("incidentio_get_incident", (GET, f"{V2}/2"), get, ("incident",), arguments=ONE, **whole)
-    record, seen = ("incident",), example(models.IncidentsCreateResultV2)
+    record, seen = ("incident",), {"incident": only_told(example(models.IncidentsCreateResultV2)["incident"])}
     # A created_at from before the call tells that an earlier call with this key made it.
     whole |= {"derived": INCIDENT_TELLS | {"created_at": "created_at repeated"}, "costly": True}
     arguments: dict[str, Any] = {"name": "Outage {n}", "idempotency_key": "key-{n}"}
     yield one("incidentio_create_incident", (POST, V2), seen, record, arguments=arguments, **whole)
-    edit, answer = (POST, f"{V2}/2/actions/edit"), {"incident": example_incident()}
-    yield one("incidentio_edit_incident", edit, answer, record, arguments=ONE | {"name": "x"}, **whole)
+    edit = (POST, f"{V2}/2/actions/edit")
+    yield one(
+        "incidentio_edit_incident", edit, {"incident": lean_incident()}, record, arguments=ONE | {"name": "x"}, **whole
+    )
     close = "incidentio_close_incident"
-    yield one(close, edit, {"incident": lean_incident()}, record, arguments=ONE, **whole)
+    yield one(close, edit, {"incident": small_incident()}, record, arguments=ONE, **whole)
     closing = {"derived": UPDATE_TELLS | {"created_at": "updated_at repeated"}, "identity": UPDATE_ID}
     closing["arguments"] = ONE | {"message": "Message {n}"}
     answer, record = {"incident_update": update(1)}, ("incident_update",)
@@ -370,12 +389,12 @@ def records() -> Iterator[Case]:
     kept = {"others": {edit: {"incident": lean_incident()}}, "before": (("incidentio_list_statuses", {}),)}
     place: dict[str, Any] = {"record": ("incident_statuses", 1), "identity": ID_NAME}
     yield one(close, (GET, STATUSES_AT), {"incident_statuses": STATUSES}, arguments=ONE, **place, **kept)
-    post = {"derived": UPDATE_TELLS | {"created_at": "created_at repeated"}, "identity": UPDATE_ID}
+    post = {"derived": UPDATE_TELLS | MERGED | {"created_at": "created_at repeated"}, "identity": UPDATE_ID}
     post["arguments"] = {"incident": f"{ID}02", "message": "x", "idempotency_key": "key-{n}"}
     yield one("incidentio_post_update", (POST, UPDATES_AT), answer, record, **post)
     get_alert = {"arguments": {"incident_id": 456}, "identity": ALERT_ID, "derived": ALERT_TELLS}
     yield one("ionhour_get_incident", (GET, f"{ALERTS_AT}/456"), alert(), **get_alert)
-    get_alert["identity"] = frozenset()
+    get_alert |= {"identity": frozenset(), "costly": True}
     yield one("ionhour_acknowledge_incident", (POST, f"{ALERTS_AT}/456/acknowledge"), alert(), **get_alert)
     written = {"arguments": {"incident_id": 456, "body": "Body {n}"}, "derived": NOTE_TELLS}
     yield one("ionhour_create_note", (POST, NOTES_AT), note(789), **written)
@@ -426,7 +445,7 @@ def timelines() -> Iterator[Case]:
     }
     yield Case(**story, odd=(GET, NOTES_AT), record=("items", 1), told="entries[4].", derived=entry)
     entry = {"message": "text", **made_of("updater", "who", "user", "user.name"), "created_at": "at /entries[]"}
-    entry |= made_of("new_incident_status", "status", "name") | made_of("new_severity", "severity", "name")
+    entry |= MERGED | made_of("new_incident_status", "status", "name") | made_of("new_severity", "severity", "name")
     place = {"odd": (GET, UPDATES_AT), "record": ("incident_updates", 1), "identity": UPDATE_ID}
     yield Case(**story, **place, told="entries[7].", derived=entry)
     entry = {"title": "text", "description": "text", "timestamp": "at /entries[]"}
@@ -490,6 +509,7 @@ def situations() -> Iterator[Case]:
     yield Case(**base, **place, derived=closed | {"summary": links})
     told = {"message": "latest_update.text", "created_at": "latest_update /gaps.no_recent_update"}
     told |= made_of("updater", "latest_update.by", "user", "user.name")
+    told |= {key: f"latest_update.{names.replace(' ', ' latest_update.')}" for key, names in MERGED.items()}
     place = {"odd": (GET, UPDATES_AT), "record": ("incident_updates", 1), "identity": UPDATE_ID}
     yield Case(**base, **place, told="incidents[INC-2].", derived=told)
     told = same("title", "state", "severity") | made_of("project", "project", "name")
@@ -520,10 +540,11 @@ def declarations() -> Iterator[Case]:
     arguments = {"ionhour_incident_id": 457, "acknowledge": True, "name": "Alert {n}"}
     base = {"tool": "declare_from_ionhour", "answers": answers, "arguments": arguments | {"severity": "Minor 1"}}
     base |= {"free": (*FREE, "would_send"), "costly": True}
+    dry = base | {"arguments": base["arguments"] | {"dry_run": True}}
     own = {"identity": INCIDENT_ID, "told": "incident.", "derived": INCIDENT_TELLS}
-    yield Case(**base, odd=(GET, f"{ALERTS_AT}/457"), identity=frozenset({"id", "publicId"}))
-    yield Case(**base, odd=at_notes, record=("items", 1))
-    yield Case(**base, odd=(GET, V2), record=("incidents", 1), identity=INCIDENT_ID)
+    yield Case(**dry, odd=(GET, f"{ALERTS_AT}/457"), identity=frozenset({"id", "publicId"}))
+    yield Case(**dry, odd=at_notes, record=("items", 1))
+    yield Case(**dry, odd=(GET, V2), record=("incidents", 1), identity=INCIDENT_ID)
     yield Case(**base, odd=(POST, V2), record=("incident",), **own)
     yield Case(**base, odd=(POST, at_notes[1]))
     yield Case(**base, odd=(POST, f"{ALERTS_AT}/457/acknowledge"))
@@ -561,10 +582,11 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
 def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
     counted = Tally()
     yield counted
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is not None and counted.ran:
+    capturing = request.config.pluginmanager.get_plugin("capturemanager")
+    if capturing is not None and counted.ran:
         each = ", ".join(f"{tool} {count}" for tool, count in sorted(counted.ran.items()))
-        terminal.write_line(f"\n{counted.line()} ({each})")
+        with capturing.global_and_fixture_disabled():
+            print(f"\n{counted.line()} ({each})")
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -796,5 +818,6 @@ async def test_names_are_found_however_odd_the_rest_of_their_rows_is(connect):
             assert "Pass one of:" in whole.failure
             for mutation in mutations(case):
                 told = await bench.tell(case, mutation.answer)
-                assert (mutation.path, mutation.how, told.failure) == (mutation.path, mutation.how, whole.failure)
+                # A rank orders them.
+                assert sorted(told.failure) == sorted(whole.failure), (mutation.path, mutation.how, told.failure)
                 assert told.read

@@ -11,8 +11,8 @@ from tests.account import INCIDENT
 
 pytestmark = pytest.mark.anyio
 
-# What the operations pages document; of the vendor's own document, the lists that turn names into ids and the two
-# that an incident's story is read from.
+# What the operations pages document; of the vendor's own document, the lists that turn names into ids (people and
+# catalog entries among them) and the two that an incident's story is read from.
 DOCUMENTED = {
     "GET /v1/severities",
     "GET /v1/incident_statuses",
@@ -29,6 +29,8 @@ DOCUMENTED = {
     "GET /v2/incident_timestamps",
     "GET /v2/incident_timeline_items",
     "GET /v1/incident_attachments",
+    "GET /v2/users",
+    "GET /v3/catalog_entries",
     "GET /api/incidents",
     "GET /api/incidents/{}",
     "POST /api/incidents/{}/acknowledge",
@@ -52,8 +54,8 @@ CALLS = (
         {
             "name": "Carts",
             "severity": "Minor",
-            "custom_fields": {"Affected team": ["Payments"]},
-            "roles": {"Incident Lead": "sam.okafor@paysand.example"},
+            "custom_fields": {"Affected team": ["Payments"], "Affected product": ["Payouts"]},
+            "roles": {"Incident Lead": "Sam Okafor"},
             "timestamps": {"Impact started": "2026-11-21T02:00:00Z"},
         },
     ),

@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 import pytest
+from incident_io.api.catalog_v3 import catalog_v3_list_entries
 from incident_io.api.custom_field_options_v1 import custom_field_options_v1_list
 from incident_io.api.custom_fields_v2 import custom_fields_v2_list
 from incident_io.api.incident_attachments_v1 import incident_attachments_v1_list
@@ -15,6 +16,7 @@ from incident_io.api.incident_types_v1 import incident_types_v1_list
 from incident_io.api.incident_updates_v2 import incident_updates_v2_create, incident_updates_v2_list
 from incident_io.api.incidents_v2 import incidents_v2_create, incidents_v2_edit, incidents_v2_list, incidents_v2_show
 from incident_io.api.severities_v1 import severities_v1_list
+from incident_io.api.users_v2 import users_v2_list
 from incident_io.models import (
     CustomFieldEntryPayloadV2,
     CustomFieldValuePayloadV2,
@@ -27,6 +29,8 @@ from incident_io.models import (
     IncidentStatusV1Category,
     IncidentsV2ListCreatedAt,
     IncidentsV2ListCustomField,
+    IncidentsV2ListFilterMode,
+    IncidentsV2ListIncidentRole,
     IncidentsV2ListIncidentType,
     IncidentsV2ListMode,
     IncidentsV2ListSeverity,
@@ -39,6 +43,7 @@ from incident_io.models import (
     UserReferencePayloadV2,
 )
 
+from incident_mcp.sandbox import Sandbox
 from tests.account import ENTRY, FIELD, INCIDENT, OPTION, ROLE, SEVERITY, STATUS, TIMESTAMP, TYPE, USER
 from tests.contract.vendor import Wire, built, instants, sent, unknown_keys
 
@@ -63,7 +68,7 @@ FIELDS_SENT = [
         ("Customer impact", [{"value_text": "Carts stay full"}]),
         ("Runbook", [{"value_link": "https://runbooks.paysand.example/carts"}]),
         ("Errors per minute", [{"value_numeric": "12.5"}]),
-        ("Affected product", [{"value_catalog_entry_id": "product-payouts"}]),
+        ("Affected product", [{"value_catalog_entry_id": ENTRY["Payouts"]}]),
     )
 ]
 ROLES_GIVEN = {"Incident Lead": "sam.okafor@paysand.example", "communications lead": "U04YUKI"}
@@ -148,10 +153,58 @@ CASES: list[tuple[str, dict[str, Any], Wire]] = [
                     FIELD["Affected product"]: {"one_of": [ENTRY["Payouts"]]},
                 }
             ),
-            created_at=IncidentsV2ListCreatedAt.from_dict(
-                {"gte": ["2026-11-01"], "lte": ["2026-11-21T03:00:00+01:00"]}
-            ),
+            created_at=IncidentsV2ListCreatedAt.from_dict({"gte": ["2026-11-01"], "lte": ["2026-11-21T02:00:00Z"]}),
             updated_at=IncidentsV2ListUpdatedAt.from_dict({"gte": ["2026-11-02"], "lte": ["2026-11-20T03:00:00Z"]}),
+        ),
+    ),
+    (
+        "incidentio_list_incidents",
+        {
+            "status_not_in": ["fixing", STATUS["Monitoring"]],
+            "status_category_not_in": ["closed", "declined"],
+            "severity_not_in": ["minor"],
+            "incident_type_not_in": ["Data", TYPE["Production"]],
+            "custom_fields_not_in": {"Affected team": ["Payments", "Platform"], "Affected product": ["payouts"]},
+        },
+        built(
+            incidents_v2_list,
+            status=IncidentsV2ListStatus.from_dict({"not_in": [STATUS["Fixing"], STATUS["Monitoring"]]}),
+            status_category=IncidentsV2ListStatusCategory.from_dict({"not_in": ["closed", "declined"]}),
+            severity=IncidentsV2ListSeverity.from_dict({"not_in": [SEVERITY["Minor"]]}),
+            incident_type=IncidentsV2ListIncidentType.from_dict({"not_in": [TYPE["Data"], TYPE["Production"]]}),
+            custom_field=IncidentsV2ListCustomField.from_dict(
+                {
+                    FIELD["Affected team"]: {"not_in": [OPTION["Payments"], OPTION["Platform"]]},
+                    FIELD["Affected product"]: {"not_in": [ENTRY["Payouts"]]},
+                }
+            ),
+        ),
+    ),
+    (
+        "incidentio_list_incidents",
+        {
+            "status_category": ["live"],
+            "severity_gte": "Critical",
+            "incident_role": {"lead": ["sam.okafor@paysand.example", "Priya Raman"], "Reporter": ["U04INES"]},
+            "created_at_range": "2026-11-01 ~ 2026-11-21",
+            "updated_at_range": "2026-11-02T00:00:00Z~2026-11-20T00:00:00+02:00",
+            "filter_mode": "ANY",
+        },
+        built(
+            incidents_v2_list,
+            filter_mode=IncidentsV2ListFilterMode.ANY,
+            status_category=IncidentsV2ListStatusCategory.from_dict({"one_of": ["live"]}),
+            severity=IncidentsV2ListSeverity.from_dict({"gte": [SEVERITY["Critical"]]}),
+            incident_role=IncidentsV2ListIncidentRole.from_dict(
+                {
+                    ROLE["Incident Lead"]: {"one_of": [USER["Sam Okafor"], USER["Priya Raman"]]},
+                    ROLE["Reporter"]: {"one_of": [USER["Ines Moreau"]]},
+                }
+            ),
+            created_at=IncidentsV2ListCreatedAt.from_dict({"date_range": ["2026-11-01~2026-11-21"]}),
+            updated_at=IncidentsV2ListUpdatedAt.from_dict(
+                {"date_range": ["2026-11-02T00:00:00Z~2026-11-19T22:00:00Z"]}
+            ),
         ),
     ),
     (
@@ -232,6 +285,38 @@ CASES: list[tuple[str, dict[str, Any], Wire]] = [
             incident_timestamp_values=TIMES_SENT,
         ),
     ),
+    (
+        "incidentio_edit_incident",
+        {
+            "incident": "114",
+            "clear": [
+                "summary",
+                "call_url",
+                "roles.lead",
+                "roles.Communications Lead",
+                "timestamps.Impact started",
+                "custom_fields.Affected team",
+                "custom_fields.Customer impact",
+            ],
+            "custom_fields": {"Affected product": []},
+        },
+        edit(
+            "114",
+            summary="",
+            call_url="",
+            incident_role_assignments=[
+                IncidentRoleAssignmentPayloadV2(incident_role_id=ROLE["Incident Lead"]),
+                IncidentRoleAssignmentPayloadV2(incident_role_id=ROLE["Communications Lead"]),
+            ],
+            incident_timestamp_values=[
+                IncidentTimestampValuePayloadV2(incident_timestamp_id=TIMESTAMP["Impact started"])
+            ],
+            custom_field_entries=[
+                CustomFieldEntryPayloadV2(custom_field_id=FIELD[name], values=[])
+                for name in ("Affected product", "Affected team", "Customer impact")
+            ],
+        ),
+    ),
     ("incidentio_close_incident", {"incident": "114"}, edit("114", notify=True, incident_status_id=STATUS["Closed"])),
     (
         "incidentio_close_incident",
@@ -279,8 +364,10 @@ LOOKUPS = {
     "/v1/severities": built(severities_v1_list),
     "/v1/incident_statuses": built(incident_statuses_v1_list),
     "/v1/incident_types": built(incident_types_v1_list),
+    "/v2/users": built(users_v2_list, page_size=10_000),
 }
 OPERATIONS = (
+    catalog_v3_list_entries,
     custom_field_options_v1_list,
     custom_fields_v2_list,
     incident_attachments_v1_list,
@@ -296,14 +383,17 @@ OPERATIONS = (
     incidents_v2_list,
     incidents_v2_show,
     severities_v1_list,
+    users_v2_list,
 )
+LISTED = {"incidentio_list_updates": "/v2/incident_updates"}
+"""The request that a tool's case is about, where it is not its last."""
 
 
 @pytest.mark.parametrize(("tool", "arguments", "expected"), CASES, ids=[f"{n}-{c[0]}" for n, c in enumerate(CASES)])
 async def test_a_tools_request_is_the_one_that_the_vendors_sdk_builds(connect, box, tool, arguments, expected):
     async with connect() as call:
         await call.ok(tool, **arguments)
-    request = box.requests[-1]
+    request = next(row for row in reversed(box.requests) if LISTED.get(tool, row.path) == row.path)
     assert sent(request) == expected
     if request.body is not None:
         payload = BODIES.get(request.path, BODIES["edit"]).from_dict(request.body)
@@ -327,16 +417,54 @@ async def test_closing_is_an_edit_or_with_a_message_an_update(connect, box, mess
 
 async def test_every_look_up_of_a_name_is_the_one_that_the_vendors_sdk_builds(connect, box):
     tool, arguments, _ = next(case for case in CASES if "roles" in case[1])
+    roles = arguments["roles"] | {"communications lead": "Yuki Tanaka"}
     async with connect() as call:
-        await call.ok(tool, **arguments)
-    seen = {request.path: sent(request) for request in box.requests if request.method == "GET"}
-    options = [sent(request) for request in box.requests if request.path == "/v1/custom_field_options"]
-    del seen["/v1/custom_field_options"]
+        await call.ok(tool, **arguments | {"roles": roles})
+    # Options and catalog entries are looked up field by field.
+    several = ("/v1/custom_field_options", "/v3/catalog_entries")
+    seen = {row.path: sent(row) for row in box.requests if row.method == "GET" and row.path not in several}
     assert seen == LOOKUPS
-    assert options == [
-        built(custom_field_options_v1_list, custom_field_id=FIELD[name], page_size=250)
-        for name in ("Affected team", "Affected services")
+    assert [sent(row) for row in box.requests if row.path in several] == [
+        *(
+            built(custom_field_options_v1_list, custom_field_id=FIELD[name], page_size=250)
+            for name in ("Affected team", "Affected services")
+        ),
+        catalog_entries(identifier="product-payouts"),
     ]
+
+
+PRODUCTS = next(
+    row["catalog_type_id"] for row in Sandbox().incidentio.custom_fields if row["name"] == "Affected product"
+)
+
+
+def catalog_entries(**more: Any) -> Wire:
+    return built(catalog_v3_list_entries, catalog_type_id=PRODUCTS, page_size=250, **more)
+
+
+async def test_a_catalog_entry_is_looked_up_by_its_identifier_and_then_by_its_name(connect, box):
+    async with connect() as call:
+        await call.error("incidentio_list_incidents", custom_fields={"Affected product": ["Pay outs"]})
+    read = [sent(row) for row in box.requests if row.path == "/v3/catalog_entries"]
+    assert read == [catalog_entries(identifier="Pay outs"), catalog_entries()]
+
+
+LOOK_ALIKES = built(
+    incidents_v2_list,
+    page_size=250,
+    filter_mode=IncidentsV2ListFilterMode.ANY,
+    status_category=IncidentsV2ListStatusCategory.from_dict({"one_of": ["live", "triage", "paused"]}),
+    created_at=IncidentsV2ListCreatedAt.from_dict({"gte": ["2026-11-21"]}),
+)
+
+
+@pytest.mark.parametrize("advanced", [0, 21 * 3600 + 20 * 60])
+async def test_look_alikes_are_looked_for_in_one_request_that_the_vendors_sdk_builds(connect, box, advanced):
+    """Open ones, or those since the day of half an hour ago: 20 minutes past midnight that is still the day before."""
+    box.advance(advanced)
+    async with connect() as call:
+        await call.ok("incidentio_create_incident", name="Carts", severity="minor")
+    assert [sent(row) for row in box.requests if (row.method, row.path) == ("GET", "/v2/incidents")] == [LOOK_ALIKES]
 
 
 async def test_the_story_of_an_incident_is_read_as_the_vendors_sdk_reads_it(connect, box):
@@ -361,6 +489,8 @@ async def test_the_choices_that_arguments_offer_are_all_the_vendors(connect):
         "sort_by": {*IncidentsV2ListSortBy},
         "status_category": {*IncidentStatusV1Category},
         "category": {*IncidentStatusV1Category},
+        "status_category_not_in": {*IncidentStatusV1Category},
+        "filter_mode": {*IncidentsV2ListFilterMode},
     }
     async with connect() as call:
         tools = (await call.client.list_tools()).tools

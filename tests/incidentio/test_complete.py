@@ -4,13 +4,13 @@ import pytest
 
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.sandbox.service import Json
-from tests.account import FIELD, INCIDENT, ROLE
+from tests.account import FIELD, INCIDENT, OPTION, ROLE
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.anyio
 
 GET, LIST, UPDATES = "incidentio_get_incident", "incidentio_list_incidents", "incidentio_list_updates"
-POST, CLOSE = "incidentio_post_update", "incidentio_close_incident"
+POST, CLOSE, EDIT = "incidentio_post_update", "incidentio_close_incident", "incidentio_edit_incident"
 
 
 def stored(box: Sandbox, reference: str = "INC-114") -> Json:
@@ -50,6 +50,24 @@ async def test_roles_fields_and_timestamps_of_one_name_are_all_told(call, box):
     assert told["timestamps"] == {"Fixed": "2026-11-21T01:00:00Z", "Fixed (01B)": "2026-11-21T02:00:00Z"}
 
 
+async def test_a_name_that_get_tells_apart_by_its_id_can_be_written_back(call, box):
+    field = next(row for row in box.incidentio.custom_fields if row["name"] == "Affected team")
+    second = {**field, "id": "01SECONDTEAM"}
+    box.incidentio.custom_fields.append(second)
+    options = [{"id": "01PAY2", "custom_field_id": "01SECONDTEAM", "sort_key": 1, "value": "Payments"}]
+    box.incidentio.options += options
+    error = await call.error(EDIT, incident="114", custom_fields={"Affected team": ["Payments"]})
+    assert f"fits several: Affected team ({FIELD['Affected team']}), Affected team (01SECONDTEAM)" in error
+    assert not box.writes()
+    for name, option in (
+        (f"Affected team ({FIELD['Affected team']})", OPTION["Payments"]),
+        ("affected team (01SECONDTEAM)", "01PAY2"),
+    ):
+        told = await call.ok(EDIT, incident="114", custom_fields={name: ["payments"]}, dry_run=True)
+        (entry,) = told["would_send"]["body"]["incident"]["custom_field_entries"]
+        assert entry["values"] == [{"value_option_id": option}]
+
+
 VALUES: list[tuple[list[Json], list[str] | None]] = [
     ([{"value_numeric": "0"}], ["0"]),
     ([{"value_numeric": 0}], ["0"]),
@@ -86,7 +104,9 @@ async def test_durations_are_told_in_whole_seconds_zero_included(call, box):
 
 
 async def test_a_merge_is_told_in_the_update_rows(call):
-    (row,) = [row for row in (await call.ok(UPDATES, incident="INC-113"))["incident_updates"] if row["status"] == "Merged"]
+    (row,) = [
+        row for row in (await call.ok(UPDATES, incident="INC-113"))["incident_updates"] if row["status"] == "Merged"
+    ]
     assert row["merged_into_incident_id"] == INCIDENT["INC-114"]
 
 

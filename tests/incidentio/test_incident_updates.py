@@ -68,6 +68,18 @@ async def test_the_updates_of_one_incident_are_listed_by_any_spelling(call, box,
     assert "has_more" in told
 
 
+async def test_the_updates_of_an_incident_that_does_not_exist_are_an_error_not_an_empty_list(call, box):
+    for unknown in ("INC-999", "999", "01KAAAAAAAAAAAAAAAAAAAAAA0"):
+        error = await call.error(LIST, incident=unknown)
+        assert "incident.io answered 404 not_found: The incident could not be found." in error
+    assert {request.path for request in box.requests} == {
+        "/v2/incidents/999",
+        "/v2/incidents/01KAAAAAAAAAAAAAAAAAAAAAA0",
+    }
+    box.incidentio.updates = [row for row in box.incidentio.updates if row["incident_id"] != ULID]
+    assert (await call.ok(LIST, incident="114"))["incident_updates"] == []
+
+
 async def test_without_an_incident_the_updates_of_all_are_listed(call, box):
     told = await call.ok(LIST, limit=100)
     assert len(told["incident_updates"]) == len(box.incidentio.updates)

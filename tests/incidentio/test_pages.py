@@ -1,21 +1,15 @@
 """Pages: whatever their size, together they are the data set, once, and has_more is true exactly when more exists."""
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mcp import Client
 
-from incident_mcp.http import Limits
 from incident_mcp.sandbox import Sandbox
-from incident_mcp.server import build_server
-from incident_mcp.settings import Settings
 from tests.account import Scripted
-from tests.answering import Answering
+from tests.answering import Answering, limited
 from tests.conftest import NOW, Caller
 
 pytestmark = pytest.mark.anyio
@@ -128,8 +122,10 @@ def following(pages: dict[str, dict[str, Any]]) -> Answering:
         ({"": {"incident_updates": [rows(1)["incident_updates"][0]], "pagination_meta": {"after": {"a": 1}}}}, [1], 1),
         ({"": {"incident_updates": None, "pagination_meta": {"after": "A"}}}, [], 1),
     ],
-    ids=["empty cursor", "A, B, A", "A, A", "empty pages", "empty pages later", "repeated rows", "overlapping pages"]
-    + ["no meta", "odd cursor", "null rows"],
+    ids=[
+        *("empty cursor", "A, B, A", "A, A", "empty pages", "empty pages later", "repeated rows", "overlapping pages"),
+        *("no meta", "odd cursor", "null rows"),
+    ],
 )
 async def test_a_service_that_pages_oddly_ends_the_reading(connect, pages, told, requests):
     network = following(pages)
@@ -146,7 +142,9 @@ def endless(key: str, row: dict[str, Any]) -> Callable[[dict[str, str]], Any]:
 
     def answer(query: dict[str, str]) -> Any:
         number = int(query.get("after", "0")) + 1
-        listed = {name: value.replace("#", str(number)) if isinstance(value, str) else value for name, value in row.items()}
+        listed = {
+            name: value.replace("#", str(number)) if isinstance(value, str) else value for name, value in row.items()
+        }
         return {key: [listed], "pagination_meta": {"after": str(number), "page_size": 1}}
 
     return answer
@@ -172,7 +170,11 @@ CALLS: list[tuple[str, dict[str, Any], str]] = [
     (LIST, {"custom_fields": {"Team": ["Team 9000"]}}, "It was looked for among the first"),
     (LIST, {"custom_fields": {"Product": ["Product 9000"]}}, "It was looked for among the first"),
     (LIST, {"incident_role": {"lead": ["Person 9000"]}}, "It was looked for among the first"),
-    ("incidentio_create_incident", {"name": "n", "roles": {"lead": "Person 9000"}}, "It was looked for among the first"),
+    (
+        "incidentio_create_incident",
+        {"name": "n", "roles": {"lead": "Person 9000"}},
+        "It was looked for among the first",
+    ),
     ("incidentio_edit_incident", {"incident": "1", "custom_fields": {"Team": ["Team 9000"]}}, "among the first"),
 ]
 
@@ -190,20 +192,63 @@ async def test_no_call_makes_more_than_60_requests_where_there_is_always_more(co
     assert len(network.requests) <= 60
 
 
+def endless_alerts(query: dict[str, str]) -> Any:
+    number = int(query["page"])
+    item = {
+        "id": number,
+        "publicId": f"01M7XZQTWGDYY059Q4J8C{number:05}",
+        "title": "t",
+        "state": "ACTIVE",
+        "severity": "P1",
+    }
+    return {"items": [item], "page": number, "pageCount": number + 1, "total": 10**6, "limit": 1}
+
+
+WHOLE: list[tuple[str, dict[str, Any]]] = [
+    ("situation", {}),
+    ("situation", {"limit": 100}),
+    ("incident_timeline", {"incident": "1"}),
+    ("incident_timeline", {"ionhour_incident_id": 1}),
+    ("declare_from_ionhour", {"ionhour_incident_id": 1, "name": "n"}),
+    ("incidentio_create_incident", {"name": "n"}),
+]
+
+
+@pytest.mark.parametrize(("tool", "arguments"), WHOLE)
+async def test_no_call_over_both_services_makes_more_than_60_requests_to_each(connect, tool, arguments):
+    incident = {
+        "id": "01AAAAAAAAAAAAAAAAAAAAAAAA",
+        "reference": "INC-1",
+        "name": "n",
+        "created_at": "2026-11-21T03:00:00Z",
+    }
+    alert = endless_alerts({"page": "1"})["items"][0]
+    network = Answering(
+        ENDLESS
+        | {
+            ("GET", "/v2/incidents/1"): {"incident": incident},
+            ("GET", "/v2/incident_timeline_items"): endless("incident_timeline_items", {"id": "#", "title": "t"}),
+            ("GET", "/api/incidents"): endless_alerts,
+            ("GET", "/api/incidents/1"): alert,
+            ("GET", "/api/incident-notes/1"): [],
+            ("GET", "/api/incident-events/1"): [],
+            ("GET", "/v1/severities"): {"severities": [{"id": "01S", "name": "Minor", "rank": 1}]},
+            ("POST", "/v2/incidents"): {"incident": incident},
+        }
+    )
+    async with connect(sandbox=network) as call:
+        await call.result(tool, **arguments)
+    for host in ("api.incident.io", "api.ionhour.com"):
+        made = [request for request in network.requests if request.url.host == host]
+        assert len(made) <= 60, host
+
+
 async def test_a_call_that_asks_for_500_rows_may_make_as_many_requests(connect):
     network = Answering(ENDLESS)
     async with connect(sandbox=network) as call:
         told = await call.ok(LIST, limit=500)
     assert len(told["incidents"]) == 500
     assert len(network.requests) == 500
-
-
-@asynccontextmanager
-async def limited(box: Sandbox, tmp_path: Path, most_bytes: int) -> AsyncGenerator[Caller]:
-    """Connect to a server that reads answers of at most so many bytes."""
-    server = build_server(Settings(sandbox=True, state_dir=tmp_path), network=box, limits=Limits(most_bytes=most_bytes))
-    async with Client(server) as client:
-        yield Caller(client, box)
 
 
 def sizes(box: Sandbox, path: str = "/v2/incidents", size: str = "page_size") -> list[int]:
@@ -220,13 +265,13 @@ def widen(box: Sandbox, *numbers: int) -> None:
 
 async def test_a_page_that_is_too_large_is_read_in_smaller_ones_and_they_stay_small(box, tmp_path):
     widen(box)
-    async with limited(box, tmp_path, 300_000) as call:
+    async with limited(box, tmp_path, most_bytes=300_000) as call:
         told = await call.ok(LIST, limit=100)
         shown = [row["reference"] for row in box.incidentio.incidents if row["mode"] in ("standard", "retrospective")]
         assert sorted(row["reference"] for row in told["incidents"]) == sorted(shown)
         assert not told["has_more"]
         first = sizes(box)
-        assert first == [100, 25, 25, 25, 25][:len(first)] or first[:2] == [100, 25]
+        assert first == [100, 25, 25, 25, 25][: len(first)] or first[:2] == [100, 25]
         assert max(first[1:]) < 100
         box.requests.clear()
         found = await call.ok(LIST, name_contains="webhook")
@@ -237,7 +282,7 @@ async def test_a_page_that_is_too_large_is_read_in_smaller_ones_and_they_stay_sm
 async def test_a_row_that_is_too_large_by_itself_is_said_to_be_and_rows_before_it_are_told(box, tmp_path):
     newest = len(box.incidentio.incidents) - 1
     widen(box, newest - 4)
-    async with limited(box, tmp_path, 15_000) as call:
+    async with limited(box, tmp_path, most_bytes=15_000) as call:
         told = await call.ok(LIST, limit=10)
         assert len(told["incidents"]) == 4
         assert told["has_more"] is True
@@ -250,7 +295,7 @@ async def test_an_ionhour_page_that_is_too_large_is_read_in_smaller_ones_too(tmp
     box = Sandbox(now=NOW, bulk=150)
     for row in box.ionhour.incidents:
         row["summary"] = "x" * 5_000
-    async with limited(box, tmp_path, 200_000) as call:
+    async with limited(box, tmp_path, most_bytes=200_000) as call:
         found = await call.ok("ionhour_list_incidents", name_contains="is late", limit=100)
         wanted = [row["id"] for row in box.ionhour.incidents if "is late" in row["title"]]
         assert sorted(row["id"] for row in found["incidents"]) == sorted(wanted)

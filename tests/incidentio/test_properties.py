@@ -22,7 +22,12 @@ quickly = settings(
 NASTY = [*"./\\?#;:@% a1", "..", "%2e", "%2e%2e", "%2F", "INC-", "{incident}", "{0}", "\u00e9", "\u0661"]
 NASTY += ["\x00", "\n", "\t", "\x7f", "\x85", "\u2028", "\u202e", "\ud800"]
 NASTY += ["114", "INC-114", "`inc 114`", "https://app.incident.io/sandbox/incidents/114", INCIDENT["INC-114"]]
-ids = st.text() | st.sampled_from(NASTY) | st.lists(st.sampled_from(NASTY), max_size=5).map("".join) | st.text("/.%2eE\\?#:@", max_size=8)
+ids = (
+    st.text()
+    | st.sampled_from(NASTY)
+    | st.lists(st.sampled_from(NASTY), max_size=5).map("".join)
+    | st.text("/.%2eE\\?#:@", max_size=8)
+)
 HARMFUL = re.compile(r"[/\\?#\s\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 

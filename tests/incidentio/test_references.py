@@ -1,6 +1,7 @@
 """Incident references: every form in which people paste one, and a refusal of anything that could mean another."""
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -8,6 +9,9 @@ from hypothesis import strategies as st
 
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.references import path_id
+from incident_mcp.sandbox import Sandbox
+from tests.account import INCIDENT
+from tests.conftest import Connect
 
 ULID = "01FDAG4SAP5TYPT98WGR2N7W91"
 UUID = "12345678-9abc-4def-8123-56789abcdef0"
@@ -127,3 +131,55 @@ def test_what_is_accepted_is_one_path_segment(text: str) -> None:
     segment = accepted(text)
     assert segment is None or re.fullmatch(r"[1-9][0-9]{0,17}|[0-9A-Za-z_-]{16,64}", segment)
     assert segment is None or path_id(segment) == segment
+
+
+# As people paste them into a chat, and the path that each becomes.
+PASTED = [
+    "INC 114",
+    "`INC-114`",
+    "INC\u2011114",
+    "inc\u2013114",
+    "#114",
+    "114.0",
+    114.0,
+    "INC-114: Webhooks delayed",
+    LINK,
+]
+PASTED += [f"<{LINK}|INC-114>", f"[INC-114]({LINK})", "incident 114", "\u201cINC-114\u201d", [" INC-114 "]]
+NOT_PASTED = [
+    "Checkout is down",
+    "INC-114 and INC-115",
+    "ABC-114",
+    "https://x.example/incidents/114",
+    "114.5",
+    "0",
+    -114,
+]
+TOOLS: list[tuple[str, dict[str, Any]]] = [
+    ("incidentio_get_incident", {}),
+    ("incidentio_edit_incident", {"name": "n", "dry_run": True}),
+    ("incidentio_close_incident", {"dry_run": True}),
+    ("incidentio_post_update", {"message": "m", "dry_run": True}),
+    ("incidentio_list_updates", {}),
+    ("incident_timeline", {}),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("pasted", PASTED, ids=ascii)
+async def test_every_tool_reads_a_reference_as_it_is_pasted(connect: Connect, pasted: object) -> None:
+    async with connect() as call:
+        for tool, more in TOOLS:
+            assert await call.ok(tool, incident=pasted, **more)
+    paths = {request.path for request in call.box.requests if request.path.startswith("/v2/incidents/")}
+    assert paths <= {"/v2/incidents/114", f"/v2/incidents/{INCIDENT['INC-114']}"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("pasted", NOT_PASTED, ids=ascii)
+async def test_every_tool_says_what_a_reference_looks_like(connect: Connect, box: Sandbox, pasted: object) -> None:
+    async with connect() as call:
+        for tool, more in TOOLS:
+            error = await call.error(tool, incident=pasted, **more)
+            assert "pass INC-123, 123, the incident's id or its link. Not sent." in error, tool
+    assert not [request for request in box.requests if request.path.startswith("/v2/incidents")]

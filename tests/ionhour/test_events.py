@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.account import Scripted
+
 pytestmark = pytest.mark.anyio
 
 
@@ -38,5 +40,26 @@ async def test_a_long_message_is_cut_with_a_mark(call, box):
     assert len(told["events"][-1]["message"]) == 500
 
 
-async def test_the_timeline_of_no_incident_is_an_error(call):
-    assert "404" in await call.error("ionhour_list_events", incident_id=99)
+@pytest.mark.parametrize("lists_unknown", [False, True])
+@pytest.mark.parametrize("enveloped", [True, False])
+async def test_the_events_of_no_incident_are_an_error_even_where_the_service_lists_none(
+    connect, box, lists_unknown, enveloped
+):
+    box.ionhour.lists_unknown, box.ionhour.enveloped = lists_unknown, enveloped
+    async with connect() as call:
+        assert "Incident with ID 99 not found" in await call.error("ionhour_list_events", incident_id=99)
+        box.ionhour.events.clear()
+        assert (await call.ok("ionhour_list_events", incident_id=4514))["events"] == []
+
+
+async def test_an_event_without_a_type_or_with_an_odd_instant_is_told_and_no_event_is_counted(connect):
+    rows = [
+        {"message": "m", "occurredAt": "soon"},
+        {"type": {"a": 1}, "occurredAt": "2026-11-21T03:00:00Z"},
+        "no event",
+    ]
+    network = Scripted({("GET", "/api/incident-events/1"): rows})
+    async with connect(sandbox=network) as call:
+        told = await call.ok("ionhour_list_events", incident_id=1)
+    assert told["events"] == [{"message": "m"}, {"occurred_at": "2026-11-21T03:00:00Z"}]
+    assert told["unreadable"] == 1

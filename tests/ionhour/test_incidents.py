@@ -203,7 +203,15 @@ async def test_a_row_holds_as_much_as_stays_inside_60_tokens_and_short_ones_hold
         assert count_tokens(row) <= 65 or set(row) <= LEAN, row
         assert {"title", "state", "severity"} <= set(row)
     assert row_of(await call.ok(LIST), 4514)["reason"] == "SERVICE_DOWN"
-    short = {"id": 1, "title": "t", "state": "ACTIVE", "reason": "R", "dependencyName": "D", "projectId": 11, "checkId": 2}
+    short = {
+        "id": 1,
+        "title": "t",
+        "state": "ACTIVE",
+        "reason": "R",
+        "dependencyName": "D",
+        "projectId": 11,
+        "checkId": 2,
+    }
     box.ionhour.incidents.append(dict.fromkeys(box.ionhour.incidents[-1]) | short)
     row = {"id": 1, "title": "t", "state": "ACTIVE", "reason": "R", "dependency": "D", "project_id": 11, "check_id": 2}
     assert row_of(await call.ok(LIST), 1) == row

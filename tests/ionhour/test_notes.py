@@ -89,6 +89,14 @@ async def test_html_in_a_note_is_told_as_text(call, box):
     assert told["notes"][-1]["body"] == "One\nTwo & three"
 
 
+@pytest.mark.parametrize("lists_unknown", [False, True])
+async def test_the_notes_of_no_incident_are_an_error_even_where_the_service_lists_none(connect, box, lists_unknown):
+    box.ionhour.lists_unknown = lists_unknown
+    async with connect() as call:
+        assert "Incident with ID 99 not found" in await call.error(LIST, incident_id=99)
+        assert (await call.ok(LIST, incident_id=4514))["notes"] == []
+
+
 async def test_who_is_not_the_author_reads_that_and_no_word_on_the_keys_permissions(call):
     said = await call.error("ionhour_delete_note", incident_id=4512, note_id=705)
     assert "Only a note's author" in said

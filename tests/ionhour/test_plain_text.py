@@ -51,5 +51,6 @@ async def test_the_summary_that_a_declaration_takes_from_an_alert_keeps_it(conne
     box.ionhour.incidents[-1]["summary"] = text
     async with connect() as call:
         declared = await call.ok("declare_from_ionhour", ionhour_incident_id=4514)
-    assert text in declared["summary"]
+        incident = await call.ok("incidentio_get_incident", incident=declared["incident"]["reference"])
+    assert text in incident["summary"]
     assert text in box.writes("incidentio")[0].body["summary"]

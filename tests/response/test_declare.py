@@ -244,7 +244,7 @@ async def test_called_again_it_answers_the_same_incident_and_writes_nothing(call
     assert len(made(box)) == len(notes(box)) == 1
 
 
-async def test_when_nothing_tells_of_it_any_more_its_name_does_and_the_key_keeps_it_one_incident(connect, box, tmp_path):
+async def test_when_nothing_names_the_alert_any_more_its_name_does_and_the_key_keeps_it_one(connect, box, tmp_path):
     async with connect(state_dir=tmp_path / "one") as call:
         await call.ok(TOOL, ionhour_incident_id=FRESH, note=False)
     # Neither note nor summary names the alert any more, and another machine has no journal of it.
@@ -282,7 +282,8 @@ async def test_an_open_incident_with_a_name_alike_is_named_and_nothing_is_sent(c
 
 async def test_the_name_that_is_passed_is_the_one_that_is_compared(call, box):
     declared_by_hand(box, "Checkout API outage")
-    assert (await call.ok(TOOL, ionhour_incident_id=FRESH, name="Carts stay full"))["incident"]["reference"] == "INC-119"
+    answer = await call.ok(TOOL, ionhour_incident_id=FRESH, name="Carts stay full")
+    assert answer["incident"]["reference"] == "INC-119"
 
 
 @pytest.mark.parametrize("despite", ["INC-118", "118", "inc 118", "https://app.incident.io/sandbox/incidents/118"])

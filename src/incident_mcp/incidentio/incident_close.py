@@ -67,7 +67,13 @@ async def incidentio_close_incident(
     question = f"Close incident {who} as {closed.name}"
     if message is not None:
         update = update_write(
-            tool, api, await named(api, incident), ClosedIncident, _from_update, message=message, to_incident_status_id=closed.id
+            tool,
+            api,
+            await named(api, incident),
+            ClosedIncident,
+            _from_update,
+            message=message,
+            to_incident_status_id=closed.id,
         )
         question += f' and say "{shorten(message, 200)}"; its responders and subscribers are notified.'
         return await writer.perform(api, replace(update, question=question, destructive=True), dry_run=dry_run)

@@ -61,7 +61,9 @@ async def incidentio_edit_incident(
     )
     if not fields:
         raise InputError("Nothing to edit: pass at least one of the fields to change. Not sent.")
-    edit = edit_write("incidentio_edit_incident", api, incident, fields, Incident, _whole, notify=notify_incident_channel)
+    edit = edit_write(
+        "incidentio_edit_incident", api, incident, fields, Incident, _whole, notify=notify_incident_channel
+    )
     changes = given(
         status=names.name_of(to_status),
         severity=names.name_of(to_severity),

@@ -25,21 +25,33 @@ def _flat(read: Callable[[list[Json]], object]) -> BeforeValidator:
 
 
 def _named(entries: Iterable[tuple[Json, Any]]) -> Json | None:
-    """Return values by the names of what they belong to; a second thing of the same name is told with its id."""
+    """Return values by the names of what they belong to; a second thing of the same name carries its id."""
     told: Json = {}
     ids: dict[str, object] = {}
     for thing, value in entries:
-        name = str(thing.get("name") or thing.get("id") or "?")
-        number = thing.get("id")
+        number = _text(thing.get("id"))
+        name = _text(thing.get("name")) or number or "?"
         if ids.setdefault(name, number) != number:
             name = f"{name} ({number})"
         told[name] = [*told[name], *value] if isinstance(value, list) and name in told else value
     return told or None
 
 
+def _text(value: object) -> str:
+    """Return a text or number as text, and nothing of anything else."""
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+def _texts(value: object) -> object:
+    """Return the readable items of a list of texts."""
+    return [text for item in cast("list[object]", value) if (text := _text(item))] if isinstance(value, list) else value
+
+
 def _person(assignee: Json) -> str | None:
-    found = assignee.get("name") or assignee.get("email") or assignee.get("id")
-    return str(found) if isinstance(found, str | int) else None
+    names = (_text(assignee.get(key)) for key in ("name", "email", "id"))
+    return next(filter(None, names), None)
 
 
 def _people(entries: list[Json]) -> Json | None:
@@ -52,8 +64,7 @@ def _people(entries: list[Json]) -> Json | None:
 def _values(entries: list[Json]) -> Json | None:
     """Custom field to its values, of fields that have any."""
     read = [(part(entry, "custom_field"), [_value(each) for each in parts(entry, "values")]) for entry in entries]
-    told = _named((field, [value for value in values if value]) for field, values in read if any(values))
-    return told
+    return _named((field, [value for value in values if value]) for field, values in read if any(values))
 
 
 def _value(value: Json) -> str:
@@ -65,12 +76,12 @@ def _value(value: Json) -> str:
 def _words(value: object) -> str:
     if isinstance(value, dict):
         told = cast("Json", value)
-        return next((text for name in ("value", "name", "label", "email", "id") if (text := _words(told.get(name)))), "")
+        return next(
+            (text for name in ("value", "name", "label", "email", "id") if (text := _words(told.get(name)))), ""
+        )
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and not math.isfinite(value):
-        return ""
-    return str(value) if isinstance(value, str | int | float) else ""
+    return _text(value)
 
 
 def _instants(entries: list[Json]) -> Json | None:
@@ -143,7 +154,7 @@ class Incident(Record):
     external_issue: str | None = Field(
         default=None, validation_alias=AliasPath("external_issue_reference", "issue_permalink")
     )
-    team_ids: list[str] | None = None
+    team_ids: Annotated[list[str] | None, BeforeValidator(_texts)] = None
     has_debrief: bool | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
@@ -176,8 +187,6 @@ def _is(raw: Json, name: str, wanted: Any) -> bool:  # noqa: ANN401  # any JSON
     match name:
         case "severity_id" | "incident_status_id":
             return part(raw, name.removesuffix("_id")).get("id") == wanted
-        case "slack_channel_name_override":
-            return _plain(raw.get("slack_channel_name")).removeprefix("#") == _plain(wanted).removeprefix("#")
         case "custom_field_entries":
             entries = {part(each, "custom_field").get("id"): parts(each, "values") for each in parts(raw, name)}
             return all(_same_values(entries.get(each["custom_field_id"], []), each["values"]) for each in wanted)
@@ -188,10 +197,13 @@ def _is(raw: Json, name: str, wanted: Any) -> bool:  # noqa: ANN401  # any JSON
             return all(
                 parse_instant(at.get(e["incident_timestamp_id"])) == parse_instant(e.get("value")) for e in wanted
             )
-        case "call_url":
-            return _address(raw.get(name)) == _address(wanted)
         case _:
-            return _plain(raw.get(name)) == _plain(wanted)
+            normalize = _NORMALIZED.get(name, _plain)
+            return normalize(raw.get(name.removesuffix("_override"))) == normalize(wanted)
+
+
+def _channel(value: object) -> str:
+    return _plain(value).removeprefix("#")
 
 
 def _has_role(slots: list[Json], wanted: Json) -> bool:
@@ -207,11 +219,16 @@ def _has_role(slots: list[Json], wanted: Json) -> bool:
 
 
 def _same_values(held: list[Json], wanted: list[Json]) -> bool:
-    """Return whether a field holds the wanted values, written (`value_option_id`) and read (`value_option.id`) alike."""
+    """Return whether a field holds the values: written `value_option_id`, read `value_option.id`."""
     if len(held) != len(wanted):
         return False
-    names = [_value_names(value) for value in held]
-    return all(any(_value_names(value) & each for each in names) for value in wanted)
+    left = [_value_names(value) for value in held]
+    for value in wanted:
+        found = next((names for names in left if names & _value_names(value)), None)
+        if found is None:
+            return False
+        left.remove(found)
+    return True
 
 
 def _value_names(value: Json) -> set[str]:
@@ -226,9 +243,15 @@ def _value_names(value: Json) -> set[str]:
 
 def _number(value: object) -> str:
     try:
-        return str(Decimal(str(value).strip()).normalize())
+        sign, digits, exponent = Decimal(str(value).strip()).as_tuple()
     except InvalidOperation:
         return str(value)
+    if isinstance(exponent, str):
+        return str(value)
+    # `Decimal.normalize` would round to 28 digits.
+    written = "".join(map(str, digits)).lstrip("0")
+    bare = written.rstrip("0")
+    return f"{'-' * sign}{bare}e{exponent + len(written) - len(bare)}" if bare else "0"
 
 
 def _plain(value: object) -> str:
@@ -246,7 +269,13 @@ def _address(value: object) -> str:
         split = urlsplit(text)
     except ValueError:
         return text
-    return split._replace(scheme=split.scheme.lower(), netloc=split.netloc.lower(), path=split.path.rstrip("/")).geturl()
+    return split._replace(
+        scheme=split.scheme.lower(), netloc=split.netloc.lower(), path=split.path.rstrip("/")
+    ).geturl()
+
+
+_NORMALIZED: dict[str, Callable[[object], str]] = {"call_url": _address, "slack_channel_name_override": _channel}
+"""By field of an edit: what its texts are compared by; other texts by `_plain`."""
 
 
 def _lead(entries: list[Json]) -> str | None:

@@ -232,7 +232,9 @@ def _found(
 ) -> Incidents:
     """Return what a search found; rows with some of the words where none has all of them."""
     rest = None if after is None else "narrow the filters, or go on from `after`"
-    note = words.describe_result(bool(found), bool(partly), rest, " Test incidents are hidden unless `mode` asks for them.")
+    note = words.describe_result(
+        bool(found), bool(partly), rest, " Test incidents are hidden unless `mode` asks for them."
+    )
     if not found and partly:
         best = [row for _, row in sorted(partly, key=lambda each: -each[0])[:limit]]
         return Incidents(

@@ -1,39 +1,25 @@
 """Ids by name: the account's severities, statuses, types, custom fields and their values, roles and timestamps."""
 
 import re
-import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
 
 from pydantic import Field
 
 from incident_mcp.errors import InputError, Refused, ServiceError
 from incident_mcp.http import Api
 from incident_mcp.incidentio import people
+from incident_mcp.incidentio.finding import N, Named, candidates, find, fitting, is_complete
 from incident_mcp.incidentio.incident_statuses import IncidentStatus, load_statuses
 from incident_mcp.incidentio.incident_types import IncidentType, load_types
 from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, Rows, read_page, read_rows
 from incident_mcp.incidentio.severities import Severity, load_severities
 from incident_mcp.instants import instant_with_zone
-from incident_mcp.models import Json, Record, shorten
+from incident_mcp.models import Json, Record
 
-MOST_CANDIDATES = 20
 MOST_OPTIONS = 5000
 """Options of a field, and entries of a catalog type, that are looked through for a name."""
 _ENTRIES = "/v3/catalog_entries"
 _ID = re.compile(r"[0-9A-Za-z_-]{20,64}", re.ASCII)
-
-
-class Named(Protocol):
-    """A row with an id and a name."""
-
-    @property
-    def id(self) -> str: ...  # noqa: D102
-    @property
-    def name(self) -> str: ...  # noqa: D102
-
-
-N = TypeVar("N", bound=Named)
 
 
 class CustomField(Record):
@@ -104,71 +90,6 @@ class Timestamp(Record):
 
 class _Timestamps(Page):
     rows: list[Timestamp] = Field(validation_alias="incident_timestamps")
-
-
-async def find(api: Api, what: str, value: str, load: Callable[[Api], Awaitable[Sequence[N]]], *, of: str = "") -> N:
-    """Find a row by id or by name, in any case; a name not found is looked for once more in a fresh list.
-
-    Args:
-        api: incident.io.
-        what: What it is, as the tools' argument calls it; the list is kept under this.
-        value: Id or name.
-        load: Reads the rows.
-        of: What the list belongs to, for options of a field.
-
-    Raises:
-        InputError: Nothing or more than one thing fits; the text lists the candidates.
-    """
-    started = time.monotonic()
-    rows, read_at = await api.cached(what + of, lambda: load(api))
-    found = _fitting(rows, value)
-    if not found and read_at < started:
-        rows, _ = await api.cached(what + of, lambda: load(api), newer_than=read_at)
-        found = _fitting(rows, value)
-    return only(what, value, found, rows, of=of)
-
-
-def only(what: str, value: str, found: Sequence[N], rows: Sequence[Named], *, of: str = "") -> N:
-    """Return the one row that fits.
-
-    Raises:
-        InputError: None fits, or several do; the text lists the candidates.
-    """
-    if len(found) == 1:
-        return found[0]
-    shown = repr(shorten(value, 80))
-    if found:
-        which = ", ".join(f"{row.name} ({row.id})" for row in found[:MOST_CANDIDATES])
-        raise InputError(f"{what} {shown} fits several: {which}. Pass the id. Not sent.")
-    looked = "" if is_complete(rows) else f"It was looked for among the first {len(rows)}: pass its id. "
-    raise InputError(f"There is no {what} {shown}{of}. {looked}Pass one of: {candidates(rows)}. Not sent.")
-
-
-def is_complete(rows: Sequence[object]) -> bool:
-    """Return whether rows are all that there are, as far as is known."""
-    return not isinstance(rows, Rows) or rows.complete
-
-
-def _fitting(rows: Iterable[N], value: str) -> list[N]:
-    """Return the rows with this id, else those with this name, else those that are also called so."""
-    rows = list(rows)
-    wanted = _folded(value)
-    return (
-        [row for row in rows if row.id == value.strip()]
-        or [row for row in rows if _folded(row.name) == wanted]
-        or [row for row in rows if wanted in map(_folded, getattr(row, "other_names", ()))]
-    )
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.split()).casefold()
-
-
-def candidates(rows: Sequence[Named]) -> str:
-    """List what could have been meant."""
-    names = [shorten(" ".join(row.name.split()), 80) for row in rows]
-    more = f", and {len(names) - MOST_CANDIDATES} more" if len(names) > MOST_CANDIDATES else ""
-    return ", ".join(names[:MOST_CANDIDATES]) + more if names else "(the account has none)"
 
 
 async def severity(api: Api, value: str | None) -> Severity | None:
@@ -245,8 +166,7 @@ async def _option_id(api: Api, field: CustomField, value: str) -> str:
             api, "/v1/custom_field_options", _Options, query, limit=MOST_OPTIONS, scope="custom_fields.view"
         )
 
-    of = f" of custom field {field.name}"
-    return await _among_many(api, "option", value, load, of=of)
+    return await _among_many(api, "option", value, load, field)
 
 
 async def _entry_id(api: Api, field: CustomField, value: str) -> str:
@@ -263,10 +183,10 @@ async def _entry_id(api: Api, field: CustomField, value: str) -> str:
 
     try:
         identified, _ = await api.cached(f"catalog entry {type_id} {value.strip()}", look_up)
-        found = _fitting(identified, value)
+        found = fitting(identified, value)
         if len(found) == 1:
             return found[0].id
-        return await _among_many(api, "catalog entry", value, load, of=f" of custom field {field.name}")
+        return await _among_many(api, "catalog entry", value, load, field)
     except Refused as failure:
         if failure.status not in (403, 404):
             raise
@@ -275,13 +195,13 @@ async def _entry_id(api: Api, field: CustomField, value: str) -> str:
 
 
 async def _among_many(
-    api: Api, what: str, value: str, load: Callable[[Api], Awaitable[Sequence[N]]], *, of: str
+    api: Api, what: str, value: str, load: Callable[[Api], Awaitable[Sequence[N]]], field: CustomField
 ) -> str:
     """Find an id in a list that may be longer than what is looked through: there an id passes unchecked."""
     try:
-        return (await find(api, what, value, load, of=of)).id
+        return (await find(api, what, value, load, of=f" of custom field {field.name}", key=field.id)).id
     except InputError:
-        rows, _ = await api.cached(what + of, lambda: load(api))
+        rows, _ = await api.cached(what + field.id, lambda: load(api))
         if not is_complete(rows) and _ID.fullmatch(value.strip()):
             return value.strip()
         raise
@@ -356,7 +276,10 @@ async def role_assignments(
 ) -> list[Json] | None:
     """Write roles as a body wants them; a cleared one has no assignee."""
     entries = [
-        {"incident_role_id": await _role_id(api, role), "assignee": await people.reference(api, f"roles.{role}", who, me)}
+        {
+            "incident_role_id": await _role_id(api, role),
+            "assignee": await people.reference(api, f"roles.{role}", who, me),
+        }
         for role, who in (given or {}).items()
     ]
     entries += [{"incident_role_id": await _role_id(api, role)} for role in clear]
@@ -371,15 +294,12 @@ async def role_filter(api: Api, given: dict[str, list[str]] | None, me: str | No
     """Write who has which role as a list's filter wants it: by user ids."""
     query: list[tuple[str, str]] = []
     for role, whos in (given or {}).items():
-        role_id = await _role_id(api, role)
-        for who in whos:
-            query.append((f"incident_role[{role_id}][one_of]", await people.user_id(api, f"incident_role.{role}", who, me)))
+        key = f"incident_role[{await _role_id(api, role)}][one_of]"
+        query += [(key, await people.user_id(api, f"incident_role.{role}", who, me)) for who in whos]
     return query
 
 
-async def timestamp_values(
-    api: Api, given: dict[str, str] | None, clear: Sequence[str] = ()
-) -> list[Json] | None:
+async def timestamp_values(api: Api, given: dict[str, str] | None, clear: Sequence[str] = ()) -> list[Json] | None:
     """Write timestamps as a body wants them; a cleared one has no value."""
     entries: list[Json] = [
         {"incident_timestamp_id": await _timestamp_id(api, name), "value": _instant(name, at)}

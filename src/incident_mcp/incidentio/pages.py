@@ -109,9 +109,7 @@ async def read_pages(  # what a list takes
     most_a_page: int = MOST_A_PAGE,
 ) -> list[P]:
     """Read pages as `each_page` does, and return them all."""
-    pages = each_page(
-        api, path, page, query, limit=limit, after=after, scope=scope, most_a_page=most_a_page
-    )
+    pages = each_page(api, path, page, query, limit=limit, after=after, scope=scope, most_a_page=most_a_page)
     return [answer async for answer in pages]
 
 

@@ -13,8 +13,12 @@ MOST_A_PAGE = 10_000
 MOST_SHOWN = 10
 
 _EMAIL = re.compile(r"[^@\s<>|]{1,128}@[^@\s<>|]{1,128}")
-_MAILTO = re.compile(r"(?:[^<>]{0,128}<)?\s*(?:mailto:)?([^@\s<>|]{1,128}@[^@\s<>|]{1,128})(?:\|[^<>]*)?>?", re.IGNORECASE)
-_SLACK = re.compile(r"<@(?P<mention>[UW][A-Z0-9]{5,15})(?:\|[^<>]*)?>|@?(?P<id>(?=[A-Z]*[0-9])[UW][A-Z0-9]{5,15})", re.ASCII)
+_MAILTO = re.compile(
+    r"(?:[^<>]{0,128}<)?\s*(?:mailto:)?([^@\s<>|]{1,128}@[^@\s<>|]{1,128})(?:\|[^<>]*)?>?", re.IGNORECASE
+)
+_SLACK = re.compile(
+    r"<@(?P<mention>[UW][A-Z0-9]{5,15})(?:\|[^<>]*)?>|@?(?P<id>(?=[A-Z]*[0-9])[UW][A-Z0-9]{5,15})", re.ASCII
+)
 """A mention, or an id that holds a digit: WILLIAM is a name."""
 _ID = re.compile(r"(?=[^0-9]*[0-9])[0-9A-Za-z_-]{16,64}", re.ASCII)
 
@@ -96,7 +100,9 @@ def _me(argument: str, person: str, me: str | None) -> str:
     if person.casefold() != "me":
         return person
     if me is None:
-        raise InputError(f"{argument}: who `me` is stands in the setting INCIDENT_MCP_ME (an e-mail), which is unset. Not sent.")
+        raise InputError(
+            f"{argument}: who `me` is stands in the setting INCIDENT_MCP_ME (an e-mail), which is unset. Not sent."
+        )
     return me
 
 
@@ -105,7 +111,9 @@ async def _registered(api: Api, email: str) -> str:
     if email == email.lower():
         return email
     users = await _users(api) or []
-    return next((user.email for user in users if user.email and user.email.casefold() == email.casefold()), email.lower())
+    return next(
+        (user.email for user in users if user.email and user.email.casefold() == email.casefold()), email.lower()
+    )
 
 
 def _unchecked(argument: str, person: str) -> str:

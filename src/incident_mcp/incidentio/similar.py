@@ -111,7 +111,9 @@ async def look_alikes(api: Api, body: Json, despite: Sequence[str], *, window: f
                 same.append(row)
             elif alike == "similar" and row.is_open:
                 similar.append(row.describe())
-    identical = next((row for row in same if row.is_open and _is_identical(row, body) and _age(row, now) <= window), None)
+    identical = next(
+        (row for row in same if row.is_open and _is_identical(row, body) and _age(row, now) <= window), None
+    )
     if identical is not None:
         return Similar(identical=identical.id)
     if same:
@@ -148,7 +150,9 @@ def _is_identical(row: _Candidate, body: Json) -> bool:
     }
     compared = {name: value for name, value in body.items() if name in read}
     rest = set(body) - set(read)
-    return row.api_key is not None and not rest and all(_plain(read[name]) == _plain(compared[name]) for name in compared)
+    return (
+        row.api_key is not None and not rest and all(_plain(read[name]) == _plain(compared[name]) for name in compared)
+    )
 
 
 def _one_line(text: str, length: int) -> str:
@@ -168,4 +172,3 @@ def _instead(same: Sequence[_Candidate]) -> str:
         f" with despite={first}."
     )
     return f"This looks declared already: {which}. {do} Not sent."
-

@@ -20,9 +20,7 @@ class _Row(IonhourRecord):
 
     id: int
     project: str | None = Field(default=None, validation_alias=AliasPath("project", "name"))
-    project_id: int | None = Field(
-        default=None, validation_alias=AliasChoices(AliasPath("project", "id"), "projectId")
-    )
+    project_id: int | None = Field(default=None, validation_alias=AliasChoices(AliasPath("project", "id"), "projectId"))
     check: str | None = Field(default=None, validation_alias=AliasPath("check", "name"))
     check_id: int | None = Field(default=None, validation_alias=AliasChoices("checkId", AliasPath("check", "id")))
 

@@ -36,9 +36,7 @@ class IonhourIncident(IonhourRecord):
     reason: str | None = None
     summary: HtmlText | None = None
     project: str | None = Field(default=None, validation_alias=AliasPath("project", "name"))
-    project_id: int | None = Field(
-        default=None, validation_alias=AliasChoices(AliasPath("project", "id"), "projectId")
-    )
+    project_id: int | None = Field(default=None, validation_alias=AliasChoices(AliasPath("project", "id"), "projectId"))
     check: str | None = Field(default=None, validation_alias=AliasPath("check", "name"))
     check_id: int | None = Field(default=None, validation_alias=AliasChoices("checkId", AliasPath("check", "id")))
     dependency_name: str | None = Field(
@@ -266,7 +264,7 @@ async def _search(
     )
 
 
-def _search_note(found: bool, partly: bool, *, words_asked: bool, rest: bool) -> str | None:  # noqa: FBT001  # two facts of one search
+def _search_note(found: bool, partly: bool, *, words_asked: bool, rest: bool) -> str | None:
     narrow = "narrow the filters" if rest else None
     if words_asked:
         return words.describe_result(found, partly, narrow)

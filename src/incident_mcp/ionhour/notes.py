@@ -187,7 +187,9 @@ async def _find(api: Api, incident_id: int, body: str, since: Since) -> Note | N
     else:
         new = [note for note in found if _made_since(note, since.began)]
     if not new and more:
-        raise NoAnswer(f"{api.service.name} answered one page of several of the notes: whether this one is there is open.")
+        raise NoAnswer(
+            f"{api.service.name} answered one page of several of the notes: whether this one is there is open."
+        )
     return new[0] if new else None
 
 

@@ -173,7 +173,7 @@ async def _look(incidentio: Api, ionhour: Api, number: int) -> _Alert:
         found = await _noted(incidentio, references[-1], alert.id)
         return _Alert(alert, DeclaredIncident.from_dump(found.dump()), "the alert's note", noted=True)
     # A declaration whose note was never written, or was deleted, shows in the incident's summary.
-    if alert.started_at and (row := (await declared_since(incidentio, alert.started_at)).naming(alert_id(alert))):
+    if row := (await declared_since(incidentio, alert.started_at)).naming(alert_id(alert)):
         incident = DeclaredIncident.from_dump(row.dump())
         return _Alert(alert, incident, "the incident's summary", noted=False)
     return _Alert(alert, None, None, noted=False)
@@ -242,7 +242,8 @@ def _write(api: Api, number: int, incident: DeclaredIncident | None, step: str) 
     async def look(_: Since) -> Note | None:
         equal, more = await equal_notes(api, number, body)
         if not equal and more:
-            raise NoAnswer(f"{api.service.name} answered one page of several of the notes: whether it is noted is open.")
+            page = "answered one page of several of the notes"
+            raise NoAnswer(f"{api.service.name} {page}: whether it is noted is open.")
         return equal[0] if equal else None
 
     # Whoever linked the two, and when: once is enough.

@@ -92,6 +92,8 @@ class Reader:
         self.updates_read = False
         """Whether the page of all incidents' updates was."""
         self.updates_known: set[str] = set()
+        self._updates_partly_known: set[str] = set()
+        """Incidents of whose updates some could not be read."""
         """Incidents whose latest update is known, or known not to exist."""
         self._updates: dict[str, Update] = {}
 
@@ -117,7 +119,8 @@ class Reader:
 
     def latest(self, incident: OpenIncident) -> Update | None:
         """Return an incident's newest update, None if it has none or it is not known."""
-        return self._updates.get(incident.id) if incident.id in self.updates_known else None
+        known = incident.id in self.updates_known or incident.id in self._updates_partly_known
+        return self._updates.get(incident.id) if known else None
 
     async def read_open(self, api: Api) -> None:
         """Read the live and triage incidents, the worst first."""
@@ -167,7 +170,10 @@ class Reader:
         self.problems.add_unreadable(unreadable, "update", f" of {incident.reference}")
         if not known:
             self.problems.add(f"{incident.reference} has more than {len(rows)} updates; the latest is not known.")
-        elif not unreadable:
+        elif unreadable:
+            # The problem says so; a newer one may be among them, so that nobody is said to have neglected it.
+            self._updates_partly_known.add(incident.id)
+        else:
             self.updates_known.add(incident.id)
 
     def _keep(self, rows: Sequence[Update], incident_id: str | None = None) -> None:

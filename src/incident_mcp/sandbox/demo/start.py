@@ -48,9 +48,9 @@ def run(server: Sequence[str] = SERVER) -> int:
     except* (StepError, MCPError, OSError, LookupError, KeyboardInterrupt) as failures:
         failure = _first(failures)
     if failure is not None:
-        _tell_failure(walk, failure)
+        _print_failure(walk, failure)
         return 1
-    _tell_end(walk)
+    _print_end(walk)
     return 0
 
 
@@ -97,23 +97,23 @@ def _first(failure: BaseException) -> BaseException:
     return failure
 
 
-def _tell_failure(walk: Walk, failure: BaseException) -> None:
+def _print_failure(walk: Walk, failure: BaseException) -> None:
     text = f"The answer has no {failure}." if isinstance(failure, LookupError) else str(failure)
     text = text or type(failure).__name__
-    told = Panel(Text(text), title=f"Step {walk.number} failed: {walk.title}", title_align="left", border_style="red")
+    panel = Panel(Text(text), title=f"Step {walk.number} failed: {walk.title}", title_align="left", border_style="red")
     walk.console.print()
-    walk.console.print(told)
+    walk.console.print(panel)
 
 
-def _tell_end(walk: Walk) -> None:
-    told = {
+def _print_end(walk: Walk) -> None:
+    summary = {
         "Incidents": f"{walk.declared} declared: {walk.incident['reference']}, from first alert to close",
         "Steps": f"{walk.number}, each checked",
         "Tool calls": f"{walk.calls}: {walk.calls - walk.refusals} answered, {walk.refusals} refused on purpose",
         "Time": f"{walk.seconds:.2f} s in tool calls, {walk.start_seconds:.1f} s to start the server",
     }
     walk.console.print()
-    walk.console.print(Panel(facts(told, *told), title="Done", title_align="left", border_style="green"))
+    walk.console.print(Panel(facts(summary, *summary), title="Done", title_align="left", border_style="green"))
     walk.console.print(
         Text("Your turn: give an assistant `incident-mcp --sandbox` as MCP server; README.md says how, host by host.")
     )

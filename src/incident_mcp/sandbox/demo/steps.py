@@ -37,8 +37,8 @@ async def see_the_situation(walk: Walk, call: Caller) -> None:
     expect(bool(waiting) and waiting[0]["severity"] == "P1", "No P1 waits for somebody to see and declare it.")
     walk.alert = waiting[0]
     expect(bool(answer["links"]), "No outage stands in both services.")
-    said = f"{walk.alert['id']}, {walk.alert['title']}: unseen for {walk.alert['age']}, and not declared."
-    walk.row("", Text(said, style="yellow"))
+    unseen = f"{walk.alert['id']}, {walk.alert['title']}: unseen for {walk.alert['age']}, and not declared."
+    walk.row("", Text(unseen, style="yellow"))
 
 
 async def dry_run(walk: Walk, call: Caller) -> None:
@@ -83,8 +83,8 @@ async def count(walk: Walk, call: Caller) -> None:
     expect(len(rows) == walk.declared == 1, f"{len(rows)} incidents have this name, and there should be 1.")
     notes = (await call("ionhour_list_notes", incident_id=walk.alert["id"]))["notes"]
     walk.show(table(notes, {"id": "Note", "body": "Text"}))
-    told = [row for row in notes if walk.incident["reference"] in row["body"]]
-    expect(len(told) == 1, f"{len(told)} notes name the incident, and there should be 1.")
+    naming = [row for row in notes if walk.incident["reference"] in row["body"]]
+    expect(len(naming) == 1, f"{len(naming)} notes name the incident, and there should be 1.")
 
 
 async def see_the_link(walk: Walk, call: Caller) -> None:
@@ -106,9 +106,9 @@ async def write_a_note(walk: Walk, call: Caller) -> None:
 async def misspell(walk: Walk, call: Caller) -> None:
     """Escalate with a word that this account does not use."""
     reference = walk.incident["reference"]
-    said = await call.refused("incidentio_edit_incident", incident=reference, severity="SEV1")
-    expect("Critical" in said and "Not sent" in said, f"The refusal does not say what to do: {said}")
-    walk.show(Panel(Text(said), title="not sent", title_align="left", border_style="yellow"))
+    refusal = await call.refused("incidentio_edit_incident", incident=reference, severity="SEV1")
+    expect("Critical" in refusal and "Not sent" in refusal, f"The refusal does not say what to do: {refusal}")
+    walk.show(Panel(Text(refusal), title="not sent", title_align="left", border_style="yellow"))
 
 
 async def escalate(walk: Walk, call: Caller) -> None:
@@ -144,8 +144,8 @@ async def read_the_story(walk: Walk, call: Caller) -> None:
     """Read the whole story, from both services in one list."""
     answer = await call("incident_timeline", incident=walk.incident["reference"])
     entries: list[Json] = answer["entries"]
-    rows = [{"clock": row["at"][11:16], "from": row["source"], "told": _told(row)} for row in entries]
-    walk.show(table(rows, {"clock": "UTC", "from": "From", "told": "What happened"}))
+    rows = [{"clock": row["at"][11:16], "from": row["source"], "what": _describe(row)} for row in entries]
+    walk.show(table(rows, {"clock": "UTC", "from": "From", "what": "What happened"}))
     expect([row["at"] for row in entries] == sorted(row["at"] for row in entries), "It is not in order.")
     expect({"opened", "acknowledged", "note"} <= _kinds(entries, "Ionhour"), "The alert's part is not whole.")
     statuses = [row["status"] for row in entries if row["source"] == "incident.io" and "status" in row]
@@ -171,13 +171,13 @@ def _outcomes(answer: Json) -> dict[str, str]:
 def _joined(answer: Json, *gaps: str) -> Table:
     """Show which incidents and alerts are one outage, and these gaps."""
     pairs = [f"{link['incident']} and {link['ionhour_incident']}" for link in answer["links"]]
-    told = {"One outage": "; ".join(pairs)}
-    told |= {_GAPS[gap]: ", ".join(map(str, answer["gaps"].get(gap, ["none"]))) for gap in gaps}
-    return facts(told, *told)
+    shown = {"One outage": "; ".join(pairs)}
+    shown |= {_GAPS[gap]: ", ".join(map(str, answer["gaps"].get(gap, ["none"]))) for gap in gaps}
+    return facts(shown, *shown)
 
 
-def _told(row: Json) -> str:
-    """Tell an entry in a line: what changed, then the words."""
+def _describe(row: Json) -> str:
+    """Describe an entry in a line: what changed, then its text."""
     changed = ", ".join(row[name] for name in ("status", "severity") if name in row)
     return ": ".join(filter(None, (changed, row.get("text") or ("" if changed else row["kind"]))))
 
@@ -213,25 +213,24 @@ STEPS = (
     ),
     Step(
         "Declare from the alert: dry run",
-        "Declaring wakes people. A dry run answers the exact request, made from what the alert knows, and sends"
-        " nothing.",
+        "Declaring alerts people. A dry run shows the exact request, built from the alert's fields, and sends nothing.",
         dry_run,
     ),
     Step(
         "Declare from the alert",
-        "In words of our own, and as Major: so far only cards fail. The same call puts a note with the reference on the"
-        " alert, and acknowledges it, so that it pages nobody further.",
+        "With a name of our own, and as Major: so far only cards fail. The same call puts a note with the reference on"
+        " the alert, and acknowledges it, so that it pages nobody further.",
         declare,
     ),
     Step(
         "Declare again, by mistake",
-        "A reply gets lost, an assistant tries again. Each part is found done: nobody is woken twice.",
+        "A reply gets lost, and the assistant tries again. Each part is found done: nobody is alerted twice.",
         declare_again,
     ),
     Step("Count", "Declared in two calls; there must be one incident and one note that names it.", count),
     Step("What is on fire now?", "The alert and the incident are known as one outage, to everybody.", see_the_link),
     Step("Write down a finding", "A note on the alert, for whoever looks there first.", write_a_note),
-    Step("Post an update", "One call tells the people who wait, and moves the status.", post_first_update),
+    Step("Post an update", "One call informs the people who wait, and moves the status.", post_first_update),
     Step(
         "A wrong word",
         "By now nothing can be paid at all. Escalating to SEV1, which this account does not have: nothing is sent, and"
