@@ -10,6 +10,7 @@ import pytest
 
 from incident_mcp.catalogue import TOOLS
 from incident_mcp.cli import main
+from incident_mcp.cost import count_tokens
 from tests.response.served import served
 from tests.spawned import OURS, ROOT, SERVER, environment, run
 
@@ -226,6 +227,12 @@ def test_the_table_of_tools_names_each_in_full_in_a_pipe_and_on_a_wide_screen(sh
         said = shell("tools", COLUMNS=width)
         assert said.code == 0
         assert [tool.name for tool in TOOLS if tool.name not in said.out] == [], f"at {width} columns"
+
+
+def test_the_cost_that_is_printed_is_the_one_that_the_figures_are_held_to(shell: Shell) -> None:
+    tools = json.loads(shell("tools", "--json").out)
+    cost = sum(count_tokens({key: tool[key] for key in ("name", "description", "inputSchema")}) for tool in tools)
+    assert f"core: {len(tools)} of {len(tools)} tools offered, {cost:,} tokens" in shell("tools").out
 
 
 def test_tools_shows_what_the_settings_offer(shell: Shell) -> None:

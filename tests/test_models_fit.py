@@ -188,6 +188,18 @@ async def test_texts_of_over_100_kb_in_every_field_of_one_row_leave_its_neighbou
     assert "Refunds wait for manual approval" in [row["title"] for row in shown["incidents"]]
 
 
+async def test_rows_of_many_short_fields_cost_what_lean_ones_may(connect):
+    box = Sandbox(now=NOW, bulk=100)
+    for row in box.ionhour.incidents:
+        row |= {"title": "t" * 500, "project": None, "check": None, "reason": "R", "lastSignalSource": None}
+    async with connect(sandbox=box) as call:
+        told = await call.ok("ionhour_list_incidents", limit=25)
+        assert real(told) <= 2_000
+        told = await call.ok("ionhour_list_incidents", limit=25, detail=True)
+        assert "cut" not in told
+        assert real(told) <= 8_000
+
+
 async def test_an_endless_note_is_cut_and_said_to_be(connect, box):
     async with connect() as call:
         box.ionhour.add_note(box.ionhour.incidents[-1], 7, NASTY["kanji"] * 80, NOW)

@@ -433,6 +433,26 @@ async def test_every_look_up_of_a_name_is_the_one_that_the_vendors_sdk_builds(co
     ]
 
 
+SET_AND_CLEARED: list[dict[str, Any]] = [
+    {"summary": "s", "clear": ["summary"]},
+    {"custom_fields": {"Affected team": ["Payments"]}, "clear": ["custom_fields.Affected team"]},
+    {"custom_fields": {"Affected team": ["Payments"]}, "clear": ["custom_fields.affected TEAM"]},
+    {"custom_fields": {"Affected team": ["Payments"]}, "clear": [f"custom_fields.{FIELD['Affected team']}"]},
+    {"roles": {"lead": "U04YUKI"}, "clear": ["roles.lead"]},
+    {"roles": {"lead": "U04YUKI"}, "clear": ["roles.Incident Lead"]},
+    {"timestamps": TIMES_GIVEN, "clear": ["timestamps.Impact started"]},
+]
+
+
+@pytest.mark.parametrize("arguments", SET_AND_CLEARED, ids=str)
+async def test_what_is_both_set_and_cleared_is_no_request(connect, box, arguments):
+    async with connect() as call:
+        error = await call.error("incidentio_edit_incident", incident="114", **arguments)
+    assert "both set and cleared" in error or "names one thing twice" in error
+    assert error.endswith("Not sent.")
+    assert not box.writes()
+
+
 PRODUCTS = next(
     row["catalog_type_id"] for row in Sandbox().incidentio.custom_fields if row["name"] == "Affected product"
 )

@@ -1,5 +1,6 @@
 """What is meant is sent: a repeat is recognised only as long as nothing else was done to the same thing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,28 @@ async def test_an_edit_is_not_repeated_and_a_lost_one_is_sent_again_without_noti
         box.fail(Fault("cut_before", method="POST", times=1))
         assert word(await call.result("incidentio_edit_incident", **arguments | {"severity": "Minor"})) == "done"
     assert [row.body["notify_incident_channel"] for row in box.writes()] == [True, True, False]
+
+
+@pytest.mark.parametrize("hidden", [("id",), ("createdAt", "updatedAt"), ("id", "createdAt", "updatedAt")])
+async def test_a_lost_note_is_found_in_a_list_without_ids_or_instants(
+    hidden: tuple[str, ...], box: Sandbox, serve: Serve
+) -> None:
+    listed = box.ionhour.routes["GET", "/api/incident-notes/{}"]
+
+    def bare(call: Any) -> Any:
+        reply = listed(call)
+        rows = reply.body["items"] if isinstance(reply.body, dict) else reply.body
+        rows = [{name: value for name, value in row.items() if name not in hidden} for row in rows]
+        return replace(reply, body=rows)
+
+    box.ionhour.routes["GET", "/api/incident-notes/{}"] = bare
+    mine = next(row for row in box.ionhour.notes if row["incidentId"] == 4512)
+    older = {**mine, "id": 9001, "incidentId": 4514, "body": "Looking.", "createdAt": "2026-11-07T03:00:00.000Z"}
+    box.ionhour.notes.append(older)
+    async with serve() as call:
+        box.fail(Fault("cut_after", method="POST", times=1))
+        await call.ok("ionhour_create_note", incident_id=4514, body="Looking.")
+    assert sum(row["body"] == "Looking." and row["incidentId"] == 4514 for row in box.ionhour.notes) == 2
 
 
 @pytest.mark.parametrize("old", [True, False], ids=["of two weeks ago", "of a minute ago"])

@@ -32,6 +32,7 @@ from tests.reliability.effects import (
     word,
 )
 from tests.reliability.processes import Served, Server, served_sandbox, server, wait_until
+from tests.spawned import SERVER, environment, run
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -176,3 +177,14 @@ async def test_a_note_that_lands_after_its_call_was_cancelled_is_waited_for(sand
         assert word(await call.result(CREATE_NOTE.tool, **CREATE_NOTE.arguments)) == "done"
     await until(lambda: not sandbox.hanging())
     assert CREATE_NOTE.count(sandbox.state()) == 1
+
+
+def test_the_write_limit_holds_over_processes_that_are_started_for_each_call(sandbox: Served, tmp_path: Path) -> None:
+    settings = sandbox.settings() | {"INCIDENT_MCP_MAX_WRITES": "2"}
+    ends = []
+    for number in range(3):
+        command = (*SERVER, "call", "ionhour_create_note", "incident_id=4514", f"body=Note {number}")
+        ends.append(run(*command, env=environment(tmp_path, **settings)))
+    assert [end.returncode for end in ends] == [0, 0, 1]
+    assert "INCIDENT_MCP_MAX_WRITES" in ends[2].stderr
+    assert sum(row["method"] == "POST" for row in sandbox.requests()) == 2

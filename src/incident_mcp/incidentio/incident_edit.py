@@ -47,7 +47,7 @@ async def incidentio_edit_incident(
 ) -> Outcome[Incident]:
     """Edit an incident: only what is passed changes. To escalate, raise the severity."""
     cleared = _read_clear(clear or ())
-    _refuse_both(cleared, summary=summary, call_url=call_url)
+    _refuse_both(cleared, custom_fields or {}, summary=summary, call_url=call_url)
     fields = given(
         name=name,
         summary="" if "summary" in cleared.texts else summary,
@@ -122,10 +122,12 @@ def _read_clear(clear: Sequence[str]) -> _Cleared:
     return cleared
 
 
-def _refuse_both(cleared: _Cleared, **texts: str | None) -> None:
-    for name, value in texts.items():
-        if value is not None and name in cleared.texts:
-            raise InputError(f"{name} is both set and cleared. Pass one of the two. Not sent.")
+def _refuse_both(cleared: _Cleared, custom_fields: dict[str, list[str]], **texts: str | None) -> None:
+    both = [name for name, value in texts.items() if value is not None and name in cleared.texts]
+    # The same name twice would be one key, so that clearing won; other spellings are found once they are ids.
+    both += [f"custom_fields.{name}" for name in cleared.of("custom_fields") if custom_fields.get(name)]
+    if both:
+        raise InputError(f"{both[0]} is both set and cleared. Pass one of the two. Not sent.")
 
 
 def _notified(*, notify: bool) -> str:

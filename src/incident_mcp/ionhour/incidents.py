@@ -137,11 +137,12 @@ class IonhourIncidents(Listed):
     looked_at_all: bool | None = None
     """With `name_contains` or MONITORING: whether those were all that the other filters leave."""
     note: str | None = None
+    detailed: bool = Field(default=False, exclude=True)
+    """Whether every row has all of its fields."""
 
     def most_tokens(self, rows: int) -> int:
         """Return what the answer may cost: more where rows are told in full."""
-        detailed = any(len(row.model_fields_set) > len(_LEAN) for row in self.incidents)
-        return super().most_tokens(rows) * (4 if detailed else 1)
+        return super().most_tokens(rows) * (4 if self.detailed else 1)
 
 
 class Acknowledgement(IonhourRecord):
@@ -218,6 +219,7 @@ async def ionhour_list_incidents(
     answer = await read_page(api, "/incidents", _IncidentPage, query, page=page, limit=limit)
     return IonhourIncidents(
         incidents=[to_row(row, detail=detail) for row in answer.items],
+        detailed=detail,
         has_more=answer.has_more,
         page=page + 1 if answer.has_more else None,
         total=answer.total,
@@ -255,6 +257,7 @@ async def _search(
     further = len(shown) > page * limit
     return IonhourIncidents(
         incidents=[to_row(row, detail=detail) for row in shown[(page - 1) * limit : page * limit]],
+        detailed=detail,
         has_more=further,
         page=page + 1 if further else None,
         looked_at=looked_at,

@@ -1,17 +1,20 @@
 """Notes on an Ionhour incident."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, AliasPath, Field, model_validator
 
 from incident_mcp.deps import DryRun, IonhourApi, WriterDep
 from incident_mcp.errors import NoAnswer
-from incident_mcp.html import html_to_text
+from incident_mcp.html import decode_entities, html_to_text
 from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.instants import parse_instant
 from incident_mcp.ionhour.incidents import described, require_incident, things
 from incident_mcp.ionhour.pages import Listing
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, NoteId
+from incident_mcp.journal import fingerprint
 from incident_mcp.models import HtmlText, Instant, Listed, Outcome, Record, shorten
 from incident_mcp.toolset import read, write
 from incident_mcp.writes import UPDATE_SECONDS, Earlier, Since, Write
@@ -170,7 +173,7 @@ async def equal_notes(api: Api, incident_id: int, body: str) -> tuple[list[Note]
 async def _earlier(api: Api, incident_id: int, body: str, window: float) -> Earlier[Note]:
     """Read which notes there are, and whether one of the last seconds has this text."""
     read = await read_notes(api, incident_id)
-    ids = tuple(str(note.id) for note in read.notes if note.id is not None)
+    ids = tuple(name for name, _ in _identified(read.notes))
     recent = [note for note in read.notes if _has_text(note, body) and _made_since(note, api.now() - window)]
     return Earlier(ids, recent[0] if recent else None)
 
@@ -181,16 +184,27 @@ async def _find(api: Api, incident_id: int, body: str, since: Since) -> Note | N
     Raises:
         NoAnswer: It may stand on a page that was not read.
     """
-    found, more = await equal_notes(api, incident_id, body)
+    read = await read_notes(api, incident_id)
+    found = [(name, note) for name, note in _identified(read.notes) if _has_text(note, body)]
     if since.before is not None:
-        new = [note for note in found if note.id is not None and str(note.id) not in since.before]
+        new = [note for name, note in found if name not in since.before]
     else:
-        new = [note for note in found if _made_since(note, since.began)]
-    if not new and more:
+        new = [note for _, note in found if _made_since(note, since.began)]
+    if not new and read.has_more:
         raise NoAnswer(
             f"{api.service.name} answered one page of several of the notes: whether this one is there is open."
         )
     return new[0] if new else None
+
+
+def _identified(notes: Sequence[Note]) -> list[tuple[str, Note]]:
+    """Return notes with their ids; that a list carries ids is not documented, so that else their texts are counted."""
+    seen: Counter[str | None] = Counter()
+    named: list[tuple[str, Note]] = []
+    for note in notes:
+        seen[note.body] += 1
+        named.append((fingerprint(note.body, seen[note.body]) if note.id is None else str(note.id), note))
+    return named
 
 
 def _made_since(note: Note, began: float) -> bool:
@@ -211,7 +225,8 @@ async def _find_changed(api: Api, incident_id: int, note_id: int, body: str) -> 
 def _has_text(note: Note, body: str) -> bool:
     """Return whether a note has a text, character for character, but for line ends and what HTML does to it."""
     sent = body.replace("\r\n", "\n").strip()
-    return (note.body or "").replace("\r\n", "\n").strip() in (sent, html_to_text(sent))
+    held = (note.body or "").replace("\r\n", "\n").strip()
+    return held in (sent, html_to_text(sent)) or decode_entities(held) == sent
 
 
 def _note_path(incident_id: int, note_id: int) -> str:

@@ -207,7 +207,8 @@ async def _carry_out(
         outcome = await writer.perform(incidentio, declaration, dry_run=dry_run)
         would_send = outcome.would_send
         incident = DeclaredIncident.from_dump(outcome.record.dump()) if outcome.record else None
-        steps = [Step(step="declare", outcome="done" if incident else _WOULD)]
+        done = "done before" if outcome.repeated else "done"
+        steps = [Step(step="declare", outcome=done if incident else _WOULD)]
     for step in ("note", "acknowledge"):
         if not wanted[step]:
             steps.append(Step(step=step, outcome="not asked for"))
