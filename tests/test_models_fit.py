@@ -43,6 +43,8 @@ NASTY = {
     "arabic": of(block(0x627, 0x64A)),
     "base64": base64.b64encode(RANDOM.randbytes(1_200)).decode(),
     "lower case": of("abcdefghijklmnopqrstuvwxyz"),
+    "one letter": "t" * LONG,
+    "two letters": "ha" * (LONG // 2),
     "signs": of("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"),
     "control": of(block(1, 32)),
     "bidi": of("\u202e\u2066\u200f\ufeff"),

@@ -55,6 +55,7 @@ _PER_CHARACTER = (
     (0x20000, 3.0),  # emoji
 )
 """Below which code point a character costs how many tokens; above them all it is 4."""
+_LONG_WORD = 16
 _LONG, _SAMPLE = 1_000, 250
 """Characters of a text beyond which four samples of it do."""
 
@@ -120,4 +121,6 @@ def _piece(piece: str) -> float:
 
 def _word(word: str) -> float:
     rare = sum(after not in _AFTER.get(letter, "") for letter, after in pairwise(word))
-    return 0.9 + len(word) / 40 + 0.8 * rare
+    # No word of any language is "ttttt" or "hahahahahahaha".
+    repeated = sum(letter == second == third for letter, second, third in zip(word, word[1:], word[2:], strict=False))
+    return 0.9 + len(word) / 40 + 0.8 * rare + max(0.5 * repeated, (len(word) - _LONG_WORD) / 2, 0)

@@ -20,6 +20,6 @@ class WriteLimit:
         """Return the error that says how many were made and when there is room for one more, in seconds."""
         return GuardError(
             f"Write limit: {made} {self.what} in the last 10 minutes, and {self.most} is the most"
-            f" ({self.setting}). Ask a person whether this is wanted; there is room for one more in {math.ceil(room_in)} s."
-            " Not sent."
+            f" ({self.setting}). Ask a person whether this is wanted; there is room for one more in"
+            f" {math.ceil(room_in)} s. Not sent."
         )

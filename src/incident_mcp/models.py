@@ -103,9 +103,14 @@ def read_answer(content: bytes, answer: type[A]) -> A:
         ValidationError: It is not JSON, or lacks the answer's identity.
     """
     try:
-        return answer.model_validate_json(content or b"{}", context=_FOREIGN, by_alias=True, by_name=False)
+        return answer.model_validate_json(
+            content if content.strip() not in _EMPTY else b"{}", context=_FOREIGN, by_alias=True, by_name=False
+        )
     except ValidationError:
         return read_body(read_json(content), answer)
+
+
+_EMPTY = (b"", b"null")
 
 
 def read_body(body: object, answer: type[A]) -> A:
@@ -149,7 +154,7 @@ def _without_odd_rows(body: object, error: ValidationError) -> tuple[object, int
 
 def read_json(content: bytes) -> object:
     """Read JSON as forgivingly as Python does: lone surrogates, NaN and wrong UTF-8 pass; None for what is no JSON."""
-    if not content.strip():
+    if content.strip() in _EMPTY:
         return {}
     try:
         return json.loads(content.decode("utf-8-sig", errors="replace"), parse_int=_number)

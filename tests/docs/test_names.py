@@ -13,7 +13,7 @@ import pytest
 from incident_mcp.catalogue import TOOLS
 from incident_mcp.response.prompts import PROMPTS
 from incident_mcp.response.resources import ACCOUNT, TEMPLATES
-from incident_mcp.settings import Settings
+from incident_mcp.settings import IGNORED_ARGUMENTS, Settings
 from incident_mcp.skill import URI
 from tests.spawned import ROOT, run
 
@@ -35,8 +35,13 @@ NO_TOOLS = {
     "ionhour_incident_id",
 }
 """Settings of the bundle and fields, which look like tools."""
-NOT_IN_A_BUNDLE = {"INCIDENT_API_KEY", "INCIDENT_MCP_TOOLSETS", "INCIDENT_MCP_STATE_DIR"}
-"""An older name, a choice of one, and a folder that the bundle's user has no reason to move."""
+NOT_IN_A_BUNDLE = {
+    "INCIDENT_API_KEY",
+    "INCIDENT_MCP_TOOLSETS",
+    "INCIDENT_MCP_STATE_DIR",
+    "INCIDENT_MCP_IGNORE_ARGUMENTS",
+}
+"""An older name, a choice of one, a folder that a bundle's user has no reason to move, and what other hosts add."""
 
 
 def text(document: str) -> str:
@@ -77,7 +82,7 @@ def test_every_name_in_backticks_is_an_argument_or_a_field(document: str) -> Non
     prose = re.sub(r"```.*?```", "", text(document), flags=re.DOTALL)
     named = {name for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)(?:=[^`]*)?`", prose) if name.split("_")[0] != "mcp"}
     known = {tool.name for tool in BUILT} | ARGUMENTS | {name for tool in BUILT for name in fields(tool.output_schema)}
-    assert named - known - {"claude_desktop_config"} == set()
+    assert named - known - {"claude_desktop_config", *IGNORED_ARGUMENTS} == set()
 
 
 @pytest.mark.parametrize("document", ["README.md", "SKILL.md", "CONTRIBUTING.md", "manifest.json"])

@@ -58,7 +58,7 @@ async def test_an_entry_whose_name_fits_two_is_refused_with_both_ids(call, box):
     box.incidentio.catalog_entries.append(second)
     for value in ("Payouts", "settlements"):
         error = await call.error(EDIT, incident="114", custom_fields={PRODUCT: [value]})
-        assert f"'{value}' of custom field Affected product fits several:" in error or "fits several:" in error
+        assert f"catalog entry '{value}' fits several:" in error
         assert f"Payouts ({ENTRY['Payouts']}), payouts (01SECONDPAYOUTS0000000000A). Pass the id." in error
     assert not box.writes()
     for value in ("p2", "01SECONDPAYOUTS0000000000A"):

@@ -21,7 +21,17 @@ from incident_mcp.http import Limits
 from incident_mcp.server import build_server
 from incident_mcp.settings import Settings
 
-TRACED = ("writer.py", "writes.py", "sending.py", "journal.py", "journal_file.py", "http.py", "intents.py", "confirm.py", "audit.py")
+TRACED = (
+    "writer.py",
+    "writes.py",
+    "sending.py",
+    "journal.py",
+    "journal_file.py",
+    "http.py",
+    "intents.py",
+    "confirm.py",
+    "audit.py",
+)
 BRIEF = Limits(attempt=0.5, call=10, backoff=0.01)
 
 

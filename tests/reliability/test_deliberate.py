@@ -48,7 +48,7 @@ async def test_the_incident_may_be_named_by_its_id_in_between(box: Sandbox, serv
         assert "repeated" in await call.ok("incidentio_post_update", incident=incident, message="A.")
 
 
-async def test_a_note_posted_deleted_and_posted_again_is_there(box: Sandbox, serve: Serve) -> None:
+async def test_a_note_posted_deleted_and_posted_again_is_there(serve: Serve) -> None:
     note = {"incident_id": 4514, "body": "Looking."}
     async with serve() as call:
         first = await call.ok("ionhour_create_note", **note)
@@ -67,7 +67,7 @@ async def test_a_note_that_somebody_else_deleted_is_posted_again(box: Sandbox, s
         assert "repeated" not in await call.ok("ionhour_create_note", **note)
 
 
-async def test_a_write_to_another_thing_ends_nothing(box: Sandbox, serve: Serve) -> None:
+async def test_a_write_to_another_thing_ends_nothing(serve: Serve) -> None:
     async with serve() as call:
         await call.ok("incidentio_post_update", incident="INC-114", message="A.")
         await call.ok("incidentio_post_update", incident="INC-110", message="B.")
@@ -155,19 +155,16 @@ async def test_arguments_that_mean_the_same_are_one_intent(
     assert len(box.writes()) == 1
 
 
-class Keys:
-    """A caller's own idempotency keys."""
-
-    TOOLS = [
-        ("incidentio_create_incident", {"name": "Refunds fail", "severity": "Minor"}, {"name": "Logins fail"}),
-        ("incidentio_create_incident", {"name": "Refunds fail", "severity": "Minor"}, {"severity": "Major"}),
-        ("incidentio_post_update", {"incident": "INC-114", "message": "One."}, {"message": "Two."}),
-        ("incidentio_post_update", {"incident": "INC-114", "message": "One."}, {"incident": "INC-110"}),
-    ]
+KEYED = [
+    ("incidentio_create_incident", {"name": "Refunds fail", "severity": "Minor"}, {"name": "Logins fail"}),
+    ("incidentio_create_incident", {"name": "Refunds fail", "severity": "Minor"}, {"severity": "Major"}),
+    ("incidentio_post_update", {"incident": "INC-114", "message": "One."}, {"message": "Two."}),
+    ("incidentio_post_update", {"incident": "INC-114", "message": "One."}, {"incident": "INC-110"}),
+]
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["journal there", "journal gone"])
-@pytest.mark.parametrize(("tool", "arguments", "change"), Keys.TOOLS)
+@pytest.mark.parametrize(("tool", "arguments", "change"), KEYED)
 async def test_a_key_that_belongs_to_another_request_is_never_answered_as_if_it_were_this_one(
     tool: str, arguments: dict[str, Any], change: dict[str, Any], lost: bool, box: Sandbox, serve: Serve, tmp_path: Path
 ) -> None:
@@ -195,16 +192,18 @@ async def test_a_key_that_belongs_to_another_request_is_never_answered_as_if_it_
     assert result.structured_content["id"] == first["id"]
 
 
-async def test_a_repeat_with_a_callers_key_is_marked(box: Sandbox, serve: Serve) -> None:
+async def test_a_repeat_with_a_callers_key_is_marked(serve: Serve) -> None:
     async with serve() as call:
-        for tool, arguments, _ in Keys.TOOLS[::2]:
+        for tool, arguments, _ in KEYED[::2]:
             first = await call.ok(tool, **arguments, idempotency_key=tool)
             again = await call.ok(tool, **arguments, idempotency_key=tool)
             assert "repeated" not in first
             assert (again["repeated"], again["id"]) == (True, first["id"])
 
 
-async def test_an_edit_is_not_repeated_and_a_lost_one_is_sent_again_without_notifying(box: Sandbox, serve: Serve) -> None:
+async def test_an_edit_is_not_repeated_and_a_lost_one_is_sent_again_without_notifying(
+    box: Sandbox, serve: Serve
+) -> None:
     arguments = {"incident": "INC-110", "severity": "Critical", "notify_incident_channel": True}
     async with serve() as call:
         first = await call.ok("incidentio_edit_incident", **arguments)

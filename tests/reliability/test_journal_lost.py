@@ -1,4 +1,4 @@
-"""A journal that is damaged, locked, replaced or gone after a lost reply: a repeat is still one incident, update or note."""
+"""A journal that is damaged, locked, replaced or gone after a lost reply: a repeat is one incident, update or note."""
 
 import contextlib
 import shutil
@@ -20,8 +20,14 @@ CASES = [CREATE, POST_UPDATE, CLOSE_WITH_MESSAGE, CREATE_NOTE, EDIT]
 NAME = "journal.sqlite3"
 
 
+FIRST_VERSION = (
+    "CREATE TABLE writes (intent TEXT PRIMARY KEY, tool TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT NULL,"
+    " state TEXT NOT NULL, result_id TEXT, answer TEXT, at REAL NOT NULL, lands_by REAL NOT NULL)"
+)
+
+
 @contextlib.contextmanager
-def damaged(state: Path, how: str) -> Iterator[None]:
+def damaged(state: Path, how: str) -> Iterator[None]:  # noqa: C901  # a table
     """Damage a journal for a while."""
     path = state / NAME
     match how:
@@ -41,10 +47,7 @@ def damaged(state: Path, how: str) -> Iterator[None]:
         case "replaced by a new one":
             path.unlink()
             with contextlib.closing(sqlite3.connect(path)) as db:
-                db.execute(
-                    "CREATE TABLE writes (intent TEXT PRIMARY KEY, tool TEXT NOT NULL, account TEXT NOT NULL, key TEXT"
-                    " NOT NULL, state TEXT NOT NULL, result_id TEXT, answer TEXT, at REAL NOT NULL, lands_by REAL NOT NULL)"
-                )
+                db.execute(FIRST_VERSION)
         case "of a later version":
             with contextlib.closing(sqlite3.connect(path)) as db:
                 db.execute("PRAGMA user_version = 999")
@@ -73,7 +76,15 @@ DAMAGES = [
     "another table",
     "locked",
 ]
-UNREADABLE = {"emptied", "cut in half", "overwritten", "a folder in its place", "of a later version", "another table", "locked"}
+UNREADABLE = {
+    "emptied",
+    "cut in half",
+    "overwritten",
+    "a folder in its place",
+    "of a later version",
+    "another table",
+    "locked",
+}
 
 
 @pytest.mark.parametrize("when", ["lost reply", "done"])
@@ -92,9 +103,7 @@ async def test_a_repeat_after_a_damage_has_one_effect(
         box.heal()
         assert case.count(box.state()) == 1
         with damaged(state, how):
-            results = [
-                await (first if same_process else second).result(case.tool, **case.arguments) for _ in range(2)
-            ]
+            results = [await (first if same_process else second).result(case.tool, **case.arguments) for _ in range(2)]
     assert case.count(box.state()) == 1, (told, [text_of(result) for result in results])
     for result in results:
         assert "rate limit" not in text_of(result)
@@ -119,9 +128,7 @@ async def test_a_repeat_after_the_journal_is_gone_says_that_it_is_one(
     assert case.count(box.state()) == 1
 
 
-@pytest.mark.parametrize(
-    ("case", "window"), [(POST_UPDATE, 120), (CREATE_NOTE, 120)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("case", "window"), [(POST_UPDATE, 120), (CREATE_NOTE, 120)], ids=str)
 async def test_the_same_words_from_a_fresh_container_are_a_repeat_inside_the_window_and_meant_after_it(
     case: WriteCase, window: int, box: Sandbox, serve: Serve, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

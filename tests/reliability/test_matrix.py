@@ -153,7 +153,12 @@ async def test_an_answer_that_proves_nothing_leaves_the_outcome_open_and_a_repea
 
     assert effects == int(acted)
     # An answer without a body is all that a deletion promises.
-    proves = case is DELETE_NOTE and gateway in ("201 of something else", "202 and nothing", "200 and a list", "200 and null")
+    proves = case is DELETE_NOTE and gateway in (
+        "201 of something else",
+        "202 and nothing",
+        "200 and a list",
+        "200 and null",
+    )
     if not proves:
         assert told == ("done" if case.looks and acted else "unknown")
         assert again == ("refused" if case is DELETE_NOTE and acted else "done")

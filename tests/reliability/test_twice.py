@@ -117,7 +117,8 @@ async def test_a_note_that_cannot_be_looked_up_after_a_lost_reply_is_not_sent_ag
 
 async def test_a_note_that_may_stand_on_a_page_that_is_not_told_is_not_sent_again(state: Path) -> None:
     path = "/api/incident-notes/4514"
-    network = Scripted({("POST", path): httpx2.Response(500), ("GET", path): {"items": [{"id": 1, "body": "x"}], "page": 1, "pageCount": 2}})
+    page = {"items": [{"id": 1, "body": "x"}], "page": 1, "pageCount": 2}
+    network = Scripted({("POST", path): httpx2.Response(500), ("GET", path): page})
     async with serving(network, state) as call:
         for told in ("unknown", "still unknown"):
             assert word(await call.result(CREATE_NOTE.tool, **CREATE_NOTE.arguments)) == told

@@ -81,7 +81,9 @@ async def test_punctuation_is_refused_and_a_blank_is_left_out(call, box, tool):
 async def test_where_nothing_has_all_words_what_has_some_is_told_with_a_note(call, tool, words, found):
     told = await call.ok(tool, name_contains=words)
     assert ids(told) == found
-    assert told["note"] == "Nothing that was looked at has all of the words; these have some, those with the most first."
+    assert (
+        told["note"] == "Nothing that was looked at has all of the words; these have some, those with the most first."
+    )
     assert told["looked_at_all"] is True
 
 
