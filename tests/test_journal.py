@@ -105,8 +105,8 @@ async def test_a_journal_of_the_first_version_is_read_and_extended(state: Path) 
     state.mkdir()
     with contextlib.closing(sqlite3.connect(state / "journal.sqlite3")) as db:
         db.execute(
-            "CREATE TABLE writes (intent TEXT PRIMARY KEY, tool TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT NULL,"
-            " state TEXT NOT NULL, result_id TEXT, answer TEXT, at REAL NOT NULL, lands_by REAL NOT NULL)"
+            "CREATE TABLE writes (intent TEXT PRIMARY KEY, tool TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT"
+            " NULL, state TEXT NOT NULL, result_id TEXT, answer TEXT, at REAL NOT NULL, lands_by REAL NOT NULL)"
         )
         db.execute("INSERT INTO writes VALUES ('old', 't', 'a', 'k', 'unknown', NULL, NULL, ?, 0)", (time.time(),))
         db.commit()

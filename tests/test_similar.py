@@ -74,7 +74,7 @@ async def test_a_name_alike_an_open_one_is_refused_with_that_incident_and_what_t
     assert await refusal(call, "[P1] Checkout outage") == (
         f'This looks declared already: INC-118 "Checkout is down" ({status})'
         " https://app.incident.io/sandbox/incidents/118. Post an update there with incidentio_post_update, or raise its"
-        " severity. If it is another outage, declare it with despite=INC-118. Not sent."
+        " severity. If this is another outage, declare it with despite=INC-118. Not sent."
     )
 
 

@@ -41,7 +41,7 @@ TOOLSETS = tuple(dict.fromkeys(tool.toolset for tool in TOOLS))
 
 
 def select(settings: Settings) -> list[ToolSpec]:
-    """Give the tools that these settings offer.
+    """Return the tools that these settings offer.
 
     With one key set, only that service's tools; with none, all, so that a person sees what there is and every call
     says which key is missing.
@@ -75,7 +75,7 @@ def _hidden_by(tool: ToolSpec, settings: Settings) -> str | None:
 
 
 def explain_unknown(name: str, settings: Settings) -> str:
-    """Say what to call in place of a tool that is not offered.
+    """Explain what to call in place of a tool that is not offered.
 
     Args:
         name: What was called: a tool that a setting hides, one with a host's prefix, or a misspelt one.

@@ -79,8 +79,8 @@ async def ask(ctx: Context[Any], questions: Questions, question: str, request: s
     elicitation = capabilities.elicitation if capabilities else None
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):
         raise NotConfirmed(
-            "INCIDENT_MCP_CONFIRM asks a person before this write, and this host cannot ask one (no elicitation)."
-            " A person can make the change, or start the server with INCIDENT_MCP_CONFIRM=never. Not sent."
+            "This write needs a person's confirmation (INCIDENT_MCP_CONFIRM), and this host cannot ask for one (no"
+            " elicitation). Stop, and ask a person to make this change. Not sent."
         )
     version = ctx.protocol_version
     if version is not None and is_version_at_least(version, _ASKED_BY_RESULT):

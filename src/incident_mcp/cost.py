@@ -83,17 +83,17 @@ def count_tokens(value: object) -> int:
     return len(encoding.encode(text, disallowed_special=())) if encoding else round(len(text) / CHARACTERS_A_TOKEN)
 
 
-def tokens(told: object) -> float:
+def tokens(value: object) -> float:
     """Estimate what JSON costs a model.
 
     Measured against cl100k (2026-11): ordinary answers 0 to 20 % more than they cost, random letters, digits, signs
     and characters of any script about what they cost.
     """
-    if isinstance(told, dict):
-        return 1 + sum(1.1 + tokens(key) + tokens(value) for key, value in cast("dict[str, object]", told).items())
-    if isinstance(told, list):
-        return 1 + sum(0.5 + tokens(item) for item in cast("list[object]", told))
-    text = told if isinstance(told, str) else str(told)
+    if isinstance(value, dict):
+        return 1 + sum(1.1 + tokens(key) + tokens(item) for key, item in cast("dict[str, object]", value).items())
+    if isinstance(value, list):
+        return 1 + sum(0.5 + tokens(item) for item in cast("list[object]", value))
+    text = value if isinstance(value, str) else str(value)
     if len(text) > _LONG:
         starts = (len(text) * part // 4 for part in range(4))
         return max(_text(text[start : start + _SAMPLE]) for start in starts) * len(text) / _SAMPLE

@@ -28,13 +28,13 @@ Json = dict[str, Any]
 
 
 def part(value: Json, key: str) -> Json:
-    """Give an object inside a JSON object, empty when it is not there."""
+    """Return an object inside a JSON object, empty when it is not there."""
     inner = value.get(key)
     return cast("Json", inner) if isinstance(inner, dict) else {}
 
 
 def parts(value: Json, key: str) -> list[Json]:
-    """Give the objects of a list inside a JSON object, none when it is not there."""
+    """Return the objects of a list inside a JSON object, none when it is not there."""
     inner = value.get(key)
     return (
         [cast("Json", row) for row in cast("list[object]", inner) if isinstance(row, dict)]
@@ -137,19 +137,19 @@ def _without_odd_rows(body: object, error: ValidationError) -> tuple[object, int
         body = {"items": cast("list[object]", body)}
     if not isinstance(body, dict):
         return None
-    told = dict(cast("Json", body))
+    answer = dict(cast("Json", body))
     odd: dict[str, set[int]] = {}
     for place in places:
         name = str(place[0]) if place else ""
-        if len(place) == 2 and isinstance(place[1], int) and isinstance(told.get(name), list):  # noqa: PLR2004
+        if len(place) == 2 and isinstance(place[1], int) and isinstance(answer.get(name), list):  # noqa: PLR2004
             odd.setdefault(name, set()).add(place[1])
-        elif len(place) == 1 and name in told and told[name] is None:
-            told[name] = []
+        elif len(place) == 1 and name in answer and answer[name] is None:
+            answer[name] = []
         else:
             return None
     for name, numbers in odd.items():
-        told[name] = [row for number, row in enumerate(told[name]) if number not in numbers]
-    return told, sum(map(len, odd.values()))
+        answer[name] = [row for number, row in enumerate(answer[name]) if number not in numbers]
+    return answer, sum(map(len, odd.values()))
 
 
 def read_json(content: bytes) -> object:
@@ -179,9 +179,9 @@ class Planned:
     body: Json | None
 
     def dump(self) -> Json:
-        """Give the request as JSON."""
-        told: Json = {"service": self.service, "method": self.method, "path": self.path}
-        return told if self.body is None else {**told, "body": self.body}
+        """Return the request as JSON."""
+        answer: Json = {"service": self.service, "method": self.method, "path": self.path}
+        return answer if self.body is None else {**answer, "body": self.body}
 
 
 @dataclass(frozen=True)
@@ -198,17 +198,17 @@ class Outcome(Generic[R]):
     """Open or recent incidents that may be the same outage."""
 
     def dump(self) -> Json:
-        """Give the JSON to tell: the record's own fields, with what else is true of this call."""
-        told: Json = {} if self.record is None else self.record.dump()
+        """Return the answer's JSON: the record's own fields, with what else is true of this call."""
+        answer: Json = {} if self.record is None else self.record.dump()
         if self.would_send is not None:
-            told |= {"dry_run": True, "would_send": self.would_send.dump()}
+            answer |= {"dry_run": True, "would_send": self.would_send.dump()}
         if self.repeated:
-            told["repeated"] = True
+            answer["repeated"] = True
         if self.similar_open:
-            told["similar_open"] = list(self.similar_open)
+            answer["similar_open"] = list(self.similar_open)
         if self.note:
-            told["note"] = self.note
-        return told
+            answer["note"] = self.note
+        return answer
 
 
 OUTCOME_PROPERTIES: Json = {
@@ -261,7 +261,7 @@ HtmlText = Annotated[str, BeforeValidator(lambda value: html_to_text(value) if i
 
 
 def shorten(text: str, length: int, mark: str = "…") -> str:
-    """Cut a text to `length` characters and end it with the mark that says so."""
+    """Cut a text to `length` characters and end it with the mark of a cut."""
     return text if len(text) <= length else text[: length - len(mark)].rstrip() + mark
 
 
@@ -276,20 +276,20 @@ _KINDS = frozenset({"category", "kind", "mode", "source", "state", "status_categ
 _MARK = "Texts that end in … were cut to fit: get the one thing, or pass a smaller limit."
 
 
-def fit(told: Json, most: int) -> Json:
-    """Shorten the texts in the rows of a list until it costs at most about `most` tokens, and say so."""
-    if tokens(told) <= most:
-        return told
-    room = bisect(_LENGTHS, most, key=lambda length: tokens(_cut(told, length)))
-    return _cut(told, _LENGTHS[max(0, room - 1)])
+def fit(answer: Json, most: int) -> Json:
+    """Shorten the texts in the rows of a list until it costs at most about `most` tokens, and add a note on it."""
+    if tokens(answer) <= most:
+        return answer
+    room = bisect(_LENGTHS, most, key=lambda length: tokens(_cut(answer, length)))
+    return _cut(answer, _LENGTHS[max(0, room - 1)])
 
 
 _LENGTHS = (1, 3, 6, 9, 12, 16, 20, 25, 32, 40, 50, 60, 80, 120, 200, 400)
 
 
-def _cut(told: Json, length: int) -> Json:
-    rows = {name: _cut_rows(value, length, name) for name, value in told.items() if isinstance(value, list)}
-    return {**told, **rows, "cut": _MARK}
+def _cut(answer: Json, length: int) -> Json:
+    rows = {name: _cut_rows(value, length, name) for name, value in answer.items() if isinstance(value, list)}
+    return {**answer, **rows, "cut": _MARK}
 
 
 def _cut_rows(value: Any, length: int, name: str = "") -> Any:  # noqa: ANN401  # the JSON edge
@@ -317,13 +317,13 @@ class Listed(Record):
     """Rows that are left out since the service's answer has no readable identity for them."""
 
     def dump(self) -> Json:
-        """Give the JSON to tell, its texts made visible and then cut."""
-        told: Json = make_visible(super().dump())
-        rows = max((len(parts(told, name)) for name in told), default=0)
-        return fit(told, self.most_tokens(rows))
+        """Return the answer's JSON, its texts made visible and then cut."""
+        answer: Json = make_visible(super().dump())
+        rows = max((len(parts(answer, name)) for name in answer), default=0)
+        return fit(answer, self.most_tokens(rows))
 
     def most_tokens(self, rows: int) -> int:
-        """Say what the answer may cost."""
+        """Return what the answer may cost."""
         return 76 * max(rows, 25)
 
 

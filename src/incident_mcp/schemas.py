@@ -23,7 +23,7 @@ _SCALARS: dict[Any, Json] = {
 
 
 def object_schema(model: type[BaseModel]) -> Json:
-    """Give the schema of a model's fields, under their own names."""
+    """Return the schema of a model's fields, under their own names."""
     fields = {name: info for name, info in model.model_fields.items() if not info.exclude}
     schema: Json = {"properties": {name: _field(info) for name, info in fields.items()}, "type": "object"}
     if required := [name for name, info in fields.items() if info.is_required()]:
@@ -43,7 +43,7 @@ def _field(info: FieldInfo) -> Json:
 
 
 def _type(annotation: Any) -> Json:  # noqa: ANN401, PLR0911  # any annotation; a table
-    """Give the schema of a type; of `T | None` it is that of T."""
+    """Return the schema of a type; of `T | None` it is that of T."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return {**_type(inner[0]), **_bounds(inner[1:])}
@@ -62,17 +62,17 @@ def _type(annotation: Any) -> Json:  # noqa: ANN401, PLR0911  # any annotation; 
 
 
 def _bounds(metadata: Any) -> Json:  # noqa: ANN401  # whatever stands in an annotation
-    """Give what bounds say; validators beside them say nothing."""
-    told: Json = {}
+    """Return the keywords of bounds; validators beside them have none."""
+    keywords: Json = {}
     for each in metadata:
         if isinstance(each, FieldInfo):
-            told |= _bounds(each.metadata) | ({"description": each.description} if each.description else {})
+            keywords |= _bounds(each.metadata) | ({"description": each.description} if each.description else {})
         elif isinstance(each, MinLen):
-            told["minLength"] = each.min_length
+            keywords["minLength"] = each.min_length
         elif isinstance(each, MaxLen):
-            told["maxLength"] = each.max_length
+            keywords["maxLength"] = each.max_length
         elif isinstance(each, Ge):
-            told["minimum"] = each.ge
+            keywords["minimum"] = each.ge
         elif isinstance(each, Le):
-            told["maximum"] = each.le
-    return told
+            keywords["maximum"] = each.le
+    return keywords

@@ -43,12 +43,12 @@ class HouseMetadata(FuncMetadata):
         return data
 
     def convert_result(self, result: object) -> CallToolResult | InputRequiredResult:
-        """Tell the record as compact text and, from the same dump, as structured content."""
+        """Return the record as compact text and, from the same dump, as structured content."""
         if isinstance(result, InputRequiredResult):
             return result
-        told: Json = make_visible(cast("Record | Outcome[Any]", result).dump())
-        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
-        return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=told)
+        answer: Json = make_visible(cast("Record | Outcome[Any]", result).dump())
+        text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+        return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=answer)
 
 
 class HouseTool(Tool):
@@ -83,7 +83,7 @@ class HouseTool(Tool):
             raise
 
     def _concluded(self, error: ToolError) -> ToolError:
-        """Say of a write that failed on its way to the write itself that nothing left."""
+        """Add "not sent" to the failure of a write whose own request never left."""
         writes = self.annotations is not None and not self.annotations.read_only_hint
         if writes and isinstance(error, ServiceError) and error.outcome is None:
             error.conclude("not sent.")
@@ -193,7 +193,7 @@ def write(
     Args:
         fn: The function; it takes `dry_run`.
         title: For people.
-        destructive: Something is lost or people are woken.
+        destructive: Something is lost or people are paged.
         idempotent: Calling it twice with the same arguments does no more than calling it once.
     """
     return ToolSpec(fn, title, writes=True, destructive=destructive, idempotent=idempotent)

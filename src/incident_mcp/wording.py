@@ -1,4 +1,4 @@
-"""How a service's refusals and failures read: who said what, why, and the next step."""
+"""How a service's refusals and failures read: who answered what, why, and the next step."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ MOST_SAID = 300
 
 @dataclass(frozen=True)
 class Problem:
-    """What an error body says, in the shape of either service."""
+    """The content of an error body, in the shape of either service."""
 
     type: str
     messages: tuple[tuple[str, str], ...]
@@ -25,24 +25,24 @@ class Problem:
 
     def sentence(self) -> str:
         """Join the messages, each with its field."""
-        said = "; ".join(f"{message} ({field})" if field else message for field, message in self.messages)
-        return said.rstrip(".")
+        joined = "; ".join(f"{message} ({field})" if field else message for field, message in self.messages)
+        return joined.rstrip(".")
 
 
 def read_problem(body: object) -> Problem | None:
     """Read incident.io's error body or NestJS's, which Ionhour answers; None for anything else."""
     if not isinstance(body, dict):
         return None
-    told = cast("Json", body)
-    if isinstance(told.get("errors"), list):
-        pairs = [_vendor_message(entry) for entry in parts(told, "errors")]
-        return Problem(_short(told.get("type")), tuple(pairs), _short(told.get("request_id")) or None)
-    message: object = told.get("message")
+    record = cast("Json", body)
+    if isinstance(record.get("errors"), list):
+        pairs = [_vendor_message(entry) for entry in parts(record, "errors")]
+        return Problem(_short(record.get("type")), tuple(pairs), _short(record.get("request_id")) or None)
+    message: object = record.get("message")
     messages = cast("list[object]", message) if isinstance(message, list) else [message]
     pairs = [("", _short(entry)) for entry in messages if isinstance(entry, str) and entry]
-    if not pairs and not isinstance(told.get("error"), str):
+    if not pairs and not isinstance(record.get("error"), str):
         return None
-    return Problem(_short(told.get("error")), tuple(pairs))
+    return Problem(_short(record.get("error")), tuple(pairs))
 
 
 def _vendor_message(entry: Json) -> tuple[str, str]:
@@ -58,19 +58,19 @@ def _short(value: object) -> str:
 def retry_after(headers: Mapping[str, str], body: object) -> float | None:
     """Read how many seconds to wait: the header as seconds or a date, else the body's `rate_limit.retry_after`."""
     limit = part(cast("Json", body), "rate_limit") if isinstance(body, dict) else {}
-    said = headers.get("retry-after") or limit.get("retry_after")
-    said = str(said) if isinstance(said, int | float) and not isinstance(said, bool) else said
-    if not isinstance(said, str) or len(said) > _LONGEST_DATE:
+    text = headers.get("retry-after") or limit.get("retry_after")
+    text = str(text) if isinstance(text, int | float) and not isinstance(text, bool) else text
+    if not isinstance(text, str) or len(text) > _LONGEST_DATE:
         return None
-    if re.fullmatch(r"\d+(\.\d+)?", said.strip()):
-        return float(said)
-    when = _instant(said)
+    if re.fullmatch(r"\d+(\.\d+)?", text.strip()):
+        return float(text)
+    when = _instant(text)
     return None if when is None else max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
-def read_date(said: str) -> float | None:
+def read_date(text: str) -> float | None:
     """Read a `Date` header as Unix seconds."""
-    when = _instant(said) if len(said) <= _LONGEST_DATE else None
+    when = _instant(text) if len(text) <= _LONGEST_DATE else None
     return None if when is None else when.timestamp()
 
 
@@ -78,19 +78,19 @@ _DENIALS = {"success": (False, "false"), "ok": (False, "false"), "status": ("err
 
 
 def denies(body: object) -> bool:
-    """Return whether the JSON of a 2xx answer says that nothing was done."""
+    """Return whether the JSON of a 2xx answer reports that nothing was done."""
     if not isinstance(body, dict):
         return False
-    told = cast("Json", body)
-    said = any(name in told and told[name] in values for name, values in _DENIALS.items())
-    code = told.get("statusCode")
-    return said or bool(told.get("error") or told.get("errors")) or (isinstance(code, int) and code >= 400)
+    record = cast("Json", body)
+    denied = any(name in record and record[name] in values for name, values in _DENIALS.items())
+    code = record.get("statusCode")
+    return denied or bool(record.get("error") or record.get("errors")) or (isinstance(code, int) and code >= 400)
 
 
-def _instant(said: str) -> datetime | None:
+def _instant(text: str) -> datetime | None:
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:
-            when = read(said)
+            when = read(text)
         except (ValueError, OverflowError, TypeError):
             continue
         return when if when.tzinfo else when.replace(tzinfo=UTC)
@@ -98,7 +98,7 @@ def _instant(said: str) -> datetime | None:
 
 
 def next_step(status: int, key_variable: str, host: str, scope: str) -> str:  # noqa: PLR0911  # a table
-    """Say what to do about a status, when nothing nearer to the call knows better."""
+    """Return what to do about a status, when nothing nearer to the call knows better."""
     match status:
         case 401:
             return f"The key in {key_variable} is not valid for {host}: set a current one and start the server again."

@@ -128,6 +128,7 @@ class Writer:
     async def _plainly(self, api: Api, write: Write[A, R], intent: Intent) -> Outcome[R]:
         """Carry out a write that does the same when done twice: no row is kept of it, only what it wrote to."""
         row = Entry(intent.hash, write.tool, intent.account, "", "pending", None, 0, 0, things=write.things)
+        started = time.monotonic()
         begun = await self.safety.journal.begin(row, limit=self._limit(write), remembered=False)
         look = partial(_look, write, Since(0)) if write.look else None
         try:
@@ -137,7 +138,8 @@ class Writer:
         except IncidentMcpError:
             await self.safety.journal.undo(begun)
             raise
-        return Outcome(write.to_record(answer), note=self._notes())
+        outcome = self._outcome(api, write, answer, _State(None, open=False, recent=False, started=started))
+        return replace(outcome, note=" ".join(filter(None, (outcome.note, self._notes()))) or None)
 
     async def _once(self, api: Api, write: Write[A, R], intent: Intent) -> Outcome[R]:
         """Carry a journalled write out, unless an identical call did it before."""
@@ -320,9 +322,8 @@ class Writer:
             )
             return Outcome(record, repeated=True, note=note)
         if older or done_before:
-            return Outcome(
-                record, repeated=True, note="An earlier, identical call made this; nothing new was made now."
-            )
+            note = "It was done before, by an earlier call; nothing new was made now."
+            return Outcome(record, repeated=True, note=note)
         quiet = write.again is not None and write.again != write.request and (state.open or api.sent_again)
         note = "An earlier attempt was lost, so this one was sent without notifying the channel a second time."
         return Outcome(record, note=note if quiet else None)

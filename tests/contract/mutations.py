@@ -1,4 +1,4 @@
-"""Odd answers: a whole example answer with one part of it changed, and what the tool may then tell differently."""
+"""Malformed answers: an example with one part changed, and which fields of the tool's answer may change with it."""
 
 import json
 import re
@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
+from operator import eq
 from typing import Any, NamedTuple, Self
 
 import httpx2
@@ -17,12 +18,12 @@ Path = tuple[str | int, ...]
 Key = tuple[str, str]
 """Method and path; a path may end in `?` and the name of a query parameter that the request must have."""
 FREE = ("unreadable", "note", "has_more", "cut")
-"""What an answer may say of itself."""
+"""Top-level fields that may always differ."""
 MOST_REQUESTS = 1000
-"""After that many the vendor's rate limit would slow the server down, so a new one takes over."""
+"""Requests to one server: beyond the vendor's 1200 it would wait."""
 MOST_LISTED = 20
 DROPPED = object()
-_ODD: dict[str, Any] = {
+_ANY_TYPE: dict[str, Any] = {
     "dropped": DROPPED,
     "null": None,
     "{}": {},
@@ -41,8 +42,8 @@ _OTHER_TYPE: dict[type, dict[str, Any]] = {
     dict: {'"x"': "x"},
     type(None): {"12345": 12345, "1.5": 1.5, "true": True},
 }
-_WHERE_NOTHING_IS_TOLD = ("dropped", "null", "{}", "NaN", '"perhaps"', '"abc"', "a fraction", '"x"')
-_IN_PASSING = ("dropped", "{}", "a fraction")
+_FOR_UNUSED_KEYS = ("dropped", "null", "{}", "NaN", '"perhaps"', '"abc"', "a fraction", '"x"')
+_FOR_UNUSED_KEYS_IF_COSTLY = ("dropped", "{}", "a fraction")
 _PYTHON = re.compile(r"\b(None|True|False|nan|NaN|Infinity)\b|^-?inf$|^(\{\}|\[\])$|[{\[]'|<\S+ object at ")
 _TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "object": dict, "array": list}
 _ELEMENT_NAMES = {
@@ -61,61 +62,61 @@ class Mutation(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One tool call, the answers that it reads, and the one of them that is to be odd."""
+    """A tool call, the answers that it reads, and the one of them to mutate."""
 
     tool: str
     arguments: dict[str, Any] = field(default_factory=dict)
-    """`{n}` in a text is another number in every call, in an answer too."""
+    """`{n}` in a string, here or in an answer, is the number of the call."""
     answers: dict[Key, Any]
-    odd: Key
+    target: Key
     record: Path = ()
-    """Where in the odd answer the record stands whose keys are changed, or one record of its list."""
+    """Path of the record to mutate inside that answer: the object itself, or one row of its list."""
     identity: frozenset[str] = frozenset()
-    """Keys of that record which are left alone."""
-    told: str = ""
-    """Where in the tool's answer that record is told: "", "incident." or "incidents[INC-2]."."""
+    """Keys of the record that are not mutated."""
+    place: str = ""
+    """Where the tool's answer has that record: "", "incident." or "incidents[INC-2]."."""
     derived: Mapping[str, str] = field(default_factory=dict)
-    """Dotted key of the record to the told fields made of it, those beside the record with a `/` in front."""
+    """Dotted key of the record to the fields derived from it; `/` marks a field outside the record's place."""
     envelope: Mapping[str, str] = field(default_factory=dict)
-    """The same for the keys around the record."""
+    """The same for keys outside the record, like `pagination_meta`."""
     free: tuple[str, ...] = FREE
     before: tuple[tuple[str, dict[str, Any]], ...] = ()
-    """Calls made first, like one that has a kept list read again."""
+    """Calls to make first, like one that refreshes a cached list."""
     costly: bool = False
-    """It writes, reads a lot, or reads what another case does: what is told nowhere is odd in fewer ways yet."""
+    """Makes several requests, or repeats what another case covers: unused keys get fewer mutations."""
 
     def own(self, path: Path) -> Path | None:
-        """A path from the record on, None for one beside it."""
+        """Return a path relative to the record, None for one outside it."""
         return path[len(self.record) :] if path[: len(self.record)] == self.record else None
 
     def sources(self, path: Path) -> list[str]:
-        """The told fields that are made of what stands at a path."""
+        """Return the fields that are derived from the value at a path; of a whole row, all of its fields."""
         own = self.own(path)
         if own == ():
-            fields = self._placed(" ".join(self.derived.values()), self.told)
-            # Fewer rows than asked for may have another page read.
-            return [self.told.removesuffix("."), *fields, "looked_at", *" ".join(self.envelope.values()).split()]
-        table, keys, told = (self.envelope, path, "") if own is None else (self.derived, own, self.told)
-        return self._placed(table.get(".".join(key for key in keys if isinstance(key, str)), ""), told)
+            fields = self._placed(" ".join(self.derived.values()), self.place)
+            # With a row less, the tool may read a further page.
+            return [self.place.removesuffix("."), *fields, "looked_at", *" ".join(self.envelope.values()).split()]
+        table, keys, place = (self.envelope, path, "") if own is None else (self.derived, own, self.place)
+        return self._placed(table.get(".".join(key for key in keys if isinstance(key, str)), ""), place)
 
-    def _placed(self, fields: str, told: str) -> list[str]:
-        return [each[1:] if each.startswith("/") else told + each for each in fields.split()]
+    def _placed(self, fields: str, place: str) -> list[str]:
+        return [each[1:] if each.startswith("/") else place + each for each in fields.split()]
 
 
 def mutations(case: Case) -> Iterator[Mutation]:
-    """Every key and list item of the odd answer, but for identities and what leads to the record, in every odd way.
+    """Mutate every key and list item except identities and the path to the record.
 
-    What is told nowhere is odd in a few ways only: its place in the answer is all that could matter.
+    Keys from which nothing is derived get a few mutations only.
     """
-    whole = case.answers[case.odd]
+    whole = case.answers[case.target]
     for path, value in _places(whole, case, ()):
-        odd = _ODD | _OTHER_TYPE[type(value)]
+        values = _ANY_TYPE | _OTHER_TYPE[type(value)]
         if type(value) in (int, float):
-            odd["a fraction"] = value + 0.25
+            values["a fraction"] = value + 0.25
         if not case.sources(path):
-            few = _IN_PASSING if case.costly else _WHERE_NOTHING_IS_TOLD
-            odd = {how: other for how, other in odd.items() if how in few}
-        for how, other in odd.items():
+            few = _FOR_UNUSED_KEYS_IF_COSTLY if case.costly else _FOR_UNUSED_KEYS
+            values = {how: other for how, other in values.items() if how in few}
+        for how, other in values.items():
             if type(other) is not type(value) or other != value:
                 yield Mutation(path, how, replaced(whole, path, other))
 
@@ -145,7 +146,7 @@ def at(value: Any, path: Path) -> Any:
 
 
 def replaced(value: Any, path: Path, other: Any) -> Any:
-    """A copy with another value at a path, or without it."""
+    """Copy a value with another value at a path, or without that key."""
     if not path:
         return other
     copy = value.copy()
@@ -158,11 +159,11 @@ def replaced(value: Any, path: Path, other: Any) -> Any:
 
 @dataclass
 class Network(Scripted):
-    """Answers as scripted, NaN and lone surrogates too; later pages are empty, and dates must be dates."""
+    """Answers as scripted, NaN included; later pages are empty, and a malformed date filter is a 422."""
 
     asked: set[Key] = field(default_factory=set[Key])
     number: int = 0
-    """Of the call."""
+    """Number of the call."""
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
@@ -188,7 +189,7 @@ def _later_page(answer: Any) -> Any:
 
 
 def _of_incident(answer: Any, incident: str) -> Any:
-    """The rows that are of an incident, or that do not say of which they are."""
+    """Keep the rows of one incident, and those without an incident_id."""
 
     def fits(row: Any) -> bool:
         return not isinstance(row, dict) or row.get("incident_id", incident) == incident
@@ -197,26 +198,26 @@ def _of_incident(answer: Any, incident: str) -> Any:
 
 
 @dataclass
-class Told:
-    """What came of a call: an answer, or the reason that there is none."""
+class Outcome:
+    """Result of a call: an answer or a failure."""
 
     answer: dict[str, Any] | None
     failure: str = ""
     read: bool = False
-    """Whether the odd answer was asked for."""
+    """Whether the call requested the target."""
     flaws: list[str] = field(default_factory=list)
-    """What the answer must not hold: values that its schema does not allow, NaN, Python's own words."""
+    """What no answer may contain: values off the schema, NaN, Python reprs."""
 
 
 class Bench:
-    """Calls tools over one client after the other: `async with Bench(connect) as bench:`."""
+    """Calls tools, with a new server every MOST_REQUESTS requests: `async with Bench(connect) as bench:`."""
 
     def __init__(self, connect: Callable[..., AbstractAsyncContextManager[Caller]]) -> None:
         self._connect = connect
         self._stack = AsyncExitStack()
         self._network = Network({})
         self._schemas: dict[str, Any] = {}
-        self._calls = 0
+        self._number = 0
 
     async def __aenter__(self) -> Self:
         await self._renew()
@@ -229,51 +230,38 @@ class Bench:
         await self._stack.aclose()
         self._network = Network({})
         connecting = self._connect(sandbox=self._network, max_declares=0, max_writes=0)
-        self._call = await self._stack.enter_async_context(connecting)
-        self._schemas = {tool.name: tool.output_schema for tool in (await self._call.client.list_tools()).tools}
+        self._caller = await self._stack.enter_async_context(connecting)
+        self._schemas = {tool.name: tool.output_schema for tool in (await self._caller.client.list_tools()).tools}
 
-    async def tell(self, case: Case, answer: Any = DROPPED) -> Told:
-        """Make the call, its odd answer replaced."""
+    async def call(self, case: Case, answer: Any = DROPPED) -> Outcome:
+        """Make the call, with `answer` in place of the target's."""
         if len(self._network.requests) > MOST_REQUESTS:
             await self._renew()
-        self._calls += 1
-        self._network.answers = case.answers if answer is DROPPED else {**case.answers, case.odd: answer}
-        self._network.number = self._calls
+        self._number += 1
+        self._network.answers = case.answers if answer is DROPPED else {**case.answers, case.target: answer}
+        self._network.number = self._number
         self._network.asked.clear()
         for tool, arguments in case.before:
-            await self._call.result(tool, **arguments)
+            await self._caller.result(tool, **arguments)
         arguments = {
-            name: value.replace("{n}", str(self._calls)) if isinstance(value, str) else value
+            name: value.replace("{n}", str(self._number)) if isinstance(value, str) else value
             for name, value in case.arguments.items()
         }
         try:
-            result = await self._call.result(case.tool, **arguments)
+            result = await self._caller.result(case.tool, **arguments)
         except RuntimeError as error:
-            # The SDK's client holds an answer up against the tool's schema, too.
-            return Told(None, str(error).splitlines()[0])
-        text, told = text_of(result), result.structured_content
-        if result.is_error or told is None:
-            return Told(None, text, read=case.odd in self._network.asked)
-        flaws = [*_written(text, told), *misfits(told, self._schemas[case.tool]), *python_words(told)]
-        return Told(told, read=case.odd in self._network.asked, flaws=flaws)
-
-    def fields(self, tool: str) -> set[str]:
-        """The dotted names of all that a tool's schema says it may tell."""
-        return set(_fields(self._schemas[tool], ""))
+            # The SDK's client validates answers against the tool's schema, too.
+            return Outcome(None, str(error).splitlines()[0])
+        text, answered = text_of(result), result.structured_content
+        if result.is_error or answered is None:
+            return Outcome(None, text, read=case.target in self._network.asked)
+        flaws = [*_written(text, answered), *misfits(answered, self._schemas[case.tool]), *python_words(answered)]
+        return Outcome(answered, read=case.target in self._network.asked, flaws=flaws)
 
 
-def _fields(schema: Any, where: str) -> Iterator[str]:
-    if where and "properties" not in schema and schema.get("type") != "array":
-        yield where
-    if schema.get("type") == "array":
-        yield from _fields(schema["items"], where)
-    for name, inner in schema.get("properties", {}).items():
-        yield from _fields(inner, f"{where}.{name}".strip("."))
-
-
-def _written(text: str, told: Any) -> Iterator[str]:
+def _written(text: str, answer: Any) -> Iterator[str]:
     try:
-        if json.loads(text, parse_constant=_no_json) != told:
+        if json.loads(text, parse_constant=_no_json) != answer:
             yield "the text is not the structured content"
     except ValueError as error:
         yield f"the text is no JSON: {error}"
@@ -284,7 +272,7 @@ def _no_json(word: str) -> None:
 
 
 def misfits(value: Any, schema: Any, where: str = "") -> Iterator[str]:
-    """Where a told value is not of the type that the tool's schema says, or is told without being in it."""
+    """List values that are not of the type in the schema, or not in the schema at all."""
     wanted = schema.get("type", "object")
     if not isinstance(value, _TYPES[wanted]) or (isinstance(value, bool) and wanted != "boolean"):
         yield f"{where} is {value!r:.60}, no {wanted}"
@@ -302,16 +290,16 @@ def misfits(value: Any, schema: Any, where: str = "") -> Iterator[str]:
 
 
 def python_words(value: Any) -> Iterator[str]:
-    """Texts that are Python's way to write something: None, nan, {'a': 1}."""
+    """List strings that are a Python repr: None, nan, {'a': 1}."""
     if isinstance(value, str) and _PYTHON.search(value):
-        yield f"{value!r:.60} is told"
+        yield f"{value!r:.60} is returned"
     for key, item in items(value):
         yield from python_words(key)
         yield from python_words(item)
 
 
 def leaves(value: Any, whole: Any = None, where: str = "") -> dict[str, Any]:
-    """A told answer as one flat table; rows go by identity, or else by the row of the whole answer that they are."""
+    """Flatten an answer to dotted names; a row is named by its identity, or by the row of `whole` that it matches."""
     if isinstance(value, dict):
         known = whole if isinstance(whole, dict) else {}
         parts = [leaves(item, known.get(key), f"{where}.{key}".strip(".")) for key, item in value.items()]
@@ -328,13 +316,16 @@ def leaves(value: Any, whole: Any = None, where: str = "") -> dict[str, Any]:
 
 
 def keyed(rows: Sequence[Any], whole: Sequence[Any] | None = None) -> dict[str, Any]:
-    """Rows by reference, id or place; by the place of the row in the whole answer that they are most like."""
+    """Name rows by reference, id or index; with `whole`, by the name of the row there that they match best."""
     key = next((key for key in _NAMES if _tells_apart(key, rows if whole is None else whole)), "")
     if whole is None:
         return {_name(row, key) or str(number): row for number, row in enumerate(rows)}
     left, found = keyed(whole), dict[int, str]()
-    same_name = lambda one, other: _name(one, key) == _name(other, key) is not None  # noqa: E731  # one of three
-    for alike in (lambda one, other: one == other, same_name, _alike):
+
+    def same_name(one: Any, other: Any) -> bool:
+        return _name(one, key) == _name(other, key) is not None
+
+    for alike in (eq, same_name, _alike):
         for number, row in enumerate(rows):
             place = next((each for each, known in left.items() if number not in found and alike(row, known)), None)
             if place is not None:
@@ -361,9 +352,9 @@ def _alike(one: Any, other: Any) -> bool:
     return len(common) >= max(1, len(other) // 2)
 
 
-def changes(case: Case, path: Path, whole: dict[str, Any], told: dict[str, Any]) -> list[str]:
-    """The told fields that changed although the odd part is none of their source."""
-    before, after = leaves(whole), leaves(told, whole)
+def changes(case: Case, path: Path, whole: dict[str, Any], answer: dict[str, Any]) -> list[str]:
+    """List the fields that changed without being derived from the value at the path."""
+    before, after = leaves(whole), leaves(answer, whole)
     lost, new = _allowed(case, path, whole)
     changed: list[str] = []
     for key in sorted(before.keys() | after.keys()):
@@ -381,17 +372,17 @@ def _inside(key: str, fields: Iterable[str]) -> bool:
 
 
 def _allowed(case: Case, path: Path, whole: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """What may be lost or change, and where something new may appear: of a list, the other items must stay."""
+    """Return which fields may change and where new ones may appear; of a list, other items may not change."""
     own, where = case.own(path) or (), case.sources(path)
     if len(own) < 2 or isinstance(own[1], str):
         return where, where
     return [f"{each}{_item(case, own, each, whole)}" for each in where], where
 
 
-def _item(case: Case, own: Path, told: str, whole: dict[str, Any]) -> str:
-    """Which item of a told field an item of the API's list is."""
-    name = told.removeprefix(case.told)
-    item = at(case.answers[case.odd], (*case.record, *own[:2]))
+def _item(case: Case, own: Path, name: str, whole: dict[str, Any]) -> str:
+    """Name the item of a field that one item of the API's list becomes."""
+    name = name.removeprefix(case.place)
+    item = at(case.answers[case.target], (*case.record, *own[:2]))
     if not isinstance(item, dict):
         return f"[{item}]"
     if name not in whole or name not in ("roles", "custom_fields", "timestamps", "duration_seconds"):
@@ -404,7 +395,7 @@ def _item(case: Case, own: Path, told: str, whole: dict[str, Any]) -> str:
 
 @dataclass
 class Tally:
-    """Counts over all tools."""
+    """Counts by tool."""
 
     ran: Counter[str] = field(default_factory=Counter)
     examples: Counter[str] = field(default_factory=Counter)
@@ -419,36 +410,38 @@ class Tally:
         )
         return (
             f"{ran} mutations over {examples} examples: {failed} calls failed, {changed} other fields changed,"
-            f" {flawed} told what no answer may hold"
+            f" {flawed} answers with a foreign type or repr"
         )
 
 
-async def spoil(bench: Bench, case: Case, tally: Tally) -> list[str]:
-    """Run every mutation of a case, and give what is wrong, alike things in one line."""
-    told = await bench.tell(case)
-    if told.answer is None or told.flaws or not told.read:
-        return [f"{case.tool} {case.odd}, the whole answer: {told.failure or told.flaws or 'it is not read'}"]
-    whole, wrong = told.answer, defaultdict[tuple[str, str], list[str]](list)
+async def run_mutations(bench: Bench, case: Case, tally: Tally) -> list[str]:
+    """Run every mutation of a case and return the failures, one line per place and kind."""
+    result = await bench.call(case)
+    if result.answer is None or result.flaws or not result.read:
+        return [
+            f"{case.tool} {case.target}, the unmutated answer: {result.failure or result.flaws or 'it is not read'}"
+        ]
+    whole, wrong = result.answer, defaultdict[tuple[str, str], list[str]](list)
     tally.examples[case.tool] += 1
     for mutation in mutations(case):
         tally.ran[case.tool] += 1
-        told = await bench.tell(case, mutation.answer)
+        result = await bench.call(case, mutation.answer)
         where = ".".join(map(str, mutation.path))
-        if told.answer is None:
+        if result.answer is None:
             tally.failed[case.tool] += 1
-            wrong[where, f"failed: {told.failure[:160]}"].append(mutation.how)
+            wrong[where, f"failed: {result.failure[:160]}"].append(mutation.how)
             continue
-        if changed := changes(case, mutation.path, whole, told.answer):
+        if changed := changes(case, mutation.path, whole, result.answer):
             tally.changed[case.tool] += len(changed)
             wrong[where, f"changed {', '.join(changed[:4])}"].append(mutation.how)
-        if told.flaws:
+        if result.flaws:
             tally.flawed[case.tool] += 1
-            wrong[where, told.flaws[0]].append(mutation.how)
-    method, path = case.odd
+            wrong[where, result.flaws[0]].append(mutation.how)
+    method, path = case.target
     return [f"{method} {path} {where} = {' | '.join(hows)}: {what}" for (where, what), hows in wrong.items()]
 
 
 def listed(wrong: Sequence[str]) -> str:
-    """The first of what is wrong, for an assertion's message."""
+    """Format the first failures for an assertion message."""
     more = [f"... and {len(wrong) - MOST_LISTED} more"] if len(wrong) > MOST_LISTED else []
     return "\n".join(["", *wrong[:MOST_LISTED], *more])

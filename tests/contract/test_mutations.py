@@ -1,7 +1,7 @@
-"""One odd part of an answer spoils nothing else: every documented example, one part after the other made odd.
+"""A malformed part of an answer changes no other field: every documented example, mutated part by part.
 
-Identity is what a row cannot do without: id and reference of an incident, id and name of what is listed for its names,
-id and incident of an update, id of an Ionhour incident. All else may be missing or of any type.
+Required is identity alone: id and reference of an incident, id and name of a severity, status or type, id and
+incident_id of an update, id of an Ionhour incident. Everything else may be missing or of any type.
 """
 
 import gc
@@ -27,12 +27,12 @@ from tests.contract.mutations import (
     listed,
     mutations,
     replaced,
-    spoil,
+    run_mutations,
 )
 from tests.contract.vendor import example as parsed
 
 pytestmark = pytest.mark.anyio
-# Read once: reading one takes longer than a call.
+# Parsing a docstring takes longer than a call.
 example = cache(parsed)
 
 
@@ -40,22 +40,22 @@ def same(*names: str) -> dict[str, str]:
     return {name: name for name in names}
 
 
-def made_of(key: str, told: str, *inner: str) -> dict[str, str]:
-    """A told field that is made of a key, and of these keys in it: the others in it are told nowhere."""
-    return {key: told, **{f"{key}.{each}": told for each in inner}}
+def made_of(key: str, field: str, *inner: str) -> dict[str, str]:
+    """Derive a field from an object and some of its inner keys; the other inner keys are not used."""
+    return {key: field, **{f"{key}.{each}": field for each in inner}}
 
 
 def camel(*names: str) -> dict[str, str]:
     return {to_camel(name): name for name in names}
 
 
-# Of which keys of the API which fields are told; what stands in no table is told nowhere.
+# API key to the fields derived from it; keys in no table are not used.
 STATUS_OF = {"": "status status_category", ".name": "status", ".category": "status_category"}
-INCIDENT_TELLS = {
+INCIDENT_FIELDS = {
     **same("name", "mode", "visibility", "summary", "permalink", "call_url", "has_debrief", "team_ids"),
     **same("slack_channel_id", "slack_channel_name", "slack_channel_url", "slack_team_id", "ms_teams_channel_url"),
     **same("postmortem_document_url", "created_at", "updated_at", "last_activity_at"),
-    **{f"incident_status{key}": told for key, told in STATUS_OF.items()},
+    **{f"incident_status{key}": field for key, field in STATUS_OF.items()},
     **made_of("severity", "severity", "name"),
     **made_of("incident_type", "incident_type", "name"),
     **made_of("creator", "creator", "user", "user.name"),
@@ -69,23 +69,23 @@ INCIDENT_TELLS = {
     **made_of("duration_metrics", "duration_seconds", "duration_metric", "duration_metric.name", "value_seconds"),
     **made_of("external_issue_reference", "external_issue", "issue_permalink"),
 }
-ROW_TELLS = {
-    **{key: INCIDENT_TELLS[key] for key in ("name", "created_at", "updated_at", "severity", "severity.name")},
-    **{f"incident_status{key}": told for key, told in STATUS_OF.items()},
+ROW_FIELDS = {
+    **{key: INCIDENT_FIELDS[key] for key in ("name", "created_at", "updated_at", "severity", "severity.name")},
+    **{f"incident_status{key}": field for key, field in STATUS_OF.items()},
     **made_of("incident_role_assignments", "lead", "role", "role.role_type", "assignee", "assignee.name"),
 }
-UPDATE_TELLS = {
+UPDATE_FIELDS = {
     **same("message", "created_at", "merged_into_incident_id"),
-    **{f"new_incident_status{key}": told for key, told in STATUS_OF.items()},
+    **{f"new_incident_status{key}": field for key, field in STATUS_OF.items()},
     **made_of("new_severity", "severity", "name"),
     **made_of("updater", "updater", "user", "user.name"),
 }
 MERGED = {"merged_into_incident_id": "merged_into_incident_id merged_into_reference"}
-"""Its reference is read where it is wanted."""
-PAGES_TELL = {"pagination_meta": "after total", **made_of("pagination_meta.after", "after")} | {
+"""Some tools add its reference."""
+PAGE_FIELDS = {"pagination_meta": "after total", **made_of("pagination_meta.after", "after")} | {
     "pagination_meta.total_record_count": "total"
 }
-ALERT_TELLS = {
+ALERT_FIELDS = {
     **same("title", "state", "severity", "reason", "summary"),
     "project": "project project_id",
     "project.id": "project_id",
@@ -103,9 +103,15 @@ ALERT_TELLS = {
     **camel("acknowledged_by", "last_signal_at", "last_signal_type", "last_signal_source", "last_success_at"),
     **camel("duration_since_success_ms", "public_id"),
 }
-ALERT_PAGES_TELL = {"pageCount": "page", "page": "page", "total": "total"}
-EVENT_TELLS = {"type": "type", "message": "message", **camel("occurred_at")}
-NOTE_TELLS = {
+ALERT_ROW_FIELDS = ALERT_FIELDS | {
+    "dependency": "dependency dependency_id",
+    "dependency.name": "dependency",
+    "dependencyName": "dependency",
+    "durationSinceSuccessMs": "since_success",
+}
+ALERT_PAGE_FIELDS = {"pageCount": "page", "page": "page", "total": "total"}
+EVENT_FIELDS = {"type": "type", "message": "message", **camel("occurred_at")}
+NOTE_FIELDS = {
     **same("id", "body"),
     **made_of("author", "author", "email", "name"),
     **camel("created_at", "updated_at"),
@@ -121,7 +127,7 @@ ONE = {"incident": "INC-2"}
 ID_NAME, ALERT_ID, UPDATE_ID = frozenset({"id", "name"}), frozenset({"id"}), frozenset({"id", "incident_id"})
 INCIDENT_ID = frozenset({"id", "reference"})
 ID = "01FDAG4SAP5TYPT98WGR2N7W"
-"""Of whatever it is; two digits make it one."""
+"""Two digits short of a ULID."""
 
 
 def custom_field(name: str, kind: str, *values: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +140,7 @@ def option(value: str) -> dict[str, Any]:
 
 
 def example_incident() -> dict[str, Any]:
-    """The vendor's example with a second one of what there may be several of."""
+    """The vendor's example with a second role, timestamp, duration and team."""
     found: dict[str, Any] = example(models.IncidentsShowResultV2)["incident"]
     second = replaced(found["incident_role_assignments"][0], ("role", "name"), "Communications")
     second = replaced(replaced(second, ("role", "role_type"), "custom"), ("assignee",), SAM)
@@ -150,7 +156,7 @@ def example_incident() -> dict[str, Any]:
 
 
 def full_incident() -> dict[str, Any]:
-    """With custom fields of every kind, too."""
+    """The same with custom fields of every kind."""
     found = example_incident()
     return found | {
         "custom_field_entries": [
@@ -164,21 +170,21 @@ def full_incident() -> dict[str, Any]:
     }
 
 
-def only_told(value: Any, at: str = "") -> Any:
-    """An incident without what is told nowhere: that is odd in incidentio_get_incident, which reads the same."""
+def only_modelled(value: Any, at: str = "") -> Any:
+    """Drop the keys that are not used: incidentio_get_incident, which reads the same record, covers them."""
     if isinstance(value, list):
-        return [only_told(item, at) for item in value]
+        return [only_modelled(item, at) for item in value]
     if not isinstance(value, dict):
         return value
     return {
-        key: only_told(item, f"{at}{key}.")
+        key: only_modelled(item, f"{at}{key}.")
         for key, item in value.items()
-        if key in ("id", "reference") or any(f"{told}.".startswith(f"{at}{key}.") for told in INCIDENT_TELLS)
+        if key in ("id", "reference") or any(f"{used}.".startswith(f"{at}{key}.") for used in INCIDENT_FIELDS)
     }
 
 
 def lean_incident(number: int = 2, **other: Any) -> dict[str, Any]:
-    """As much of one as any tool reads."""
+    """The keys that list tools use."""
     keys = ("incident_status", "severity", "incident_role_assignments", "mode", "permalink", "summary", "created_at")
     roles = [{"role": {"id": "01R", "name": "Incident Lead", "role_type": "lead"}, "assignee": SAM}]
     own = {"id": f"{ID}0{number}", "reference": f"INC-{number}", "name": f"Outage {number}", "updated_at": LATER}
@@ -187,7 +193,7 @@ def lean_incident(number: int = 2, **other: Any) -> dict[str, Any]:
 
 
 def small_incident(number: int = 2, **other: Any) -> dict[str, Any]:
-    """As much of one as is read of an incident that is looked through or linked."""
+    """The keys used of an incident that is searched or linked."""
     found, keys = lean_incident(number), ("id", "name", "category", "rank")
     parts = {
         name: {key: value for key, value in found[name].items() if key in keys}
@@ -202,7 +208,7 @@ def update(number: int, **other: Any) -> dict[str, Any]:
 
 
 def alert(number: int = 456, **other: Any) -> dict[str, Any]:
-    """All that Ionhour's pages name of an incident, and what they leave open."""
+    """Every documented field, and some that may come."""
     found = {
         "id": number,
         "publicId": f"01JB3Q8Z5K7M9N2P4R6S8T0{number}" if number != 456 else LINE[-27:-1],
@@ -237,7 +243,13 @@ def alert(number: int = 456, **other: Any) -> dict[str, Any]:
 
 def open_alert(number: int = 457, **other: Any) -> dict[str, Any]:
     ended = ("recoveredAt", "resolvedAt", "acknowledgedBy", "acknowledgedAt", "acknowledgedByUser")
-    return {key: value for key, value in alert(number).items() if key not in ended} | other
+    return {key: value for key, value in lean_alert(number).items() if key not in ended} | other
+
+
+def lean_alert(number: int = 456, **other: Any) -> dict[str, Any]:
+    """The keys used of an alert that is linked or declared."""
+    unused = ("reason", "dependency", "dependencyName", "lastSignalAt", "lastSignalType", "lastSignalSource", "jobId")
+    return {key: value for key, value in alert(number).items() if key not in (*unused, "checkId", "createdAt")} | other
 
 
 def enveloped(rows: list[Any], pages: int = 1) -> dict[str, Any]:
@@ -246,8 +258,8 @@ def enveloped(rows: list[Any], pages: int = 1) -> dict[str, Any]:
 
 
 def event(kind: str, minute: int) -> dict[str, Any]:
-    told = {"type": kind, "message": f"Event {minute}", "occurredAt": f"2026-05-11T02:{minute}:00.000Z"}
-    return {"id": minute, **told, "incidentId": 456, "actor": {"id": 9}}
+    documented = {"type": kind, "message": f"Event {minute}", "occurredAt": f"2026-05-11T02:{minute}:00.000Z"}
+    return {"id": minute, **documented, "incidentId": 456, "actor": {"id": 9}}
 
 
 def note(number: int, **other: Any) -> dict[str, Any]:
@@ -267,7 +279,7 @@ def paged(key: str, rows: list[Any], **meta: Any) -> dict[str, Any]:
 
 
 def named(result: type, key: str, **other: Any) -> list[dict[str, Any]]:
-    """Three rows of a list that is read for its names."""
+    """Three rows with names."""
     (row,) = example(result)[key]
     return [row | {"id": f"{ID}3{rank}", "name": f"{row['name']} {rank}", "rank": rank} | other for rank in (1, 2, 3)]
 
@@ -308,14 +320,15 @@ AROUND = {
 SUMMARY_LINKS = "/ionhour_incidents /known_by /entries"
 
 
-def one(tool: str, odd: Key, answer: Any, record: tuple[str | int, ...] = (), **rest: Any) -> Case:
-    """A call in which one answer is odd, among what else a tool may want to read."""
-    return Case(tool=tool, odd=odd, answers={**AROUND, **rest.pop("others", {}), odd: answer}, record=record, **rest)
+def one(tool: str, target: Key, answer: Any, record: tuple[str | int, ...] = (), **rest: Any) -> Case:
+    """A case with one answer to mutate, and answers to whatever else the tool may read."""
+    answers = {**AROUND, **rest.pop("others", {}), target: answer}
+    return Case(tool=tool, target=target, answers=answers, record=record, **rest)
 
 
 def lists() -> Iterator[Case]:
-    """Every list tool, its middle row to be odd."""
-    for kind, tool, rows, tells in (
+    """Every list tool; its middle row is mutated."""
+    for kind, tool, rows, keys in (
         ("severities", "incidentio_list_severities", SEVERITIES, ("rank", "description")),
         ("incident_statuses", "incidentio_list_statuses", STATUSES, ("rank", "description", "category")),
         (
@@ -325,18 +338,17 @@ def lists() -> Iterator[Case]:
             ("description", "is_default", "private_incidents_only", "create_in_triage"),
         ),
     ):
-        told = f"{kind}[{ID}32]."
-        derived = same(*tells) | ({"rank": f"rank /{kind}[]"} if "rank" in tells else {})
-        rest = {"identity": ID_NAME, "told": told, "derived": derived}
+        derived = same(*keys) | ({"rank": f"rank /{kind}[]"} if "rank" in keys else {})
+        rest = {"identity": ID_NAME, "place": f"{kind}[{ID}32].", "derived": derived}
         yield one(tool, (GET, f"/v1/{kind}"), {kind: rows}, (kind, 1), **rest)
-    rest = {"told": "incidents[INC-2].", "derived": ROW_TELLS, "envelope": PAGES_TELL, "identity": INCIDENT_ID}
+    rest = {"place": "incidents[INC-2].", "derived": ROW_FIELDS, "envelope": PAGE_FIELDS, "identity": INCIDENT_ID}
     answer = paged("incidents", INCIDENTS, total_record_count=238)
     yield one("incidentio_list_incidents", (GET, V2), answer, ("incidents", 1), arguments={"limit": 3}, **rest)
-    rest |= {"derived": ROW_TELLS | {"name": "/incidents[INC-2]"}, "costly": True}
+    rest |= {"derived": ROW_FIELDS | {"name": "/incidents[INC-2]"}, "costly": True}
     answer = {"incidents": LEAN_INCIDENTS, "pagination_meta": {"page_size": 250}}
     arguments = {"name_contains": "Outage"}
     yield one("incidentio_list_incidents", (GET, V2), answer, ("incidents", 1), arguments=arguments, **rest)
-    rest = {"told": f"incident_updates[{ID}12].", "derived": UPDATE_TELLS | MERGED, "envelope": PAGES_TELL}
+    rest = {"place": f"incident_updates[{ID}12].", "derived": UPDATE_FIELDS | MERGED, "envelope": PAGE_FIELDS}
     at_updates = (GET, UPDATES_AT), paged("incident_updates", UPDATES), ("incident_updates", 1)
     yield one("incidentio_list_updates", *at_updates, arguments={"limit": 3}, identity=UPDATE_ID, **rest)
     yield one(
@@ -347,33 +359,34 @@ def lists() -> Iterator[Case]:
         arguments=ONE,
         identity=INCIDENT_ID,
     )
-    rest = {"told": "incidents[456].", "derived": ALERT_TELLS, "identity": ALERT_ID, "envelope": ALERT_PAGES_TELL}
-    yield one("ionhour_list_incidents", (GET, ALERTS_AT), enveloped(ALERTS, 3), ("items", 1), **rest)
-    rows = [{key: row[key] for key in ALERT_ROW} for row in ALERTS]
-    yield one("ionhour_list_incidents", (GET, ALERTS_AT), rows, (1,), **rest)
-    rest["derived"] = ALERT_TELLS | {"title": "/incidents[456]"}
-    arguments = {"name_contains": "Alert"}
-    yield one("ionhour_list_incidents", (GET, ALERTS_AT), enveloped(rows), ("items", 1), arguments=arguments, **rest)
-    rest["derived"] = ALERT_TELLS | {"state": "/incidents[456]"}
-    watched = [row | {"state": "MONITORING"} for row in rows]
-    arguments = {"state": "MONITORING"}
-    yield one("ionhour_list_incidents", (GET, ALERTS_AT), enveloped(watched), ("items", 1), arguments=arguments, **rest)
+    tool, rest = "ionhour_list_incidents", {"place": "incidents[456].", "identity": ALERT_ID}
+    rest |= {"derived": ALERT_ROW_FIELDS, "envelope": ALERT_PAGE_FIELDS}
+    # Without detail, what a row includes depends on the length of the rest of it.
+    whole, rows = {"detail": True}, [{key: row[key] for key in ALERT_ROW} for row in ALERTS]
+    yield one(tool, (GET, ALERTS_AT), enveloped(ALERTS, 3), ("items", 1), arguments=whole, **rest)
+    yield one(tool, (GET, ALERTS_AT), rows, (1,), arguments=whole, **rest)
+    rest["derived"] = ALERT_ROW_FIELDS | {"title": "/incidents[456]"}
+    arguments = whole | {"name_contains": "Alert"}
+    yield one(tool, (GET, ALERTS_AT), enveloped(rows), ("items", 1), arguments=arguments, **rest)
+    rest["derived"] = ALERT_ROW_FIELDS | {"state": "/incidents[456]"}
+    arguments, watched = whole | {"state": "MONITORING"}, [row | {"state": "MONITORING"} for row in rows]
+    yield one(tool, (GET, ALERTS_AT), enveloped(watched), ("items", 1), arguments=arguments, **rest)
     for tool, path, rows, rest in (
-        ("ionhour_list_events", EVENTS_AT, EVENTS, {"told": "events[1].", "derived": EVENT_TELLS}),
-        ("ionhour_list_notes", NOTES_AT, NOTES, {"told": "notes[789].", "derived": NOTE_TELLS}),
+        ("ionhour_list_events", EVENTS_AT, EVENTS, {"place": "events[1].", "derived": EVENT_FIELDS}),
+        ("ionhour_list_notes", NOTES_AT, NOTES, {"place": "notes[789].", "derived": NOTE_FIELDS}),
     ):
         yield one(tool, (GET, path), enveloped(rows, 2), ("items", 1), arguments={"incident_id": 456}, **rest)
         yield one(tool, (GET, path), rows, (1,), arguments={"incident_id": 456}, **rest)
 
 
 def records() -> Iterator[Case]:
-    """Every tool that reads or writes one thing."""
-    whole = {"identity": INCIDENT_ID, "derived": INCIDENT_TELLS}
+    """Every tool that reads or writes one record."""
+    whole = {"identity": INCIDENT_ID, "derived": INCIDENT_FIELDS}
     get = {"incident": full_incident() | {"id": f"{ID}02", "reference": "INC-2"}}
     yield one("incidentio_get_incident", (GET, f"{V2}/2"), get, ("incident",), arguments=ONE, **whole)
-    record, seen = ("incident",), {"incident": only_told(example(models.IncidentsCreateResultV2)["incident"])}
-    # A created_at from before the call tells that an earlier call with this key made it.
-    whole |= {"derived": INCIDENT_TELLS | {"created_at": "created_at repeated"}, "costly": True}
+    record, seen = ("incident",), {"incident": only_modelled(example(models.IncidentsCreateResultV2)["incident"])}
+    # A created_at before the call means that an earlier call with this key created it.
+    whole |= {"derived": INCIDENT_FIELDS | {"created_at": "created_at repeated"}, "costly": True}
     arguments: dict[str, Any] = {"name": "Outage {n}", "idempotency_key": "key-{n}"}
     yield one("incidentio_create_incident", (POST, V2), seen, record, arguments=arguments, **whole)
     edit = (POST, f"{V2}/2/actions/edit")
@@ -381,21 +394,23 @@ def records() -> Iterator[Case]:
     yield one("incidentio_edit_incident", edit, seen, record, arguments=arguments, **whole)
     close = "incidentio_close_incident"
     yield one(close, edit, {"incident": small_incident()}, record, arguments=ONE, **whole)
-    closing = {"derived": UPDATE_TELLS | {"created_at": "updated_at repeated"}, "identity": UPDATE_ID}
+    closing = {"derived": UPDATE_FIELDS | {"created_at": "updated_at repeated"}, "identity": UPDATE_ID}
     closing["arguments"] = ONE | {"message": "Message {n}"}
     answer, record = {"incident_update": update(1)}, ("incident_update",)
     yield one(close, (POST, UPDATES_AT), answer, record, **closing)
     kept = {"others": {edit: {"incident": lean_incident()}}, "before": (("incidentio_list_statuses", {}),)}
-    place: dict[str, Any] = {"record": ("incident_statuses", 1), "identity": ID_NAME}
-    yield one(close, (GET, STATUSES_AT), {"incident_statuses": STATUSES}, arguments=ONE, **place, **kept)
-    post = {"derived": UPDATE_TELLS | MERGED | {"created_at": "created_at repeated"}, "identity": UPDATE_ID}
+    where: dict[str, Any] = {"record": ("incident_statuses", 1), "identity": ID_NAME}
+    yield one(close, (GET, STATUSES_AT), {"incident_statuses": STATUSES}, arguments=ONE, **where, **kept)
+    post = {"derived": UPDATE_FIELDS | MERGED | {"created_at": "created_at repeated"}, "identity": UPDATE_ID}
     post["arguments"] = {"incident": f"{ID}02", "message": "x", "idempotency_key": "key-{n}"}
     yield one("incidentio_post_update", (POST, UPDATES_AT), answer, record, **post)
-    get_alert = {"arguments": {"incident_id": 456}, "identity": ALERT_ID, "derived": ALERT_TELLS}
+    get_alert = {"arguments": {"incident_id": 456}, "identity": ALERT_ID, "derived": ALERT_FIELDS}
     yield one("ionhour_get_incident", (GET, f"{ALERTS_AT}/456"), alert(), **get_alert)
-    get_alert |= {"identity": frozenset(), "costly": True}
+    # An acknowledgedAt before the call means that it was acknowledged before.
+    derived = ALERT_FIELDS | {"acknowledgedAt": "acknowledged_at repeated"}
+    get_alert |= {"identity": frozenset(), "derived": derived, "costly": True}
     yield one("ionhour_acknowledge_incident", (POST, f"{ALERTS_AT}/456/acknowledge"), alert(), **get_alert)
-    written = {"arguments": {"incident_id": 456, "body": "Body {n}"}, "derived": NOTE_TELLS}
+    written = {"arguments": {"incident_id": 456, "body": "Body {n}"}, "derived": NOTE_FIELDS}
     yield one("ionhour_create_note", (POST, NOTES_AT), note(789), **written)
     written["arguments"] = {"incident_id": 456, "note_id": 789, "body": "b"}
     yield one("ionhour_update_note", (PATCH, f"{NOTES_AT}/789"), note(789), **written)
@@ -404,7 +419,7 @@ def records() -> Iterator[Case]:
 
 
 def timelines() -> Iterator[Case]:
-    """One incident's story, from the incident, from its attachment and from the alert; each of its sources odd."""
+    """incident_timeline by incident, by attachment and by alert; each of its sources is mutated."""
     updates = [update(number, created_at=f"2026-05-11T05:0{number}:00Z") for number in (1, 2, 3)]
     for number, row in enumerate(updates):
         for key in ("new_incident_status", "new_severity"):
@@ -422,7 +437,7 @@ def timelines() -> Iterator[Case]:
     incident, at_alert = (GET, f"{V2}/2"), (GET, f"{ALERTS_AT}/456")
     answers = {
         incident: {"incident": small_incident(summary=f"Mails wait.\n{LINE}")},
-        at_alert: alert(),
+        at_alert: lean_alert(),
         (GET, UPDATES_AT): paged("incident_updates", updates),
         (GET, "/v2/incident_timeline_items"): paged("incident_timeline_items", timeline_items),
         (GET, "/v1/incident_attachments"): {"incident_attachments": attachments},
@@ -432,40 +447,41 @@ def timelines() -> Iterator[Case]:
     first = {"tool": "incident_timeline", "free": (*FREE, "problems"), "costly": True}
     story = first | {"arguments": ONE, "answers": answers}
     links = {"summary": SUMMARY_LINKS, "publicId": SUMMARY_LINKS}
-    yield Case(**story, odd=incident, record=("incident",), identity=INCIDENT_ID, derived=links)
-    yield Case(**story, odd=at_alert, identity=ALERT_ID, derived=links)
+    yield Case(**story, target=incident, record=("incident",), identity=INCIDENT_ID, derived=links)
+    yield Case(**story, target=at_alert, identity=ALERT_ID, derived=links)
     entry = {"type": "kind", "message": "text", "occurredAt": "at /entries[]"}
-    yield Case(**story, odd=(GET, EVENTS_AT), record=("items", 1), told="entries[1].", derived=entry)
+    yield Case(**story, target=(GET, EVENTS_AT), record=("items", 1), place="entries[1].", derived=entry)
     entry = {
         "body": "text",
         **made_of("author", "who", "email", "name"),
         "authorId": "who",
         "createdAt": "at /entries[]",
     }
-    yield Case(**story, odd=(GET, NOTES_AT), record=("items", 1), told="entries[4].", derived=entry)
+    yield Case(**story, target=(GET, NOTES_AT), record=("items", 1), place="entries[4].", derived=entry)
     entry = {"message": "text", **made_of("updater", "who", "user", "user.name"), "created_at": "at /entries[]"}
     entry |= MERGED | made_of("new_incident_status", "status", "name") | made_of("new_severity", "severity", "name")
-    place = {"odd": (GET, UPDATES_AT), "record": ("incident_updates", 1), "identity": UPDATE_ID}
-    yield Case(**story, **place, told="entries[7].", derived=entry)
+    where = {"target": (GET, UPDATES_AT), "record": ("incident_updates", 1), "identity": UPDATE_ID}
+    yield Case(**story, **where, place="entries[7].", derived=entry)
     entry = {"title": "text", "description": "text", "timestamp": "at /entries[]"}
     entry |= made_of("creator", "who", "user", "user.name")
-    place = {"odd": (GET, "/v2/incident_timeline_items"), "record": ("incident_timeline_items", 1)}
-    yield Case(**story, **place, identity=UPDATE_ID, told="entries[10].", derived=entry)
+    where = {"target": (GET, "/v2/incident_timeline_items"), "record": ("incident_timeline_items", 1)}
+    yield Case(**story, **where, identity=UPDATE_ID, place="entries[10].", derived=entry)
     attached = story | {"answers": answers | {incident: {"incident": small_incident()}}}
-    place = {"odd": (GET, "/v1/incident_attachments"), "record": ("incident_attachments", 1)}
-    yield Case(**attached, **place, identity=UPDATE_ID, derived=made_of("resource", SUMMARY_LINKS, "title"))
+    where = {"target": (GET, "/v1/incident_attachments"), "record": ("incident_attachments", 1)}
+    yield Case(**attached, **where, identity=UPDATE_ID, derived=made_of("resource", SUMMARY_LINKS, "title"))
     everything = f"{SUMMARY_LINKS} /incident"
     by_alert = first | {"arguments": {"ionhour_incident_id": 456}, "answers": answers}
-    yield Case(**by_alert, odd=at_alert, identity=ALERT_ID, derived={"publicId": everything})
     unnoted = {(GET, NOTES_AT): enveloped(NOTES), (GET, V2): paged("incidents", [small_incident(1), small_incident(3)])}
     unnoted[GET, V2]["incidents"].insert(1, answers[incident]["incident"])
     by_alert["answers"] = answers | unnoted
-    place = {"odd": (GET, V2), "record": ("incidents", 1), "identity": INCIDENT_ID}
-    yield Case(**by_alert, **place, derived={"summary": everything})
+    searched = {"publicId": everything, "startedAt": everything}
+    yield Case(**by_alert, target=at_alert, identity=ALERT_ID, derived=searched)
+    where = {"target": (GET, V2), "record": ("incidents", 1), "identity": INCIDENT_ID}
+    yield Case(**by_alert, **where, derived={"summary": everything})
 
 
 def situations() -> Iterator[Case]:
-    """What is on fire, its sources odd one after the other; ages are in hours and change half an hour from now."""
+    """situation, each of its sources mutated; ages are in hours and change half an hour from now."""
     began = datetime.now(UTC) - timedelta(minutes=30)
 
     def since(days: int) -> str:
@@ -483,7 +499,7 @@ def situations() -> Iterator[Case]:
     recovered = {"state": "MONITORING", "recoveredAt": since(2), "acknowledgedAt": since(3)}
     alerts = [
         open_alert(457, **instants),
-        alert(456, **instants, **recovered),
+        lean_alert(456, **instants, **recovered),
         open_alert(458, **instants, severity="P1"),
     ]
     updates = [update(number, incident_id=f"{ID}0{number}", created_at=since(number)) for number in (1, 2, 3)]
@@ -492,41 +508,45 @@ def situations() -> Iterator[Case]:
         (GET, f"{V2}?created_at[gte]"): paged("incidents", declared),
         (GET, UPDATES_AT): paged("incident_updates", updates),
         (GET, ALERTS_AT): enveloped(alerts),
-        (GET, f"{ALERTS_AT}/300"): alert(300, state="RESOLVED"),
+        (GET, f"{ALERTS_AT}/300"): lean_alert(300, state="RESOLVED"),
     }
     base = {"tool": "situation", "answers": answers, "free": (*FREE, "problems", "as_of"), "costly": True}
     links = "/links /links_known_by /gaps"
     order = "/incidents[] /links[]"
-    told = same("name") | {"severity": f"severity {order}", "severity.name": "severity", "severity.rank": order}
-    told |= made_of("incident_status", "status", "name")
-    told |= {key: f"{name} /gaps.no_lead" for key, name in ROW_TELLS.items() if name == "lead"}
-    told |= {"summary": links, "created_at": f"age {order}"}
-    place = {"odd": (GET, f"{V2}?status_category[one_of]"), "record": ("incidents", 1), "identity": INCIDENT_ID}
-    yield Case(**base, **place, told="incidents[INC-2].", derived=told)
-    place["odd"] = (GET, f"{V2}?created_at[gte]")
+    fields = same("name") | {"severity": f"severity {order}", "severity.name": "severity", "severity.rank": order}
+    fields |= made_of("incident_status", "status", "name")
+    fields |= {key: f"{name} /gaps.no_lead" for key, name in ROW_FIELDS.items() if name == "lead"}
+    fields |= {"summary": links, "created_at": f"age {order}"}
+    where = {"target": (GET, f"{V2}?status_category[one_of]"), "record": ("incidents", 1), "identity": INCIDENT_ID}
+    yield Case(**base, **where, place="incidents[INC-2].", derived=fields)
+    where["target"] = (GET, f"{V2}?created_at[gte]")
     closed = made_of("incident_status", "/links[INC-8:458].incident_status", "name")
-    yield Case(**base, **place, derived=closed | {"summary": links})
-    told = {"message": "latest_update.text", "created_at": "latest_update /gaps.no_recent_update"}
-    told |= made_of("updater", "latest_update.by", "user", "user.name")
-    told |= {key: f"latest_update.{names.replace(' ', ' latest_update.')}" for key, names in MERGED.items()}
-    place = {"odd": (GET, UPDATES_AT), "record": ("incident_updates", 1), "identity": UPDATE_ID}
-    yield Case(**base, **place, told="incidents[INC-2].", derived=told)
-    told = same("title", "state", "severity") | made_of("project", "project", "name")
-    told |= {"lastSuccessAt": "since_success", "startedAt": "age /ionhour_incidents[]", "publicId": links}
-    told |= {"acknowledgedAt": "acknowledged /ionhour_incidents[]", "severity": "severity /ionhour_incidents[]"}
-    told |= {"state": "state /gaps.check_recovered", **dict.fromkeys(("recoveredAt", "resolvedAt"), "/gaps")}
-    place = {"odd": (GET, ALERTS_AT), "record": ("items", 1), "identity": ALERT_ID}
-    yield Case(**base, **place, told="ionhour_incidents[456].", derived=told)
-    told = {"publicId": links} | dict.fromkeys(("state", "recoveredAt", "resolvedAt"), "/gaps.check_recovered")
-    yield Case(**base, odd=(GET, f"{ALERTS_AT}/300"), identity=ALERT_ID, derived=told)
+    yield Case(**base, **where, derived=closed | {"summary": links})
+    fields = {"message": "latest_update.text", "created_at": "latest_update /gaps.no_recent_update"}
+    fields |= made_of("updater", "latest_update.by", "user", "user.name")
+    fields |= {key: f"latest_update.{names.replace(' ', ' latest_update.')}" for key, names in MERGED.items()}
+    where = {"target": (GET, UPDATES_AT), "record": ("incident_updates", 1), "identity": UPDATE_ID}
+    yield Case(**base, **where, place="incidents[INC-2].", derived=fields)
+    fields = same("title", "state", "severity") | made_of("project", "project", "name")
+    fields |= {"lastSuccessAt": "since_success", "startedAt": "age /ionhour_incidents[]", "publicId": links}
+    fields |= {"acknowledgedAt": "acknowledged /ionhour_incidents[]", "severity": "severity /ionhour_incidents[]"}
+    fields |= {"state": "state /gaps.check_recovered", **dict.fromkeys(("recoveredAt", "resolvedAt"), "/gaps")}
+    where = {"target": (GET, ALERTS_AT), "record": ("items", 1), "identity": ALERT_ID}
+    yield Case(**base, **where, place="ionhour_incidents[456].", derived=fields)
+    # Unlike that one, no open incident names this: earlier incidents are searched from its beginning on.
+    where["record"] = ("items", 0)
+    fields = fields | {"startedAt": "age /ionhour_incidents[] /gaps.not_declared"}
+    yield Case(**base, **where, place="ionhour_incidents[457].", derived=fields)
+    fields = {"publicId": links} | dict.fromkeys(("state", "recoveredAt", "resolvedAt"), "/gaps.check_recovered")
+    yield Case(**base, target=(GET, f"{ALERTS_AT}/300"), identity=ALERT_ID, derived=fields)
 
 
 def declarations() -> Iterator[Case]:
-    """An incident out of an alert: the alert, its notes, what was declared earlier, and the answers to the writes."""
+    """declare_from_ionhour: the alert, its notes, earlier incidents and the answers to the writes are mutated."""
     reference, at_notes = (GET, f"{V2}/2"), (GET, "/api/incident-notes/457")
     made = small_incident()
     answers = {
-        # Another alert in every call: the same one is declared once.
+        # A new alert in every call: an alert is declared only once.
         (GET, f"{ALERTS_AT}/457"): open_alert(publicId="01JB3Q8Z5K7M9N2P4R6S8T{n}"),
         at_notes: enveloped(NOTES),
         (GET, V2): paged("incidents", [small_incident(number) for number in (1, 2, 3)]),
@@ -540,21 +560,23 @@ def declarations() -> Iterator[Case]:
     base = {"tool": "declare_from_ionhour", "answers": answers, "arguments": arguments | {"severity": "Minor 1"}}
     base |= {"free": (*FREE, "would_send"), "costly": True}
     dry = base | {"arguments": base["arguments"] | {"dry_run": True}}
-    # A created_at from before the call tells that an earlier call declared it.
-    derived = INCIDENT_TELLS | {"created_at": "/steps[declare]"}
-    own = {"identity": INCIDENT_ID, "told": "incident.", "derived": derived}
-    yield Case(**dry, odd=(GET, f"{ALERTS_AT}/457"), identity=frozenset({"id", "publicId"}))
-    yield Case(**dry, odd=at_notes, record=("items", 1))
-    yield Case(**dry, odd=(GET, V2), record=("incidents", 1), identity=INCIDENT_ID)
-    yield Case(**base, odd=(POST, V2), record=("incident",), **own)
-    yield Case(**base, odd=(POST, at_notes[1]))
-    yield Case(**base, odd=(POST, f"{ALERTS_AT}/457/acknowledge"))
+    # A created_at before the call means that an earlier call declared it.
+    derived = INCIDENT_FIELDS | {"created_at": "/steps[declare]"}
+    own = {"identity": INCIDENT_ID, "place": "incident.", "derived": derived}
+    used = dict.fromkeys(("title", "summary", "state", "severity", "startedAt", "lastSuccessAt"), "/would_send")
+    yield Case(**dry, target=(GET, f"{ALERTS_AT}/457"), identity=frozenset({"id", "publicId"}), derived=used)
+    yield Case(**dry, target=at_notes, record=("items", 1), derived={"body": "/would_send"})
+    where = {"record": ("incidents", 1), "identity": INCIDENT_ID}
+    yield Case(**dry, target=(GET, V2), **where, derived={"summary": "/would_send"})
+    yield Case(**base, target=(POST, V2), record=("incident",), **own)
+    yield Case(**base, target=(POST, at_notes[1]))
+    yield Case(**base, target=(POST, f"{ALERTS_AT}/457/acknowledge"))
     base["answers"] = answers | {at_notes: enveloped([*NOTES, note(791, body="Declared in incident.io as INC-2")])}
-    yield Case(**base, odd=reference, record=("incident",), **own)
+    yield Case(**base, target=reference, record=("incident",), **own)
     base |= {"arguments": arguments | {"dry_run": True}, "answers": answers}
-    place = {"odd": (GET, "/v1/severities"), "record": ("severities", 1), "identity": ID_NAME}
+    where = {"target": (GET, "/v1/severities"), "record": ("severities", 1), "identity": ID_NAME}
     derived = {"rank": "/severity_by"}
-    yield Case(**base, **place, derived=derived, before=(("incidentio_list_severities", {}),))
+    yield Case(**base, **where, derived=derived, before=(("incidentio_list_severities", {}),))
 
 
 def cases() -> list[Case]:
@@ -566,7 +588,7 @@ TOOLS = sorted({case.tool for case in cases()})
 
 @pytest.fixture(scope="module", autouse=True)
 def _frozen() -> Iterator[None]:
-    """Keep the collector off what is loaded: going through the vendor's SDK again and again costs more than calls."""
+    """Exclude loaded modules from garbage collection: scanning the vendor's SDK repeatedly costs more than calls."""
     usual = gc.get_threshold()
     gc.collect()
     gc.freeze()
@@ -578,7 +600,7 @@ def _frozen() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Keep no debug log of thousands of calls, which would take as long as the calls."""
+    """Capture no debug logs: for thousands of calls that doubles the time."""
     caplog.set_level(logging.WARNING)
 
 
@@ -594,58 +616,58 @@ def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-async def test_one_odd_part_of_an_answer_spoils_nothing_else(connect, tally, tool):
+async def test_one_malformed_part_of_an_answer_changes_no_other_field(connect, tally, tool):
     wrong: list[str] = []
     async with Bench(connect) as bench:
         for case in cases():
             if case.tool == tool:
-                wrong += await spoil(bench, case, tally)
+                wrong += await run_mutations(bench, case, tally)
     print(f"{tool}: {tally.line(tool)}")
     assert not wrong, f"{tally.line(tool)}{listed(wrong)}"
 
 
-def stretched(value: Any) -> Any:
-    """The same answer with keys that no document knows yet."""
+def with_unknown_keys(value: Any) -> Any:
+    """Add undocumented keys at every level."""
     if isinstance(value, list):
-        return [stretched(item) for item in value]
+        return [with_unknown_keys(item) for item in value]
     if isinstance(value, dict):
-        return {key: stretched(item) for key, item in value.items()} | {"newer_key": {"a": [1]}, "other": None}
+        return {key: with_unknown_keys(item) for key, item in value.items()} | {"newer_key": {"a": [1]}, "other": None}
     return value
 
 
-async def test_keys_that_no_document_knows_change_nothing(connect):
+async def test_unknown_keys_change_nothing(connect):
     async with Bench(connect) as bench:
         for case in cases():
-            whole = await bench.tell(case)
-            told = await bench.tell(case, stretched(case.answers[case.odd]))
-            assert (case.odd, whole.failure, told.failure, told.flaws) == (case.odd, "", "", [])
-            assert not changes(case, ("newer_key",), whole.answer or {}, told.answer or {}), case.odd
+            whole = await bench.call(case)
+            result = await bench.call(case, with_unknown_keys(case.answers[case.target]))
+            assert (case.target, whole.failure, result.failure, result.flaws) == (case.target, "", "", [])
+            assert not changes(case, ("newer_key",), whole.answer or {}, result.answer or {}), case.target
 
 
 @pytest.mark.parametrize(
-    ("tool", "tells"),
+    ("tool", "fields"),
     [
-        ("incidentio_get_incident", INCIDENT_TELLS),
-        ("incidentio_create_incident", INCIDENT_TELLS),
-        ("incidentio_post_update", UPDATE_TELLS),
-        ("incidentio_list_incidents", ROW_TELLS),
-        ("ionhour_get_incident", ALERT_TELLS),
-        ("ionhour_list_events", EVENT_TELLS),
-        ("ionhour_list_notes", NOTE_TELLS),
-        ("ionhour_create_note", NOTE_TELLS),
+        ("incidentio_get_incident", INCIDENT_FIELDS),
+        ("incidentio_create_incident", INCIDENT_FIELDS),
+        ("incidentio_post_update", UPDATE_FIELDS),
+        ("incidentio_list_incidents", ROW_FIELDS),
+        ("ionhour_get_incident", ALERT_FIELDS),
+        ("ionhour_list_events", EVENT_FIELDS),
+        ("ionhour_list_notes", NOTE_FIELDS),
+        ("ionhour_create_note", NOTE_FIELDS),
     ],
 )
-async def test_the_examples_tell_every_field_that_is_made_of_theirs(connect, tool, tells):
+async def test_the_examples_fill_every_field_in_the_tables(connect, tool, fields):
     case = next(case for case in cases() if case.tool == tool)
     async with Bench(connect) as bench:
-        told = leaves((await bench.tell(case)).answer)
-    for name in {name for names in tells.values() for name in names.split()}:
-        assert any(f"{key}.".startswith((f"{case.told}{name}.", f"{case.told}{name}[")) for key in told), name
+        result = leaves((await bench.call(case)).answer)
+    for name in {name for names in fields.values() for name in names.split()}:
+        assert any(f"{key}.".startswith((f"{case.place}{name}.", f"{case.place}{name}[")) for key in result), name
 
 
 NO_ROW = {"null": None, "a text": "x", "a number": 7, "a list": []}
 NO_ID: dict[str, Any] = {"null": None, "missing": DROPPED, "an object": {}}
-# What a row is not told without, of the rows of list tools.
+# Identity of the rows of list tools.
 NEEDED = {
     "incidentio_list_severities": ("id", "name"),
     "incidentio_list_statuses": ("id", "name"),
@@ -657,13 +679,13 @@ NEEDED = {
 
 
 def in_rows(of: str = "") -> list[Case]:
-    """The cases whose odd record is a row."""
+    """The cases that mutate a row."""
     return [case for case in cases() if case.record and isinstance(case.record[-1], int) and case.tool.startswith(of)]
 
 
-def spoilt_rows(case: Case) -> Iterator[tuple[str, Any]]:
-    """Rows that cannot be told: they are no objects, or of a list tool have no identity."""
-    whole = case.answers[case.odd]
+def unreadable_rows(case: Case) -> Iterator[tuple[str, Any]]:
+    """Rows that are no objects, and for list tools rows without identity."""
+    whole = case.answers[case.target]
     for how, row in NO_ROW.items():
         yield f"is {how}", replaced(whole, case.record, row)
     for key in NEEDED.get(case.tool, ()):
@@ -672,105 +694,107 @@ def spoilt_rows(case: Case) -> Iterator[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("tool", sorted({case.tool for case in in_rows()}))
-async def test_a_row_that_cannot_be_read_is_counted_and_the_others_are_told(connect, tool):
+async def test_an_unreadable_row_is_counted_and_the_others_are_returned(connect, tool):
     wrong: list[str] = []
     async with Bench(connect) as bench:
         for case in in_rows(tool):
-            whole = (await bench.tell(case)).answer or {}
-            for how, answer in spoilt_rows(case):
-                told = await bench.tell(case, answer)
-                what = f"{case.odd[1]}, a row that {how}"
-                if told.answer is None:
-                    wrong.append(f"{what}: failed: {told.failure}")
+            whole = (await bench.call(case)).answer or {}
+            for how, answer in unreadable_rows(case):
+                result = await bench.call(case, answer)
+                what = f"{case.target[1]}, a row that {how}"
+                if result.answer is None:
+                    wrong.append(f"{what}: failed: {result.failure}")
                     continue
-                lost = changes(case, case.record, whole, told.answer)
-                wrong += [f"{what}: {flaw}" for flaw in (*told.flaws, *(f"changed {each}" for each in lost))]
-                left = [key for key in leaves(told.answer, whole) if key.startswith(case.told or " ")]
-                if "_list_" in tool and (told.answer.get("unreadable") != 1 or left):
-                    wrong.append(f"{what}: unreadable is {told.answer.get('unreadable')}, and it tells {left}")
+                lost = changes(case, case.record, whole, result.answer)
+                wrong += [f"{what}: {flaw}" for flaw in (*result.flaws, *(f"changed {each}" for each in lost))]
+                left = [key for key in leaves(result.answer, whole) if key.startswith(case.place or " ")]
+                if "_list_" in tool and (result.answer.get("unreadable") != 1 or left):
+                    wrong.append(f"{what}: unreadable is {result.answer.get('unreadable')}, {left} are returned")
     assert not wrong, listed(wrong)
 
 
 NO_LIST: dict[str, Any] = {"missing": DROPPED, "a text": "x", "a number": 7, "a fraction": 1.5, "an object": {}}
 
 
-async def test_a_list_of_null_is_empty_and_one_that_is_missing_or_no_list_is_an_error(connect):
+async def test_a_null_list_is_empty_and_a_missing_or_mistyped_list_is_an_error(connect):
     wrong: list[str] = []
     async with Bench(connect) as bench:
         for case in (case for case in in_rows() if "_list_" in case.tool and len(case.record) == 2):
-            whole, key = case.answers[case.odd], case.record[:1]
-            told = await bench.tell(case, replaced(whole, key, None))
-            rows = [rows for rows in (told.answer or {"": None}).values() if isinstance(rows, list)]
-            wrong += [] if rows == [[]] else [f"{case.tool} {key[0]} null: {told.failure or told.answer}"]
+            whole, key = case.answers[case.target], case.record[:1]
+            result = await bench.call(case, replaced(whole, key, None))
+            rows = [rows for rows in (result.answer or {"": None}).values() if isinstance(rows, list)]
+            wrong += [] if rows == [[]] else [f"{case.tool} {key[0]} null: {result.failure or result.answer}"]
             for how, value in NO_LIST.items():
-                told = await bench.tell(case, replaced(whole, key, value))
-                if told.answer is not None or "of its own" in told.failure:
-                    wrong.append(f"{case.tool} {key[0]} {how}: {told.failure or told.answer}")
+                result = await bench.call(case, replaced(whole, key, value))
+                if result.answer is not None or "of its own" in result.failure:
+                    wrong.append(f"{case.tool} {key[0]} {how}: {result.failure or result.answer}")
     assert not wrong, listed(wrong)
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-async def test_an_answer_that_is_no_answer_at_all_is_no_error_of_ours(connect, tool):
+async def test_a_malformed_answer_is_never_an_internal_error(connect, tool):
     async with Bench(connect) as bench:
         for case in (case for case in cases() if case.tool == tool):
             for answer in (None, [], "x", 7, 1.5, True, float("nan"), {}, [None], [[]], {"items": [[]]}):
-                told = await bench.tell(case, answer)
-                assert "of its own" not in told.failure, (case.odd, answer)
-                assert (case.odd, answer, told.flaws) == (case.odd, answer, [])
+                result = await bench.call(case, answer)
+                assert "of its own" not in result.failure, (case.target, answer)
+                assert (case.target, answer, result.flaws) == (case.target, answer, [])
 
 
-async def test_a_write_is_unknown_when_its_answer_says_not_what_was_written(connect):
+async def test_a_write_without_a_readable_id_has_an_unknown_outcome(connect):
     async with Bench(connect) as bench:
         for case in records():
-            if case.odd[0] == POST and case.identity:
+            if case.target[0] == POST and case.identity:
                 for value in NO_ID.values():
-                    told = await bench.tell(case, replaced(case.answers[case.odd], (*case.record, "id"), value))
-                    assert "outcome unknown" in told.failure, (case.tool, told.answer)
+                    result = await bench.call(case, replaced(case.answers[case.target], (*case.record, "id"), value))
+                    assert "outcome unknown" in result.failure, (case.tool, result.answer)
 
 
 PAGE_COUNTS: list[Any] = [DROPPED, None, "", "abc", 1.25, {}, [], float("nan"), "odd \ud800", True]
 
 
 @pytest.mark.parametrize("tool", ["ionhour_list_incidents", "ionhour_list_events", "ionhour_list_notes"])
-async def test_of_an_unreadable_number_of_pages_there_is_said_to_be_no_further_one(connect, tool):
+async def test_an_unreadable_page_count_means_no_further_page(connect, tool):
     case = next(case for case in lists() if case.tool == tool and len(case.record) == 2)
     async with Bench(connect) as bench:
-        whole = (await bench.tell(case)).answer
+        whole = (await bench.call(case)).answer
         assert whole is not None
         assert whole["has_more"] is True
         for pages in PAGE_COUNTS:
-            told = await bench.tell(case, replaced(case.answers[case.odd], ("pageCount",), pages))
+            result = await bench.call(case, replaced(case.answers[case.target], ("pageCount",), pages))
             expected = {key: value for key, value in whole.items() if key != "page"} | {"has_more": False}
-            assert (pages, told.answer, told.failure) == (pages, expected, "")
+            assert (pages, result.answer, result.failure) == (pages, expected, "")
 
 
-async def test_an_event_without_a_type_is_told(connect):
+async def test_an_event_without_a_type_is_returned(connect):
     case = next(case for case in lists() if case.tool == "ionhour_list_events")
     async with Bench(connect) as bench:
-        told = await bench.tell(case, [{"message": "Opened", "occurredAt": "2026-05-11T02:10:00.000Z"}, {"type": None}])
-    assert told.answer is not None
-    opened, _ = told.answer["events"]
+        result = await bench.call(
+            case, [{"message": "Opened", "occurredAt": "2026-05-11T02:10:00.000Z"}, {"type": None}]
+        )
+    assert result.answer is not None
+    opened, _ = result.answer["events"]
     assert (opened["message"], opened["occurred_at"]) == ("Opened", "2026-05-11T02:10:00Z")
-    assert "unreadable" not in told.answer
+    assert "unreadable" not in result.answer
 
 
-async def test_ionhours_lists_are_read_bare_and_in_the_envelope(connect):
+async def test_ionhour_lists_are_read_bare_and_enveloped(connect):
     async with Bench(connect) as bench:
         for tool, key in (("incidents", "incidents"), ("events", "events"), ("notes", "notes")):
             bare, enveloped_ = (
                 next(case for case in lists() if case.tool == f"ionhour_list_{tool}" and len(case.record) == depth)
                 for depth in (1, 2)
             )
-            rows = bare.answers[bare.odd]
-            expected = (await bench.tell(bare)).answer
+            rows = bare.answers[bare.target]
+            expected = (await bench.call(bare)).answer
             assert expected is not None
             for answer in (rows, {"items": rows}, enveloped(rows)):
-                told = await bench.tell(enveloped_, answer)
-                assert (told.failure, (told.answer or {}).get(key)) == ("", expected[key])
+                result = await bench.call(enveloped_, answer)
+                assert (result.failure, (result.answer or {}).get(key)) == ("", expected[key])
 
 
 def name_lists() -> Iterator[Case]:
-    """Calls with a name that nothing has, which are answered with the names that there are."""
+    """Calls with an unknown name, which fail with the list of known names."""
     fields = named(models.CustomFieldsListResultV2, "custom_fields", field_type="single_select")
     fields = [{key: value for key, value in row.items() if key != "catalog_type_id"} for row in fields]
     (option_row,) = example(models.CustomFieldOptionsListResultV1)["custom_field_options"]
@@ -814,13 +838,13 @@ def name_lists() -> Iterator[Case]:
         )
 
 
-async def test_names_are_found_however_odd_the_rest_of_their_rows_is(connect):
+async def test_names_resolve_whatever_else_is_malformed_in_their_rows(connect):
     async with Bench(connect) as bench:
         for case in name_lists():
-            whole = await bench.tell(case)
+            whole = await bench.call(case)
             assert "Pass one of:" in whole.failure
             for mutation in mutations(case):
-                told = await bench.tell(case, mutation.answer)
-                # A rank orders them.
-                assert sorted(told.failure) == sorted(whole.failure), (mutation.path, mutation.how, told.failure)
-                assert told.read
+                result = await bench.call(case, mutation.answer)
+                # A malformed rank may change the order.
+                assert sorted(result.failure) == sorted(whole.failure), (mutation.path, mutation.how, result.failure)
+                assert result.read

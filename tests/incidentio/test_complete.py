@@ -2,9 +2,10 @@
 
 import pytest
 
-from incident_mcp.sandbox import Sandbox
+from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.sandbox.service import Json
 from tests.account import FIELD, INCIDENT, OPTION, ROLE
+from tests.answering import limited
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.anyio
@@ -137,6 +138,18 @@ async def test_incidents_beyond_the_newest_250_are_looked_up_singly_and_never_mo
     assert all(row["incident_id"] for row in told["incident_updates"])
 
 
+async def test_an_account_of_small_pages_is_read_in_few_of_them(tmp_path):
+    box = Sandbox(now=NOW, bulk=100)
+    for incident in box.incidentio.incidents:
+        incident["summary"] = "x" * 30_000
+    async with limited(box, tmp_path, most_bytes=150_000) as call:
+        await call.ok(LIST, limit=10)
+        box.requests.clear()
+        told = await call.ok(UPDATES, limit=20)
+    assert len(box.requests) <= 1 + 8 + 8
+    assert any("reference" in row for row in told["incident_updates"])
+
+
 async def test_names_that_cannot_be_read_leave_the_rows_as_they_are(connect, box):
     async with connect() as call:
         box.incidentio.routes.pop(("GET", "/v2/incidents"))
@@ -157,6 +170,19 @@ async def test_a_posted_update_and_a_close_say_which_incident_they_changed(call,
     assert closed["id"] == INCIDENT["INC-114"]
     assert closed["status_category"] == "closed"
     assert [request.path for request in box.requests].count(f"/v2/incidents/{spelling.removeprefix('INC-')}") == 1
+
+
+async def test_a_key_that_may_not_read_incidents_posts_an_update_by_id_and_not_by_number(connect, box):
+    box.fail(Fault("status", method="GET", path="/v2/incidents/", status=403))
+    async with connect() as call:
+        posted = await call.ok(POST, incident=INCIDENT["INC-114"], message="Rolling back.")
+        assert (posted["incident_id"], posted.get("reference")) == (INCIDENT["INC-114"], None)
+        error = await call.error(POST, incident="INC-114", message="Rolling back.")
+        assert "it needs the scope incidents.view" in error
+        assert "Outcome: not sent." in error
+        box.heal()
+        assert "404" in await call.error(POST, incident="01KAAAAAAAAAAAAAAAAAAAAAA0", message="m")
+    assert len(box.writes()) == 1
 
 
 async def test_a_close_without_a_message_says_which_incident_it_closed(call):

@@ -274,7 +274,7 @@ async def test_an_open_incident_with_a_name_alike_is_named_and_nothing_is_sent(c
         assert error == (
             'This looks declared already: INC-118 "[P1] Checkout API outage" (Investigating)'
             " https://app.incident.io/sandbox/incidents/116. Post an update there with incidentio_post_update, or raise"
-            " its severity. If it is another outage, declare it with despite=INC-118. Not sent."
+            " its severity. If this is another outage, declare it with despite=INC-118. Not sent."
         )
     assert not box.writes()
     assert "acknowledgedAt" not in alert(box, FRESH) or alert(box, FRESH)["acknowledgedAt"] is None

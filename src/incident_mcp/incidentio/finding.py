@@ -73,7 +73,7 @@ def is_complete(rows: Sequence[object]) -> bool:
 def fitting(rows: Iterable[N], value: str) -> list[N]:
     """Return the rows with this id, else those with this name, else those that are also called so.
 
-    `Team (01ABC)`, as answers and errors tell two of one name apart, is the one with that id.
+    `Team (01ABC)`, as answers and errors write two of one name, is the one with that id.
     """
     rows = list(rows)
     wanted = _folded(value)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from incident_mcp.deps import AppSettings, DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.http import Api, Repeat, Request
@@ -32,7 +32,9 @@ Timestamps = Annotated[
     dict[str, str] | None, Field(description='Timestamp to instant: {"Impact started": "2026-11-21T03:12:00Z"}.')
 ]
 Despite = Annotated[
-    list[str] | None, Field(description="Look-alikes that are other outages, as an earlier refusal named them.")
+    list[str] | None,
+    AfterValidator(lambda given: given and [part for each in given for part in each.split(",") if part.strip()]),
+    Field(description="Look-alikes that are other outages, as an earlier refusal named them."),
 ]
 
 

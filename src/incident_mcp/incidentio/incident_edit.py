@@ -60,7 +60,10 @@ async def incidentio_edit_incident(
         incident_timestamp_values=await names.timestamp_values(api, timestamps, cleared.of("timestamps")),
     )
     if not fields:
-        raise InputError("Nothing to edit: pass at least one of the fields to change. Not sent.")
+        raise InputError(
+            "Nothing to edit: pass at least one of the fields to change. A blank counts as left out; to empty a field,"
+            " name it in clear. Not sent."
+        )
     edit = edit_write(
         "incidentio_edit_incident", api, incident, fields, Incident, _whole, notify=notify_incident_channel
     )
@@ -76,9 +79,10 @@ async def incidentio_edit_incident(
     for what, values in (("custom field", custom_fields), ("role", roles), ("timestamp", timestamps)):
         said += [f"{what} {key} to {_shown(value)}" for key, value in (values or {}).items()]
     said += [f"clear {each}" for each in clear or ()]
-    who = await described(api, writer, incident, dry_run=dry_run)
+    closes = to_status is not None and to_status.category == "closed"
+    who = await described(api, writer, incident, dry_run=dry_run, destructive=closes)
     question = f"Edit incident {who}: {', '.join(said)}; {_notified(notify=notify_incident_channel)}."
-    return await writer.perform(api, replace(edit, question=question), dry_run=dry_run)
+    return await writer.perform(api, replace(edit, question=question, destructive=closes), dry_run=dry_run)
 
 
 def _whole(incident: Incident) -> Incident:

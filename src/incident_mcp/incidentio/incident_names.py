@@ -5,14 +5,17 @@ from collections.abc import Iterable
 import anyio
 from pydantic import BaseModel, Field
 
-from incident_mcp.errors import IncidentMcpError, ServiceError
+from incident_mcp.errors import IncidentMcpError, Refused, ServiceError
 from incident_mcp.http import Api, fill
 from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, Rows, read_rows
 from incident_mcp.incidentio.references import path_id
 from incident_mcp.models import Record
 
+_FORBIDDEN = 403
 _MOST_SINGLE = 8
 """Incidents that are read singly since the newest ones do not hold them."""
+_MOST_PAGES = 8
+"""Pages of the newest incidents, for an account whose pages must be small."""
 
 
 class IncidentName(Record):
@@ -32,17 +35,22 @@ class _Names(Page):
 
 
 async def named(api: Api, incident: str) -> IncidentName:
-    """Return an incident by any of its spellings.
+    """Return an incident by any of its spellings; by its id alone where the key may not read incidents.
 
     Raises:
         InputError: It is no reference.
-        Refused: There is no such incident, or the key may not see it.
+        Refused: There is no such incident, or the key may not read the incident that a number names.
     """
     at = path_id(incident)
 
     async def load() -> IncidentName:
         path = fill("/v2/incidents/{incident}", incident=at)
-        return (await api.get(path, _Answer, scope="incidents.view")).incident
+        try:
+            return (await api.get(path, _Answer, scope="incidents.view")).incident
+        except Refused as failure:
+            if failure.status != _FORBIDDEN or at.isdigit():
+                raise
+            return IncidentName(id=at)
 
     found, _ = await api.cached(f"incident {at}", load)
     return found
@@ -56,7 +64,9 @@ async def names_of(api: Api, ids: Iterable[str]) -> dict[str, IncidentName]:
 
     async def load() -> dict[str, IncidentName]:
         query = [("mode[one_of]", mode) for mode in ("standard", "retrospective", "test", "tutorial")]
-        rows: Rows[IncidentName] = await read_rows(api, "/v2/incidents", _Names, query, limit=MOST_A_PAGE)
+        a_page = api.service.page_sizes.get("/v2/incidents", MOST_A_PAGE)
+        most = min(MOST_A_PAGE, a_page * _MOST_PAGES)
+        rows: Rows[IncidentName] = await read_rows(api, "/v2/incidents", _Names, query, limit=most)
         return {row.id: row for row in rows}
 
     try:

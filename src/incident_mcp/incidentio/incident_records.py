@@ -26,15 +26,15 @@ def _flat(read: Callable[[list[Json]], object]) -> BeforeValidator:
 
 def _named(entries: Iterable[tuple[Json, Any]]) -> Json | None:
     """Return values by the names of what they belong to; a second thing of the same name carries its id."""
-    told: Json = {}
+    values: Json = {}
     ids: dict[str, object] = {}
     for thing, value in entries:
         number = _text(thing.get("id"))
         name = _text(thing.get("name")) or number or "?"
         if ids.setdefault(name, number) != number:
             name = f"{name} ({number})"
-        told[name] = [*told[name], *value] if isinstance(value, list) and name in told else value
-    return told or None
+        values[name] = [*values[name], *value] if isinstance(value, list) and name in values else value
+    return values or None
 
 
 def _text(value: object) -> str:
@@ -57,8 +57,8 @@ def _person(assignee: Json) -> str | None:
 def _people(entries: list[Json]) -> Json | None:
     """Role to person, of roles that somebody has; several people of one role are joined by a comma."""
     assigned = [(part(entry, "role"), [who]) for entry in entries if (who := _person(part(entry, "assignee")))]
-    told = _named(assigned)
-    return told and {role: ", ".join(people) for role, people in told.items()}
+    named = _named(assigned)
+    return named and {role: ", ".join(people) for role, people in named.items()}
 
 
 def _values(entries: list[Json]) -> Json | None:
@@ -75,9 +75,9 @@ def _value(value: Json) -> str:
 
 def _words(value: object) -> str:
     if isinstance(value, dict):
-        told = cast("Json", value)
+        parts_of = cast("Json", value)
         return next(
-            (text for name in ("value", "name", "label", "email", "id") if (text := _words(told.get(name)))), ""
+            (text for name in ("value", "name", "label", "email", "id") if (text := _words(parts_of.get(name)))), ""
         )
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -104,9 +104,9 @@ def actor(value: object) -> object:
     """Return who did it: a user's name, or the name of the key, workflow, alert or whatever else it was."""
     if not isinstance(value, dict):
         return value
-    told = cast("Json", value)
-    for kind in dict.fromkeys(("user", "api_key", "workflow", "alert", *told)):
-        who = part(told, kind)
+    kinds = cast("Json", value)
+    for kind in dict.fromkeys(("user", "api_key", "workflow", "alert", *kinds)):
+        who = part(kinds, kind)
         name = who.get("name") or who.get("title") or who.get("id")
         if isinstance(name, str) and name:
             return name if kind == "user" else f"{name} ({kind.replace('_', ' ')})"
@@ -121,7 +121,7 @@ class Incident(Record):
 
     id: str
     reference: str | None = None
-    """What people say aloud: INC-123."""
+    """What people call it: INC-123."""
     name: str | None = None
     status: str | None = Field(default=None, validation_alias=AliasPath("incident_status", "name"))
     status_category: str | None = Field(default=None, validation_alias=AliasPath("incident_status", "category"))

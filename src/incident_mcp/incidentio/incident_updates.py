@@ -107,7 +107,8 @@ def update_write(
         record=record,
         to_record=lambda answer: to_record(_of(answer.incident_update, incident)),
         repeat=Repeat.KEYED,
-        question=f"Post an update to incident {incident.reference}; its responders and subscribers are notified.",
+        question=f"Post an update to incident {incident.reference or incident.id}; its responders and subscribers are"
+        " notified.",
         remembered=UPDATE_SECONDS,
         look=partial(_find, api, body),
         caller_key=key,
@@ -185,9 +186,10 @@ async def incidentio_post_update(
     changes = [f"move it to {to_status.name}"] if to_status else []
     changes += [f"change its severity to {to_severity.name}"] if to_severity else []
     changes += [f'say "{shorten(message, 200)}"'] if message else []
-    who = await described(api, writer, incident, dry_run=dry_run)
+    closes = to_status is not None and to_status.category == "closed"
+    who = await described(api, writer, incident, dry_run=dry_run, destructive=closes)
     question = f"Post an update to incident {who}: {', '.join(changes)}; its responders and subscribers are notified."
-    update = replace(update, question=question)
+    update = replace(update, question=question, destructive=closes)
     return await writer.perform(api, update, dry_run=dry_run)
 
 

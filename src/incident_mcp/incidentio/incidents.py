@@ -15,7 +15,7 @@ from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, I
 from incident_mcp.incidentio.incident_statuses import Category
 from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, Page, Rows, each_page, read_pages, read_rows
 from incident_mcp.incidentio.references import path_id
-from incident_mcp.instants import date_or_instant
+from incident_mcp.instants import date_or_instant, parse_instant
 from incident_mcp.intents import account_of
 from incident_mcp.models import Json, Listed, shorten
 from incident_mcp.toolset import read
@@ -100,7 +100,14 @@ def _range(value: str | None) -> str | None:
     ends = [date_or_instant(end.strip()) for end in value.split("~")]
     if len(ends) != 2 or None in ends:  # noqa: PLR2004
         raise ValueError("takes two dates like 2026-11-01~2026-11-21")
+    if _is_reversed(*ends):
+        raise ValueError("ends before it begins")
     return "~".join(end for end in ends if end)
+
+
+def _is_reversed(start: str | None, end: str | None) -> bool:
+    starts, ends = parse_instant(start), parse_instant(end)
+    return starts is not None and ends is not None and starts > ends
 
 
 Names = Annotated[list[str] | None, Field(description="Names or ids.")]
@@ -153,6 +160,9 @@ async def incidentio_list_incidents(
     Test and tutorial incidents are hidden unless `mode` asks for them. Rows are short: get one for the rest.
     """
     api.allow(limit)
+    for name, start, end in (("created", created_at_gte, created_at_lte), ("updated", updated_at_gte, updated_at_lte)):
+        if filter_mode == "all" and _is_reversed(start, end):
+            raise InputError(f"{name}_at_gte is later than {name}_at_lte, which nothing can match. Not sent.")
     query = [("status_category[one_of]", value) for value in status_category or ()]
     query += [("status_category[not_in]", value) for value in status_category_not_in or ()]
     query += await names.named_filter(api, "status", status, status_not_in)

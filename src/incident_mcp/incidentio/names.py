@@ -117,17 +117,17 @@ async def named_filter(
 
 
 def id_of(row: Named | None) -> str | None:
-    """Give a row's id; None for None."""
+    """Return a row's id; None for None."""
     return None if row is None else row.id
 
 
 def name_of(row: Named | None) -> str | None:
-    """Give a row's name; None for None."""
+    """Return a row's name; None for None."""
     return None if row is None else row.name
 
 
 async def closed_status(api: Api, value: str | None) -> IncidentStatus:
-    """Give the account's closed status, or the named one of several.
+    """Return the account's closed status, or the named one of several.
 
     Raises:
         InputError: There are several and none is named, or the named one is not of category `closed`.
@@ -208,17 +208,17 @@ async def _among_many(
 
 
 async def custom_field_entries(
-    api: Api, given: dict[str, list[str]] | None, clear: Sequence[str] = ()
+    api: Api, wanted: dict[str, list[str]] | None, clear: Sequence[str] = ()
 ) -> list[Json] | None:
     """Write custom fields as a body wants them: the field's type decides the key of each value; `[]` unsets a field.
 
     Args:
         api: incident.io.
-        given: Field to values.
+        wanted: Field to values.
         clear: Fields to unset.
     """
-    wanted = {**(given or {}), **{name: [] for name in clear}}
-    entries = [await _entry(api, name, values) for name, values in wanted.items()]
+    both = {**(wanted or {}), **{name: [] for name in clear}}
+    entries = [await _entry(api, name, values) for name, values in both.items()]
     return _once(entries, "custom_field_id", "custom_fields") or None
 
 
@@ -256,23 +256,23 @@ async def _value(api: Api, field: CustomField, value: str) -> Json:
             return {"value_text": value}
 
 
-async def custom_field_filter(api: Api, given: dict[str, list[str]] | None, operator: str) -> list[tuple[str, str]]:
+async def custom_field_filter(api: Api, wanted: dict[str, list[str]] | None, operator: str) -> list[tuple[str, str]]:
     """Write custom fields as a list's filter wants them."""
     query: list[tuple[str, str]] = []
-    for name, values in (given or {}).items():
+    for name, values in (wanted or {}).items():
         field = await find(api, "custom field", name, _load_fields)
         for value in values:
-            wanted = value
+            sent = value
             if field.catalog_type_id:
-                wanted = await _entry_id(api, field, value)
+                sent = await _entry_id(api, field, value)
             elif field.field_type in ("single_select", "multi_select"):
-                wanted = await _option_id(api, field, value)
-            query.append((f"custom_field[{field.id}][{operator}]", wanted))
+                sent = await _option_id(api, field, value)
+            query.append((f"custom_field[{field.id}][{operator}]", sent))
     return query
 
 
 async def role_assignments(
-    api: Api, given: dict[str, str] | None, me: str | None, clear: Sequence[str] = ()
+    api: Api, wanted: dict[str, str] | None, me: str | None, clear: Sequence[str] = ()
 ) -> list[Json] | None:
     """Write roles as a body wants them; a cleared one has no assignee."""
     entries = [
@@ -280,7 +280,7 @@ async def role_assignments(
             "incident_role_id": await _role_id(api, role),
             "assignee": await people.reference(api, f"roles.{role}", who, me),
         }
-        for role, who in (given or {}).items()
+        for role, who in (wanted or {}).items()
     ]
     entries += [{"incident_role_id": await _role_id(api, role)} for role in clear]
     return _once(entries, "incident_role_id", "roles") or None
@@ -290,20 +290,20 @@ async def _role_id(api: Api, role: str) -> str:
     return (await find(api, "role", role, _load_roles)).id
 
 
-async def role_filter(api: Api, given: dict[str, list[str]] | None, me: str | None) -> list[tuple[str, str]]:
+async def role_filter(api: Api, wanted: dict[str, list[str]] | None, me: str | None) -> list[tuple[str, str]]:
     """Write who has which role as a list's filter wants it: by user ids."""
     query: list[tuple[str, str]] = []
-    for role, whos in (given or {}).items():
+    for role, whos in (wanted or {}).items():
         key = f"incident_role[{await _role_id(api, role)}][one_of]"
         query += [(key, await people.user_id(api, f"incident_role.{role}", who, me)) for who in whos]
     return query
 
 
-async def timestamp_values(api: Api, given: dict[str, str] | None, clear: Sequence[str] = ()) -> list[Json] | None:
+async def timestamp_values(api: Api, wanted: dict[str, str] | None, clear: Sequence[str] = ()) -> list[Json] | None:
     """Write timestamps as a body wants them; a cleared one has no value."""
     entries: list[Json] = [
         {"incident_timestamp_id": await _timestamp_id(api, name), "value": _instant(name, at)}
-        for name, at in (given or {}).items()
+        for name, at in (wanted or {}).items()
     ]
     entries += [{"incident_timestamp_id": await _timestamp_id(api, name)} for name in clear]
     return _once(entries, "incident_timestamp_id", "timestamps") or None
@@ -332,7 +332,7 @@ _NAMED_FIELDS: dict[str, tuple[str, Callable[[Api], Awaitable[Sequence[Named]]]]
 
 
 async def valid_names(api: Api, sent: Json, refused: Refused) -> str:
-    """Say which names there are, of the severities, statuses and types that a refusal complains about.
+    """Return the names of the severities, statuses and types that a refusal complains about.
 
     Args:
         api: incident.io.

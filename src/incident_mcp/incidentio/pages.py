@@ -11,7 +11,7 @@ from incident_mcp.http import Api, Query
 from incident_mcp.models import is_foreign
 
 MOST_A_PAGE = 250
-"""Of incidents, updates and custom field options; the vendor's schema says 500 for incidents, its text 250."""
+"""Of incidents, updates and custom field options; the vendor's schema allows 500 for incidents, its text 250."""
 
 Limit = Annotated[int, Field(ge=1, le=500, description="Most rows to return.")]
 After = Annotated[str | None, Field(description="`after` of the answer before, with the same filters.")]
@@ -82,7 +82,7 @@ async def each_page(
         try:
             answer = await read_page(api, path, page, query, rows=min(left, most_a_page), after=after, scope=scope)
         except TooLarge:
-            # What was read before is told; its cursor leads to the row that is too large.
+            # What was read before is returned; its cursor leads to the row that is too large.
             if not seen:
                 raise
             return

@@ -101,7 +101,7 @@ def _me(argument: str, person: str, me: str | None) -> str:
         return person
     if me is None:
         raise InputError(
-            f"{argument}: who `me` is stands in the setting INCIDENT_MCP_ME (an e-mail), which is unset. Not sent."
+            f"{argument}: `me` needs the setting INCIDENT_MCP_ME, which is not set: set it to your e-mail. Not sent."
         )
     return me
 

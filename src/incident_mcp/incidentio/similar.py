@@ -1,5 +1,6 @@
 """Open and recent incidents that look like the one that is about to be declared."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -166,9 +167,10 @@ def _plain(value: object) -> str:
 
 def _instead(same: Sequence[_Candidate]) -> str:
     which = "; ".join(f"{row.describe()} {_one_line(row.permalink or '', 200)}".strip() for row in same[:MOST_SHOWN])
-    first = same[0].pasted
+    names = [row.pasted for row in same]
+    despite = names[0] if len(names) == 1 else json.dumps(names)
     do = (
-        f"Post an update there with incidentio_post_update, or raise its severity. If it is another outage, declare it"
-        f" with despite={first}."
+        "Post an update there with incidentio_post_update, or raise its severity. If this is another outage, declare it"
+        f" with despite={despite}."
     )
     return f"This looks declared already: {which}. {do} Not sent."

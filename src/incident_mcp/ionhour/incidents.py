@@ -23,7 +23,7 @@ from incident_mcp.writes import Since, Write
 MOST_LOOKED_AT = 1000
 """Incidents that are looked through for words, or for a state."""
 LEAN_TOKENS = 60
-"""What a row costs at most before it is told in full only with `detail`."""
+"""What a row costs at most; `detail` shows the rest."""
 
 
 class IonhourIncident(IonhourRecord):
@@ -111,12 +111,14 @@ def to_row(incident: IonhourIncident, *, detail: bool) -> IonhourIncidentRow:
     row = IonhourIncidentRow.from_dump(fields)
     if detail:
         return row
-    told = row.dump()
-    kept: Json = {name: told[name] for name in _LEAN if name in told}
+    whole = row.dump()
+    kept: Json = {name: whole[name] for name in _LEAN if name in whole}
     cost = tokens(kept)
     for name in _MORE:
-        if name in told and (cost := cost + tokens({name: told[name]})) <= LEAN_TOKENS:
-            kept[name] = told[name]
+        more = tokens({name: whole[name]}) if name in whole else LEAN_TOKENS
+        if cost + more <= LEAN_TOKENS:
+            kept[name] = whole[name]
+            cost += more
     return IonhourIncidentRow.from_dump(kept)
 
 
@@ -141,7 +143,7 @@ class IonhourIncidents(Listed):
     """Whether every row has all of its fields."""
 
     def most_tokens(self, rows: int) -> int:
-        """Return what the answer may cost: more where rows are told in full."""
+        """Return what the answer may cost: more where rows are shown in full."""
         return super().most_tokens(rows) * (4 if self.detailed else 1)
 
 
@@ -280,7 +282,7 @@ async def read_incident(api: Api, incident_id: int) -> IonhourIncident:
 
 
 async def require_incident(api: Api, incident_id: int) -> None:
-    """Make sure that there is such an incident: an empty list of something of it does not say so.
+    """Make sure that there is such an incident: an empty list of its notes or events is no proof.
 
     Raises:
         Refused: There is none, or this key may not see it.
@@ -335,6 +337,7 @@ def acknowledge_write(
         question=f"Acknowledge Ionhour incident {who or incident_id}; it pages nobody further.",
         look=look,
         things=things(api, incident_id),
+        made_at=lambda answer: answer.acknowledged_at,
         advice={409: f"Incident {incident_id} is resolved already: there is nothing left to acknowledge."},
     )
 

@@ -160,7 +160,7 @@ def delete_write(tool: str, api: Api, incident_id: int, note_id: int, who: str |
         question=f"Delete note {note_id} on Ionhour incident {who or incident_id}; it is hidden from everybody.",
         destructive=True,
         things=things(api, incident_id),
-        advice=_NOT_AUTHOR | {404: "If an earlier delete of it had an unknown outcome, that one did it."},
+        advice=_NOT_AUTHOR | {404: "It may be deleted already, by an earlier call too: list the notes."},
     )
 
 

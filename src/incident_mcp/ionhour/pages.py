@@ -45,10 +45,10 @@ class Listing(Record):
         if isinstance(value, list):
             return {"items": cast("list[object]", value)}
         if isinstance(value, dict) and "items" not in value:
-            # The wrapper of notes and events is not documented: the only list in it is what was asked for.
-            told = cast("Json", value)
-            lists = [name for name, item in told.items() if isinstance(item, list)]
-            return {**told, "items": told[lists[0]]} if len(lists) == 1 else told
+            # The wrapper of notes and events is not documented: the only list in it is the one that was requested.
+            envelope = cast("Json", value)
+            lists = [name for name, item in envelope.items() if isinstance(item, list)]
+            return {**envelope, "items": envelope[lists[0]]} if len(lists) == 1 else envelope
         return cast("object", value)
 
 

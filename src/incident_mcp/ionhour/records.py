@@ -27,5 +27,5 @@ def without_nulls(value: Any, depth: int = 3) -> Any:  # noqa: ANN401  # the JSO
     """Remove the nulls from an object and from those in it, as deep as fields are read."""
     if not isinstance(value, dict) or not depth:
         return cast("object", value)
-    told = cast("Json", value)
-    return {name: without_nulls(item, depth - 1) for name, item in told.items() if item is not None}
+    record = cast("Json", value)
+    return {name: without_nulls(item, depth - 1) for name, item in record.items() if item is not None}
