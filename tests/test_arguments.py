@@ -251,3 +251,29 @@ async def test_two_mistakes_are_told_at_once(call):
     error = await call.error(CREATE, sevrity="Minor", visibility="secret")
     for said in ("there is no argument sevrity", "name is required", "visibility"):
         assert said in error
+
+
+ZEROS = [
+    ("incidentio_edit_incident", {"incident": "114", "name": "n", "summary": 0, "slack_channel_name": 0}),
+    ("incidentio_edit_incident", {"incident": "114", "name": "n", "roles": {"lead": 0}, "status": 0}),
+    ("incidentio_edit_incident", {"incident": "114", "name": "n", "summary": "\u3164", "call_url": "\u200b" * 65}),
+    ("incidentio_edit_incident", {"incident": "114", "name": "n", "summary": "[]", "status": "null\u200b"}),
+    ("incidentio_edit_incident", {"incident": "114", "name": "n", "summary": "\uff4e\uff55\uff4c\uff4c"}),
+]
+
+
+@pytest.mark.parametrize(("tool", "arguments"), ZEROS)
+async def test_what_shows_nothing_or_is_a_zero_for_a_text_is_left_out(call, tool, arguments):
+    plain = await call.ok(tool, incident="114", name="n", dry_run=True)
+    assert await call.ok(tool, **arguments, dry_run=True) == plain
+
+
+async def test_a_map_that_names_one_thing_twice_is_refused(call, box):
+    fields = {"Affected team": ["Payments"], "Affected team ": []}
+    assert "twice" in await call.error("incidentio_edit_incident", incident="114", custom_fields=fields)
+    assert box.writes() == []
+
+
+@pytest.mark.parametrize("tool", ["incidentio_list_updates", "incidentio_list_incidents"])
+async def test_half_a_character_in_a_query_is_refused(call, tool):
+    assert "half a character" in await call.error(tool, after="x\ud800")

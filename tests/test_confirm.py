@@ -46,8 +46,11 @@ UPDATE = ("incidentio_post_update", {"incident": "INC-114", "message": "Queue is
 CHANGE_NOTE = ("ionhour_update_note", {"incident_id": 4512, "note_id": 704, "body": "New."})
 DELETE = ("ionhour_delete_note", {"incident_id": 4512, "note_id": 704})
 DECLARE = ("declare_from_ionhour", {"ionhour_incident_id": 4514, "acknowledge": True})
-DESTRUCTIVE = [CLOSE, CLOSE_SAYING, DELETE]
-PLAIN = [CREATE, NOTE, ACKNOWLEDGE, EDIT, EDIT_ALL, UPDATE, CHANGE_NOTE, DECLARE]
+EDIT_TO_CLOSED = ("incidentio_edit_incident", {"incident": "INC-116", "status": "closed"})
+UPDATE_TO_CLOSED = ("incidentio_post_update", {"incident": "INC-116", "status": "closed"})
+# Whatever the tool: a move to a closed status, and what empties a field.
+DESTRUCTIVE = [CLOSE, CLOSE_SAYING, DELETE, EDIT_ALL, EDIT_TO_CLOSED, UPDATE_TO_CLOSED]
+PLAIN = [CREATE, NOTE, ACKNOWLEDGE, EDIT, UPDATE, CHANGE_NOTE, DECLARE]
 WEBHOOKS = 'INC-114 "Webhook deliveries to merchants are delayed"'
 QUESTIONS = {
     "create": (

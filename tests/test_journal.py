@@ -306,3 +306,14 @@ async def test_neither_the_request_nor_the_key_of_the_account_lies_on_disk(
     content = (tmp_path / "state" / "journal.sqlite3").read_bytes()
     assert box.key("incidentio").encode() not in content
     assert b"severity_id" not in content
+
+
+@pytest.mark.parametrize("change", ["at = 'x'", "turn = 'x'", "key = x'00'", "began = 'x'"])
+async def test_a_row_of_other_kinds_of_values_counts_as_a_journal_that_cannot_be_read(state: Path, change: str) -> None:
+    await begin(journal(state))
+    with contextlib.closing(sqlite3.connect(state / "journal.sqlite3")) as db:
+        db.execute(f"UPDATE writes SET {change}")  # noqa: S608  # our own words
+        db.commit()
+    kept = journal(state)
+    assert await known(kept) is None
+    assert kept.unreadable

@@ -20,9 +20,11 @@ from incident_mcp.models import Json, make_visible, shorten
 
 LARGEST = 2**53
 """The largest whole number that every JSON reader keeps exactly."""
-_BLANK_WORDS = frozenset({"null", "none", "undefined"})
+_BLANK_WORDS = frozenset({"null", "none", "undefined", "nil", "(null)", "[]", "{}", '""', "''", '"null"'})
+_FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc")
+"""Characters that count as visible and show nothing."""
 _WHOLE = re.compile(r"([+-]?[0-9]{1,16})(\.0*)?", re.ASCII)
-_LONGEST_BLANK = 64
+_LONGEST_BLANK = 2_000
 
 # The two services' own words, and what hosts and models say, by the argument that takes their place: the first that
 # the tool has.
@@ -115,6 +117,8 @@ def _is_blank(value: object, field: FieldInfo) -> bool:
     if isinstance(value, bool):
         return False
     if isinstance(value, int | float):
+        if value == 0 and _shape(field.annotation)[0] is str:
+            return True
         lowest = next((bound.ge for bound in field.metadata if isinstance(bound, Ge)), None)
         return value == 0 and lowest == 1
     if isinstance(value, list):
@@ -132,9 +136,11 @@ def _says_nothing(text: str, *, words: bool) -> bool:
     text = text.strip()
     if len(text) > _LONGEST_BLANK:
         return False
-    if words and text.casefold() in _BLANK_WORDS:
-        return True
-    return all(unicodedata.category(character) in ("Cf", "Cc", "Zs", "Mn") for character in text)
+    seen = "".join(letter for letter in text if letter not in _FILLERS and unicodedata.category(letter) not in _UNSEEN)
+    return not seen or (words and unicodedata.normalize("NFKC", seen).casefold() in _BLANK_WORDS)
+
+
+_UNSEEN = ("Cf", "Cc", "Zs", "Zl", "Zp", "Mn", "Cs")
 
 
 def _read(value: Any, annotation: Any, *, words: bool = True) -> Any:  # noqa: ANN401, PLR0911  # any JSON, any annotation; a table
@@ -194,10 +200,14 @@ def _read_map(value: Any, inner: Any) -> Any:  # noqa: ANN401  # any JSON, any a
         return value
     taken: Json = {}
     for name, item in cast("Json", value).items():
+        if name.strip() in taken:
+            raise ValueError(f"names {_shown(name.strip())} twice")
         if item == []:
             taken[name.strip()] = item
             continue
         read = _read(item, inner, words=False)
+        if _shape(inner)[0] is str and isinstance(read, int | float) and read == 0:
+            continue
         if not (read in (None, [], {}) or (isinstance(read, str) and _says_nothing(read, words=False))):
             taken[name.strip()] = read
     return taken

@@ -295,6 +295,9 @@ class Api:
         return None
 
     async def _attempt(self, request: Request, answer: type[A]) -> A:
+        for name, value in request.query:
+            if re.search("[\ud800-\udfff]", value):
+                raise InputError(f"{name} {value[:60]!r} holds half a character, which cannot be sent. Not sent.")
         if request.method == "GET" and not self.may_read:
             raise NotSent(
                 f"{request.label} was not read: this call has made {self.requests} requests, the most it may."

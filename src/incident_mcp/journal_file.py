@@ -152,7 +152,8 @@ class JournalFile:
             return {}
         with self._watched():
             query = "SELECT intent, at FROM touches WHERE thing = ?"
-            return {thing: Touch(*row) for thing in things if (row := db.execute(query, (thing,)).fetchone())}
+            rows = {thing: db.execute(query, (thing,)).fetchone() for thing in things}
+            return {thing: _touch(*row) for thing, row in rows.items() if row}
 
     def with_key(self, account: str, key: str) -> list[Entry]:
         """Read the rows of a caller's idempotency key."""
@@ -341,10 +342,19 @@ def _values(row: Entry) -> tuple[Any, ...]:
     return (*fixed, row.turn, row.began, before, json.dumps(row.things))
 
 
+def _touch(intent: object, at: object) -> Touch:
+    if not isinstance(intent, str) or not isinstance(at, int | float):
+        raise sqlite3.DatabaseError("a row holds values of other kinds")
+    return Touch(intent, at)
+
+
 def _entry(row: tuple[Any, ...] | None) -> Entry | None:
     if row is None:
         return None
     intent, tool, account, key, state, _, answer, at, lands_by, turn, began, before, things = row
+    texts, numbers = (intent, tool, account, key, state), (at, lands_by, turn, began)
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(each, int | float) for each in numbers):
+        raise sqlite3.DatabaseError("a row holds values of other kinds")
     ids, told = cast("list[str] | None", _json(before, list)), cast("Json | None", _json(answer, dict))
     return Entry(
         intent,

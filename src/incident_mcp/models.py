@@ -265,6 +265,12 @@ def shorten(text: str, length: int, mark: str = "…") -> str:
     return text if len(text) <= length else text[: length - len(mark)].rstrip() + mark
 
 
+def quoted(value: str | list[str], length: int = 200) -> str:
+    """Return a text, or several, on one line and in quotes that nothing in it can end."""
+    text = " ".join((value if isinstance(value, str) else ", ".join(value)).split())
+    return json.dumps(shorten(text, length), ensure_ascii=False)
+
+
 def cut_at(length: int, mark: str) -> AfterValidator:
     """Cut a text field of a list row."""
     return AfterValidator(lambda text: shorten(text, length, mark) if isinstance(text, str) else text)

@@ -26,7 +26,7 @@ from incident_mcp.errors import IncidentMcpError, InputError, NoAnswer, NotSent,
 from incident_mcp.guard import WriteLimit
 from incident_mcp.http import Api, Repeat, Request
 from incident_mcp.instants import parse_instant
-from incident_mcp.intents import MOST_KEYS, Intent, intent_of
+from incident_mcp.intents import MOST_KEYS, Intent, account_of, intent_of
 from incident_mcp.journal import AHEAD_SECONDS, SAME_KEY_SECONDS, Begun, Entry, Journal, fingerprint
 from incident_mcp.models import A, Outcome, Planned, R, shorten
 from incident_mcp.sending import NOT_SENT, UNKNOWN, OutcomeLog, send_write
@@ -56,6 +56,12 @@ class _State:
     """An earlier attempt's outcome is not known."""
     recent: bool
     """An earlier attempt was done a moment ago, and nothing else was written to the same thing since."""
+    ended: bool = False
+    """Another write to the same thing was made since."""
+    undone: bool = False
+    """What an identical, earlier write changed is no longer so: this one is meant."""
+    earlier_made: float | None = None
+    """When that one's record was made."""
     before: tuple[str, ...] | None = None
     started: float = field(default_factory=time.monotonic)
 
@@ -112,6 +118,18 @@ class Writer:
         self.asked = True
         return True
 
+    @asynccontextmanager
+    async def declaring(self, api: Api) -> AsyncGenerator[None]:
+        """Let one declaration at a time look for the same outage and be sent, over all processes with one journal.
+
+        Raises:
+            NotSent: Another one is under way for too long.
+        """
+        async with self.safety.journal.alone(f"declare-{account_of(api)}", api.deadline) as alone:
+            if not alone:
+                raise NotSent("Another declaration is under way. Call again.", outcome=NOT_SENT)
+            yield
+
     async def known(self, api: Api, write: Write[A, R]) -> bool:
         """Return whether the journal knows an identical call, whose repeat this one is."""
         state = await self._state(write, _intent_of(api, write))
@@ -152,6 +170,9 @@ class Writer:
                 " or move the file away; then call again.",
                 outcome=NOT_SENT,
             )
+        if state.open and state.ended and await _is_undone(write):
+            # Whatever the lost attempt did, this caller did something else since.
+            state.open, state.undone = False, True
         if repeated := await self._repeated(api, write, state):
             await self._log(api).record(write.tool, write.request, "repeated")
             return repeated
@@ -196,7 +217,7 @@ class Writer:
     async def _state(self, write: Write[A, R], intent: Intent) -> _State:
         known = await self.safety.journal.look(intent.hash)
         entry = known.entry
-        state = _State(entry, open=False, recent=False)
+        state = _State(entry, open=False, recent=False, ended=known.ended)
         if entry is not None and entry.state == "done":
             # A row that lies ahead was written before the clock was set back: how old it is, nobody knows.
             state.recent = -AHEAD_SECONDS <= entry.age <= write.remembered and not known.ended
@@ -216,15 +237,19 @@ class Writer:
             return None
         entry = state.entry
         if entry is not None and state.recent and not write.any_earlier:
-            return await self._still(write, entry, earlier)
+            state.undone = await _is_undone(write)
+            return None if state.undone else await self._still(write, entry, earlier)
         identical: A | None = None
         unsure = entry.age < -AHEAD_SECONDS if entry else self.safety.journal.lost
         if earlier is not None and (entry is None or unsure):
             # An empty journal may stand in the place of one that knew of it.
             identical = earlier.identical
-        elif write.any_earlier or unsure:
+        elif write.any_earlier or (unsure and not write.declares):
             identical = await _look(write, Since(0 if write.any_earlier else api.now() - write.remembered))
         if identical is None:
+            return None
+        if await _is_undone(write):
+            state.undone, state.earlier_made = True, _made(write, identical)
             return None
         if write.repeat is Repeat.CHECKED:
             note = "It is as this edit wants it already: nothing was sent now, and nobody was notified."
@@ -293,34 +318,56 @@ class Writer:
         looks = write.look is not None and write.repeat is not Repeat.KEYED
         look = partial(_look, write, since) if looks else None
         key, derived = row.key, not (write.caller_key or write.fixed_key)
-        window = SAME_KEY_SECONDS if state.open else write.remembered
-        passed, last = 0, float("-inf")
+        passed, last = 0, None
         while True:
             request = write.again if state.open and write.again else _with_key(write, key)
             answer = await send_write(api, write, request, look, self._log(api))
             made = _made(write, answer)
-            spent = derived and write.repeat is Repeat.KEYED and made is not None and _is_older(api, made, window)
-            # Earlier intents lie a window apart: records that do not were made just now, and the clocks are wrong.
-            if not spent or made is None or made - last < window or passed == MOST_KEYS:
+            if not (derived and self._is_spent(api, write, made, last, state)) or passed == MOST_KEYS:
                 return self._outcome(api, write, answer, state), answer
             passed, last = passed + 1, made
-            key = intent.key(api.now(), key) if passed < MOST_KEYS else intent.late_key(api.now(), window)
+            key = intent.key(api.now(), key) if passed < MOST_KEYS else intent.late_key(api.now(), write.remembered)
             await self.safety.journal.use_key(begun, key)
+
+    def _is_spent(
+        self, api: Api, write: Write[Any, Any], made: float | None, last: float | None, state: _State
+    ) -> bool:
+        """Return whether a record that a derived key led to is that of an earlier intent.
+
+        Args:
+            api: The service.
+            write: The write.
+            made: When the record was made.
+            last: When the record before it was made, of the key before.
+            state: What is known of the write.
+        """
+        if made is None or write.repeat is not Repeat.KEYED:
+            return False
+        if state.undone and (made == state.earlier_made or _is_before_call(api, made, state)):
+            return True
+        window = SAME_KEY_SECONDS if state.open else write.remembered
+        # Earlier intents lie a window apart: records that do not were made just now, and the clocks are wrong.
+        return _is_older(api, made, window) and (last is None or made - last >= window)
 
     def _outcome(self, api: Api, write: Write[A, R], answer: A, state: _State) -> Outcome[R]:
         """Say of a record that the service answered whether it is new."""
         record = write.to_record(answer)
         made = _made(write, answer)
-        slack = _NO_DATE_SLACK_SECONDS if api.service.ahead is None else _SLACK_SECONDS
-        started = api.now() - (time.monotonic() - state.started)
-        older = made is not None and made < started - slack
+        older = made is not None and _is_before_call(api, made, state)
         done_before = state.entry is not None and state.entry.state == "done" and bool(write.caller_key)
-        if older and write.same is not None and not write.same(answer):
-            note = (
-                "The service answered the record of an earlier request, made with the same idempotency key and another"
-                " content: this request was not carried out. For a new one pass a new idempotency_key."
-            )
-            return Outcome(record, repeated=True, note=note)
+        if write.same is not None and not write.same(answer):
+            if older:
+                note = (
+                    "The service answered the record of an earlier request, made with the same idempotency key and"
+                    " another content: this request was not carried out. For a new one pass a new idempotency_key."
+                )
+                return Outcome(record, repeated=True, note=note)
+            if write.caller_key:
+                note = (
+                    "This record differs from what was sent: the service changed it, or it belongs to another request"
+                    " that was just made with the same idempotency key. Compare before you report it as done."
+                )
+                return Outcome(record, note=note)
         if older or done_before:
             note = "It was done before, by an earlier call; nothing new was made now."
             return Outcome(record, repeated=True, note=note)
@@ -375,6 +422,16 @@ def _is_older(api: Api, made: float, window: float) -> bool:
     return api.service.ahead is not None and min(api.now(), time.time()) - made > window
 
 
+def _is_before_call(api: Api, made: float, state: _State) -> bool:
+    """Return whether a record was made before this call began to write."""
+    slack = _NO_DATE_SLACK_SECONDS if api.service.ahead is None else _SLACK_SECONDS
+    return made < api.now() - (time.monotonic() - state.started) - slack
+
+
+async def _is_undone(write: Write[Any, Any]) -> bool:
+    return write.stands is not None and not await write.stands()
+
+
 async def _look(write: Write[A, Any], since: Since) -> A | None:
     """Look for what an earlier attempt did, where that can be looked for."""
     return await write.look(since) if write.look else None
@@ -386,8 +443,11 @@ async def _settled(write: Write[A, Any], entry: Entry, since: Since) -> A | None
     Raises:
         ServiceError: It could not be looked up, so nothing may be sent.
     """
-    if write.look is None or write.repeat is Repeat.KEYED:
+    if write.look is None:
         return None
+    if write.repeat is Repeat.KEYED:
+        # How long a service knows a key is not documented. What lands later carries the same key.
+        return await write.look(since)
     ends = anyio.current_time() + entry.may_land
     while True:
         left = ends - anyio.current_time()

@@ -57,6 +57,7 @@ class Write(Generic[A, R]):
         things_of: What it wrote to, by the answer.
         made_at: When the answer's record was made.
         same: Whether the answer's record is what was asked for.
+        stands: Whether what an identical, earlier write changed is still so; else a repeat is meant.
         again: What is sent in place of the request once an attempt was lost.
         advice: What a refusal with this status means for this write.
         explain: Says more on a refusal, like the names that would be valid.
@@ -82,6 +83,7 @@ class Write(Generic[A, R]):
     things_of: Callable[[A], tuple[str, ...]] | None = None
     made_at: Callable[[A], str | None] | None = None
     same: Callable[[A], bool] | None = None
+    stands: Callable[[], Awaitable[bool]] | None = None
     again: Request | None = None
     advice: Mapping[int, str] = field(default_factory=dict[int, str])
     explain: Callable[[Refused], Awaitable[str]] | None = None

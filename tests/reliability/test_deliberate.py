@@ -4,12 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from incident_mcp.sandbox import Fault, Sandbox
 from tests.conftest import Caller, text_of
 from tests.reliability.conftest import Serve
-from tests.reliability.effects import CREATE, word
+from tests.reliability.effects import CREATE, POST_UPDATE, WriteCase, word
 
 pytestmark = pytest.mark.anyio
 
@@ -249,3 +250,96 @@ async def test_another_persons_note_of_the_same_words_is_not_taken_for_the_lost_
         answer = await call.ok("ionhour_create_note", incident_id=4514, body="Looking.")
     assert answer["id"] != 9001
     assert sum(row["body"] == "Looking." and row["incidentId"] == 4514 for row in box.ionhour.notes) == 2
+
+
+THERE_AND_BACK = [update(status="Fixing"), update(status="Monitoring"), update(status="Fixing")]
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["one state folder", "a fresh one each"])
+@pytest.mark.parametrize("lost", [False, True], ids=["answered", "first reply lost"])
+async def test_a_move_there_and_back_ends_there_whatever_became_of_the_first_one(
+    lost: bool, fresh: bool, box: Sandbox, serve: Serve, tmp_path: Path
+) -> None:
+    for number, (tool, arguments) in enumerate(THERE_AND_BACK):
+        if lost and not number:
+            box.fail(Fault("cut_after", method="POST", path="/v2/incident_updates$"))
+        async with serve(state=tmp_path / (str(number) if fresh else "state")) as call:
+            await call.result(tool, **arguments)
+        box.heal()
+        box.advance(3)
+    assert status(box, "INC-114") == "Fixing"
+
+
+async def test_what_a_person_undid_since_is_done_again(box: Sandbox, serve: Serve) -> None:
+    close = {"incident": "INC-116", "message": "All is well again."}
+    async with serve() as call:
+        await call.ok("incidentio_close_incident", **close)
+        incident = next(row for row in box.incidentio.incidents if row["reference"] == "INC-116")
+        incident["incident_status"] = next(row for row in box.incidentio.statuses if row["name"] == "Fixing")
+        again = await call.ok("incidentio_close_incident", **close)
+    assert again["status"] == status(box, "INC-116") == "Closed"
+
+
+async def test_two_moves_at_once_and_the_first_again_ends_with_the_first(box: Sandbox, serve: Serve) -> None:
+    async with serve() as call, anyio.create_task_group() as tasks:
+        box.fail(Fault("delay", seconds=0.2, method="POST", path="/v2/incident_updates$", times=1, after=1))
+        tasks.start_soon(lambda: call.ok("incidentio_post_update", incident="INC-114", status="Fixing"))
+        tasks.start_soon(lambda: call.ok("incidentio_post_update", incident="INC-114", status="Monitoring"))
+    async with serve() as call:
+        await call.ok("incidentio_post_update", incident="INC-114", status="Fixing")
+    assert status(box, "INC-114") == "Fixing"
+
+
+@pytest.mark.parametrize("case", [CREATE, POST_UPDATE], ids=str)
+async def test_a_service_that_forgets_its_keys_makes_no_second_one_after_a_lost_reply(
+    case: WriteCase, box: Sandbox, serve: Serve
+) -> None:
+    async with serve() as call:
+        box.fail(Fault("cut_after", method="POST", path=case.path))
+        assert word(await call.result(case.tool, **case.arguments)) == "unknown"
+        box.heal()
+        box.incidentio.done.clear()
+        assert word(await call.result(case.tool, **case.arguments)) == "done"
+    assert case.count(box.state()) == 1
+
+
+async def test_a_key_reused_at_once_elsewhere_is_not_reported_as_done(serve: Serve, tmp_path: Path) -> None:
+    for change in ({"message": "Two."}, {"status": "Monitoring"}):
+        async with serve(state=tmp_path / "one") as call:
+            await call.ok("incidentio_post_update", incident="INC-114", message="One.", idempotency_key=str(change))
+        async with serve(state=tmp_path / "other") as call:
+            arguments = {"incident": "INC-114", "message": "One.", **change}
+            answer = await call.ok("incidentio_post_update", **arguments, idempotency_key=str(change))
+        assert "differs from what was sent" in answer["note"]
+
+
+async def test_look_alikes_at_once_from_two_processes_are_one(box: Sandbox, serve: Serve) -> None:
+    names = ["Ledger export broken", "ledger export broken", "Ledger export is broken."]
+    results = []
+    async with serve() as one, serve() as other, anyio.create_task_group() as tasks:
+
+        async def declare(call: Caller, name: str) -> None:
+            results.append(await call.result(CREATE.tool, name=name, severity="Minor"))
+
+        for call, name in zip((one, other, one), names, strict=True):
+            tasks.start_soon(declare, call, name)
+    assert sum(row["name"].casefold().startswith("ledger export") for row in box.incidentio.incidents) == 1
+    assert (
+        sorted(word(result) if not result.is_error else "refused" for result in results) == ["done"] + ["refused"] * 2
+    )
+
+
+async def test_a_note_that_the_service_changed_is_left_open_and_not_posted_twice(box: Sandbox, serve: Serve) -> None:
+    posted = box.ionhour.routes["POST", "/api/incident-notes/{}"]
+
+    def changing(call: Any) -> Any:
+        body = {"body": f"<p>{call.body['body'].replace('  ', ' ').replace(chr(10), '<br>')}</p>"}
+        return posted(replace(call, body=body))
+
+    box.ionhour.routes["POST", "/api/incident-notes/{}"] = changing
+    async with serve() as call:
+        box.fail(Fault("cut_after", method="POST", times=1))
+        told = await call.result("ionhour_create_note", incident_id=4514, body="One  two\nthree.")
+    assert word(told) == "unknown"
+    assert "nearly the same text" in text_of(told)
+    assert len(box.writes()) == 1

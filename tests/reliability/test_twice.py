@@ -94,8 +94,9 @@ async def test_an_equal_call_that_is_not_done_leaves_the_outcome_of_the_first_op
         if case is CREATE_NOTE:
             box.fail(replace(LATER[later], method="GET", path="/incident-notes/"))
         again = word(await call.result(case.tool, **case.arguments))
-        assert again in ("unknown", "still unknown") or (case is CREATE_NOTE and again == "not sent")
-        assert rows(state) == [(case.tool, "unknown")]
+        # What can be read back is found done; a note's list cannot be read here.
+        assert again == "done" if case is not CREATE_NOTE else again in ("still unknown", "not sent")
+        assert rows(state) == [(case.tool, "unknown" if case is CREATE_NOTE else "done")]
         box.heal()
         assert word(await call.result(case.tool, **case.arguments)) == "done"
     assert case.count(box.state()) == 1
@@ -221,7 +222,7 @@ async def test_an_explicit_key_is_sent_as_given_every_time(box: Sandbox, serve: 
         assert first["id"] == second["id"]
     assert second["repeated"] is True
     assert keys(box) == {"mine"}
-    assert sent(box, CREATE) == 6
+    assert sent(box, CREATE) == 5
     assert CREATE.count(box.state()) == 1
 
 

@@ -12,7 +12,7 @@ from incident_mcp.incidentio.incident_names import named
 from incident_mcp.incidentio.incident_records import Incident
 from incident_mcp.incidentio.incident_updates import IncidentUpdate, update_write
 from incident_mcp.incidentio.incidents import IncidentRef, described
-from incident_mcp.models import Instant, Outcome, Record, shorten
+from incident_mcp.models import Instant, Outcome, Record, quoted
 from incident_mcp.toolset import write
 
 
@@ -75,7 +75,7 @@ async def incidentio_close_incident(
             message=message,
             to_incident_status_id=closed.id,
         )
-        question += f' and say "{shorten(message, 200)}"; its responders and subscribers are notified.'
+        question += f" and say {quoted(message)}; its responders and subscribers are notified."
         return await writer.perform(api, replace(update, question=question, destructive=True), dry_run=dry_run)
     fields = {"incident_status_id": closed.id}
     edit = edit_write(tool, api, incident, fields, ClosedIncident, _from_edit, notify=notify_incident_channel)

@@ -8,16 +8,17 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from incident_mcp.deps import AppSettings, DryRun, IdempotencyKey, IncidentioApi, WriterDep
+from incident_mcp.errors import ServiceError
 from incident_mcp.http import Api, Repeat, Request
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer
 from incident_mcp.incidentio.incidents import Mode, given, read_incident, things
 from incident_mcp.incidentio.references import path_id
-from incident_mcp.incidentio.similar import look_alikes
-from incident_mcp.models import Json, Outcome, shorten
+from incident_mcp.incidentio.similar import identical_since, look_alikes
+from incident_mcp.models import Json, Outcome, quoted
 from incident_mcp.toolset import write
 from incident_mcp.writer import Writer
-from incident_mcp.writes import DECLARE_SECONDS, Write
+from incident_mcp.writes import DECLARE_SECONDS, Since, Write
 
 TOOL = "incidentio_create_incident"
 
@@ -81,11 +82,22 @@ async def incidentio_create_incident(
         slack_team_id=slack_team_id,
     )
     declaration = declare_write(TOOL, api, body, names.name_of(found), despite=despite or ())
-    declaration = replace(declaration, caller_key=idempotency_key)
-    checked = await check_look_alikes(api, writer, declaration, despite or ())
-    if checked.repeated is not None and not dry_run:
-        return checked.repeated
-    return checked.beside(await writer.perform(api, declaration, dry_run=dry_run))
+    more = {"type": incident_type, "status": status, "channel": slack_channel_name, "workspace": slack_team_id}
+    more |= {**(custom_fields or {}), **(roles or {}), **(timestamps or {}), "in spite of": despite}
+    question = (
+        declaration.question.removesuffix(".")
+        + "".join(f"; {what}: {quoted(value)}" for what, value in more.items() if value)
+        + "."
+    )
+    declaration = replace(declaration, caller_key=idempotency_key, question=question)
+    if dry_run:
+        checked = await check_look_alikes(api, writer, declaration, despite or ())
+        return checked.beside(await writer.perform(api, declaration, dry_run=True))
+    async with writer.declaring(api):
+        checked = await check_look_alikes(api, writer, declaration, despite or ())
+        if checked.repeated is not None:
+            return checked.repeated
+        return checked.beside(await writer.perform(api, declaration, dry_run=False))
 
 
 @dataclass(frozen=True)
@@ -131,7 +143,7 @@ def declare_write(
 ) -> Write[IncidentAnswer, Incident]:
     """Write a declaration as the API wants it, without its key."""
     announced = "" if body["mode"] == "test" else "; incident.io announces it and alerts people"
-    about = f': "{shorten(body["summary"], 300)}"' if body.get("summary") else ""
+    about = f": {quoted(body['summary'], 300)}" if body.get("summary") else ""
     return Write(
         tool=tool,
         request=Request("POST", "/v2/incidents", body=body, scope="incidents.create"),
@@ -139,20 +151,37 @@ def declare_write(
         record=Incident,
         to_record=lambda answer: answer.incident,
         repeat=Repeat.KEYED,
-        question=f'Declare the {body["visibility"]} {body["mode"]} incident "{shorten(body["name"], 200)}"'
+        question=f"Declare the {body['visibility']} {body['mode']} incident {quoted(body['name'])}"
         f" with severity {severity or '(none)'}{about}{announced}.",
         remembered=DECLARE_SECONDS,
         deliberate=" ".join(sorted({path_id(each) for each in despite})) or None,
         declares=True,
         things_of=lambda answer: things(api, answer.incident.id, answer.incident.reference),
-        made_at=lambda answer: answer.incident.created_at,
-        same=lambda answer: _same_text(answer.incident.name, body["name"]),
+        made_at=lambda answer: answer.incident.made_at,
+        look=partial(_find, api, body),
+        same=lambda answer: _is_same(answer.incident, body),
         explain=partial(names.valid_names, api, body),
     )
 
 
-def _same_text(held: str | None, sent: str) -> bool:
-    return held is None or " ".join(held.split()).casefold() == " ".join(sent.split()).casefold()
+def _is_same(incident: Incident, body: Json) -> bool:
+    """Return whether an incident is the one that a request asks for, as far as that is known."""
+    severity = body.get("severity_id") in (None, incident.severity_id) or incident.severity_id is None
+    return severity and (incident.name is None or _plain(incident.name) == _plain(body["name"]))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+async def _find(api: Api, body: Json, since: Since) -> IncidentAnswer | None:
+    """Find the incident that an identical declaration made since: for when the journal or the service forgot it."""
+    try:
+        found = await identical_since(api, body, since.began)
+        return IncidentAnswer(incident=await read_incident(api, found)) if found else None
+    except ServiceError:
+        # The key may not be allowed to read; the declaration carries the same idempotency key.
+        return None
 
 
 TOOLS = [write(incidentio_create_incident, "Declare an incident")]

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from incident_mcp.deps import AppSettings, DryRun, IncidentioApi, WriterDep
-from incident_mcp.errors import InputError
+from incident_mcp.errors import InputError, NoAnswer
 from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_create import CustomFields, Roles, Timestamps
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, RawIncidentAnswer, holds
 from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
 from incident_mcp.incidentio.references import path_id
-from incident_mcp.models import Json, Outcome, R, read_body, shorten
+from incident_mcp.models import Json, Outcome, R, quoted, read_body, shorten
 from incident_mcp.toolset import write
 from incident_mcp.writes import UPDATE_SECONDS, Since, Write
 
@@ -75,14 +75,14 @@ async def incidentio_edit_incident(
         call_url=call_url,
         slack_channel_name=slack_channel_name,
     )
-    said = [f'{what} to "{shorten(str(value), 200)}"' for what, value in changes.items()]
+    said = [f"{what} to {quoted(str(value))}" for what, value in changes.items()]
     for what, values in (("custom field", custom_fields), ("role", roles), ("timestamp", timestamps)):
         said += [f"{what} {key} to {_shown(value)}" for key, value in (values or {}).items()]
     said += [f"clear {each}" for each in clear or ()]
-    closes = to_status is not None and to_status.category == "closed"
-    who = await described(api, writer, incident, dry_run=dry_run, destructive=closes)
+    loses = bool(clear) or (to_status is not None and to_status.category == "closed")
+    who = await described(api, writer, incident, dry_run=dry_run, destructive=loses)
     question = f"Edit incident {who}: {', '.join(said)}; {_notified(notify=notify_incident_channel)}."
-    return await writer.perform(api, replace(edit, question=question, destructive=closes), dry_run=dry_run)
+    return await writer.perform(api, replace(edit, question=question, destructive=loses), dry_run=dry_run)
 
 
 def _whole(incident: Incident) -> Incident:
@@ -90,8 +90,7 @@ def _whole(incident: Incident) -> Incident:
 
 
 def _shown(value: str | list[str]) -> str:
-    text = value if isinstance(value, str) else ", ".join(value)
-    return f'"{shorten(text, 100)}"' if text else "nothing"
+    return quoted(value, 100) if value else "nothing"
 
 
 @dataclass
@@ -175,7 +174,13 @@ def edit_write(
 
     async def look(_: Since) -> IncidentAnswer | None:
         raw = await api.get(fill("/v2/incidents/{incident}", incident=at), RawIncidentAnswer)
-        return read_body(raw.model_dump(), IncidentAnswer) if holds(raw.incident, fields) else None
+        if not holds(raw.incident, fields):
+            return None
+        try:
+            return read_body(raw.model_dump(), IncidentAnswer)
+        except ValidationError:
+            text = f"{api.service.name} answered the incident without a readable id: whether it is edited is open."
+            raise NoAnswer(text) from None
 
     return Write(
         tool=tool,

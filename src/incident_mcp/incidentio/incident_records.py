@@ -159,6 +159,9 @@ class Incident(Record):
     created_at: Instant | None = None
     updated_at: Instant | None = None
     last_activity_at: Instant | None = None
+    severity_id: str | None = Field(default=None, validation_alias=AliasPath("severity", "id"), exclude=True)
+    made_at: str | None = Field(default=None, validation_alias="created_at", exclude=True)
+    """`created_at` to the last digit."""
 
 
 class IncidentAnswer(BaseModel):

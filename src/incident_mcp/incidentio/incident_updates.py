@@ -9,14 +9,14 @@ from pydantic import AliasPath, BaseModel, Field
 
 from incident_mcp.deps import DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.errors import InputError
-from incident_mcp.http import Api, Repeat, Request
+from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_names import IncidentName, named, names_of
-from incident_mcp.incidentio.incident_records import Actor
+from incident_mcp.incidentio.incident_records import Actor, RawIncidentAnswer, holds
 from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
 from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, Page, Rows, read_pages, read_rows
 from incident_mcp.instants import parse_instant
-from incident_mcp.models import Instant, Json, Listed, Name, Outcome, R, Record, cut_at, shorten
+from incident_mcp.models import Instant, Json, Listed, Name, Outcome, R, Record, cut_at, quoted
 from incident_mcp.toolset import read, write
 from incident_mcp.writes import UPDATE_SECONDS, Since, Write
 
@@ -35,6 +35,10 @@ class IncidentUpdate(Record):
     updater: Actor = None
     merged_into_incident_id: str | None = None
     created_at: Instant | None = None
+    status_id: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "id"), exclude=True)
+    severity_id: str | None = Field(default=None, validation_alias=AliasPath("new_severity", "id"), exclude=True)
+    made_at: str | None = Field(default=None, validation_alias="created_at", exclude=True)
+    """`created_at` to the last digit."""
 
 
 class IncidentUpdateRow(Record):
@@ -113,7 +117,9 @@ def update_write(
         look=partial(_find, api, body),
         caller_key=key,
         things=things(api, incident.id, incident.reference),
-        made_at=lambda answer: answer.incident_update.created_at,
+        things_of=lambda _: things(api, incident.id, incident.reference),
+        stands=partial(_stands, api, body) if len(body) > 1 + ("message" in body) else None,
+        made_at=lambda answer: answer.incident_update.made_at,
         same=lambda answer: _is_same(answer.incident_update, body),
         explain=partial(names.valid_names, api, body),
     )
@@ -129,14 +135,27 @@ def _of(update: IncidentUpdate, incident: IncidentName) -> IncidentUpdate:
 def _is_same(update: IncidentUpdate, body: Json) -> bool:
     text = " ".join((body.get("message") or "").split())
     same_text = update.message is None or " ".join(update.message.split()) == text
-    return same_text and update.incident_id == body["incident_id"]
+    moved = _has_moved(update, body)
+    return same_text and moved and update.incident_id == body["incident_id"]
+
+
+def _has_moved(update: IncidentUpdate, body: Json) -> bool:
+    """Return whether an update's status and severity are those that a request asks for, as far as they are known."""
+    wanted = {"to_incident_status_id": update.status_id, "to_severity_id": update.severity_id}
+    return all(held is None or body.get(name) in (None, held) for name, held in wanted.items())
+
+
+async def _stands(api: Api, body: Json) -> bool:
+    """Return whether the incident has the status and severity that an update is to give it."""
+    path = fill("/v2/incidents/{incident}", incident=body["incident_id"])
+    raw = (await api.get(path, RawIncidentAnswer, scope="incidents.view")).incident
+    wanted = {"incident_status_id": body.get("to_incident_status_id"), "severity_id": body.get("to_severity_id")}
+    return holds(raw, given(**wanted))
 
 
 class _Made(IncidentUpdate):
-    """An update with what a repeat is recognised by."""
+    """An update with who made it."""
 
-    status_id: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "id"))
-    severity_id: str | None = Field(default=None, validation_alias=AliasPath("new_severity", "id"))
     api_key: str | None = Field(default=None, validation_alias=AliasPath("updater", "api_key", "id"))
 
 
@@ -144,16 +163,18 @@ class _MadePage(Page):
     rows: list[_Made] = Field(validation_alias="incident_updates")
 
 
+_SECOND = 1.0
+"""How exactly the service's clock is known from its `Date`."""
+
+
 async def _find(api: Api, body: Json, since: Since) -> IncidentUpdateAnswer | None:
     """Find an identical update that an API key posted since: for when the journal is gone."""
     query = [("incident_id", body["incident_id"])]
     rows: Rows[_Made] = await read_rows(api, "/v2/incident_updates", _MadePage, query, limit=MOST_A_PAGE)
     for row in rows:
-        made = parse_instant(row.created_at)
-        wanted = (body.get("to_incident_status_id"), body.get("to_severity_id"))
-        moved = all(want in (None, has) for want, has in zip(wanted, (row.status_id, row.severity_id), strict=True))
-        recent = made is not None and made.timestamp() >= since.began
-        if recent and moved and row.api_key and (row.message or "") == (body.get("message") or ""):
+        made = parse_instant(row.made_at)
+        recent = made is not None and made.timestamp() >= since.began - _SECOND
+        if recent and row.api_key and (row.message or "") == (body.get("message") or "") and _has_moved(row, body):
             return IncidentUpdateAnswer(incident_update=row)
     return None
 
@@ -185,7 +206,7 @@ async def incidentio_post_update(
     )
     changes = [f"move it to {to_status.name}"] if to_status else []
     changes += [f"change its severity to {to_severity.name}"] if to_severity else []
-    changes += [f'say "{shorten(message, 200)}"'] if message else []
+    changes += [f"say {quoted(message)}"] if message else []
     closes = to_status is not None and to_status.category == "closed"
     who = await described(api, writer, incident, dry_run=dry_run, destructive=closes)
     question = f"Post an update to incident {who}: {', '.join(changes)}; its responders and subscribers are notified."

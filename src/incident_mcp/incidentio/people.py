@@ -12,9 +12,10 @@ from incident_mcp.models import Json, Record, shorten
 MOST_A_PAGE = 10_000
 MOST_SHOWN = 10
 
-_EMAIL = re.compile(r"[^@\s<>|]{1,128}@[^@\s<>|]{1,128}")
 _MAILTO = re.compile(
-    r"(?:[^<>]{0,128}<)?\s*(?:mailto:)?([^@\s<>|]{1,128}@[^@\s<>|]{1,128})(?:\|[^<>]*)?>?", re.IGNORECASE
+    r"(?:[^<>@]{0,128}<\s*(?:mailto:)?(?P<boxed>[^@\s<>|,;]{1,128}@[^@\s<>|,;]{1,128})(?:\|[^<>]*)?>"
+    r"|(?:mailto:)?(?P<plain>[^@\s<>|,;]{1,128}@[^@\s<>|,;]{1,128}))",
+    re.IGNORECASE,
 )
 _SLACK = re.compile(
     r"<@(?P<mention>[UW][A-Z0-9]{5,15})(?:\|[^<>]*)?>|@?(?P<id>(?=[A-Z]*[0-9])[UW][A-Z0-9]{5,15})", re.ASCII
@@ -68,8 +69,8 @@ async def reference(api: Api, argument: str, person: str, me: str | None) -> Jso
     person = _me(argument, person.strip(), me)
     if slack := _SLACK.fullmatch(person):
         return {"slack_user_id": slack["mention"] or slack["id"]}
-    if (found := _MAILTO.fullmatch(person)) and _EMAIL.fullmatch(found[1]):
-        return {"email": await _registered(api, found[1])}
+    if found := _MAILTO.fullmatch(person):
+        return {"email": await _registered(api, found["boxed"] or found["plain"])}
     person = person.removeprefix("@")
     users = await _users(api)
     if users is None:

@@ -123,6 +123,28 @@ async def look_alikes(api: Api, body: Json, despite: Sequence[str], *, window: f
     return Similar(similar=tuple(similar[:MOST_SHOWN]), note=note)
 
 
+async def identical_since(api: Api, body: Json, began: float) -> str | None:
+    """Return the id of the incident that an API key made since of the very same fields.
+
+    Args:
+        api: incident.io.
+        body: The declaration.
+        began: Unix seconds by the service's clock.
+
+    Raises:
+        ServiceError: It could not be looked up.
+    """
+    since = datetime.fromtimestamp(began, UTC)
+    query = [("mode[one_of]", body["mode"]), ("created_at[gte]", since.date().isoformat())]
+    query += [("sort_by", "created_at_newest_first")]
+    pages = await read_pages(api, "/v2/incidents", _Candidates, query, limit=MOST_A_PAGE)
+    for row in (row for page in pages for row in page.rows):
+        made = parse_instant(row.created_at)
+        if made is not None and made.timestamp() >= began - 1 and _is_identical(row, body, partly=True):
+            return row.id
+    return None
+
+
 async def _read(api: Api) -> tuple[list[_Candidate], bool]:
     """Read the newest open and recent incidents, and return whether those are all."""
     since = datetime.fromtimestamp(api.now(), UTC) - timedelta(seconds=RECENT_SECONDS)
@@ -139,8 +161,14 @@ def _age(row: _Candidate, now: datetime) -> float:
     return float("inf") if made is None else (now - made).total_seconds()
 
 
-def _is_identical(row: _Candidate, body: Json) -> bool:
-    """Return whether an API key made this incident with all the fields of the declaration."""
+def _is_identical(row: _Candidate, body: Json, *, partly: bool = False) -> bool:
+    """Return whether an API key made this incident with all the fields of the declaration.
+
+    Args:
+        row: The incident.
+        body: The declaration.
+        partly: Whether fields that a list does not carry may be left uncompared.
+    """
     read = {
         "name": row.name,
         "summary": row.summary,
@@ -152,7 +180,9 @@ def _is_identical(row: _Candidate, body: Json) -> bool:
     compared = {name: value for name, value in body.items() if name in read}
     rest = set(body) - set(read)
     return (
-        row.api_key is not None and not rest and all(_plain(read[name]) == _plain(compared[name]) for name in compared)
+        row.api_key is not None
+        and (partly or not rest)
+        and all(_plain(read[name]) == _plain(compared[name]) for name in compared)
     )
 
 

@@ -1,5 +1,6 @@
 """Notes on an Ionhour incident."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any, Self
@@ -15,7 +16,7 @@ from incident_mcp.ionhour.incidents import described, require_incident, things
 from incident_mcp.ionhour.pages import Listing
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, NoteId
 from incident_mcp.journal import fingerprint
-from incident_mcp.models import HtmlText, Instant, Listed, Outcome, Record, shorten
+from incident_mcp.models import HtmlText, Instant, Listed, Outcome, Record, quoted
 from incident_mcp.toolset import read, write
 from incident_mcp.writes import UPDATE_SECONDS, Earlier, Since, Write
 
@@ -111,7 +112,7 @@ def note_write(tool: str, api: Api, incident_id: int, body: str, who: str | None
         record=Note,
         to_record=lambda answer: answer,
         repeat=Repeat.NEVER,
-        question=f'Put a note on Ionhour incident {who or incident_id}: "{shorten(body, 200)}".',
+        question=f"Put a note on Ionhour incident {who or incident_id}: {quoted(body)}.",
         remembered=UPDATE_SECONDS,
         look=lambda since: _find(api, incident_id, body, since),
         earlier=lambda window: _earlier(api, incident_id, body, window),
@@ -131,7 +132,7 @@ async def ionhour_update_note(
         record=Note,
         to_record=lambda answer: answer,
         repeat=Repeat.HARMLESS,
-        question=f'Replace note {note_id} on Ionhour incident {who} by: "{shorten(body, 200)}".',
+        question=f"Replace note {note_id} on Ionhour incident {who} by: {quoted(body)}.",
         look=lambda _: _find_changed(api, incident_id, note_id, body),
         things=things(api, incident_id),
         advice=_NOT_AUTHOR,
@@ -185,16 +186,31 @@ async def _find(api: Api, incident_id: int, body: str, since: Since) -> Note | N
         NoAnswer: It may stand on a page that was not read.
     """
     read = await read_notes(api, incident_id)
-    found = [(name, note) for name, note in _identified(read.notes) if _has_text(note, body)]
     if since.before is not None:
-        new = [note for name, note in found if name not in since.before]
+        new = [note for name, note in _identified(read.notes) if name not in since.before]
     else:
-        new = [note for _, note in found if _made_since(note, since.began)]
-    if not new and read.has_more:
+        new = [note for note in read.notes if _made_since(note, since.began)]
+    found = [note for note in new if _has_text(note, body)]
+    if not found and (alike := next((note for note in new if _letters(note.body) == _letters(body)), None)):
+        raise NoAnswer(
+            f"A note of nearly the same text is there since ({alike.id}), and whether it is this one is open: the"
+            " service may change texts. Look at the notes before you write another one."
+        )
+    if not found and read.has_more:
         raise NoAnswer(
             f"{api.service.name} answered one page of several of the notes: whether this one is there is open."
         )
-    return new[0] if new else None
+    return found[0] if found else None
+
+
+def _letters(text: str | None) -> str:
+    """Return the start of what is left of a text whatever a service does to its markup, spaces and signs."""
+    plain = unicodedata.normalize("NFKC", html_to_text((text or "")[:_COMPARED]))
+    return "".join(letter for letter in plain if letter.isalnum()).casefold()[:_LETTERS]
+
+
+_COMPARED, _LETTERS = 2_000, 200
+"""Characters that are read for it, and that are compared."""
 
 
 def _identified(notes: Sequence[Note]) -> list[tuple[str, Note]]:

@@ -37,7 +37,7 @@ class DeclaredIncident(Record):
     """The incident that stands for the alert."""
 
     id: str
-    reference: str
+    reference: str | None = None
     name: str | None = None
     status: str | None = None
     severity: str | None = None
@@ -154,7 +154,7 @@ async def _confirmed(
     parts = [declaration.question.removesuffix(".")] if declaration else []
     parts += [said for step, said in words.items() if wanted[step] and not known.left(step)]
     if known.incident and parts:
-        parts[0] = f"For {known.incident.reference}, which is declared already, {parts[0]}"
+        parts[0] = f"For {known.incident.reference or known.incident.id}, which is declared already, {parts[0]}"
     question = "; ".join(parts) + "."
     body = declaration.request.body if declaration else None
     request = fingerprint(account_of(incidentio), TOOL, known.alert.public_id, body, wanted, question)
@@ -214,6 +214,9 @@ async def _carry_out(
             steps.append(Step(step=step, outcome="not asked for"))
         elif left := known.left(step):
             steps.append(left)
+        elif step == "note" and incident is not None and incident.reference is None:
+            why = "incident.io did not say the incident's reference, which the note is to carry."
+            steps.append(Step(step=step, outcome="failed", why=why))
         elif dry_run:
             steps.append(_planned(ionhour, _write(ionhour, known.alert.id, incident, step), step))
         else:
@@ -236,7 +239,7 @@ _WOULD = "would be done"
 def _write(api: Api, number: int, incident: DeclaredIncident | None, step: str) -> Write[Any, Any]:
     if step == "acknowledge":
         return acknowledge_write(TOOL, api, number)
-    reference = incident.reference if incident else "(its reference)"
+    reference = (incident.reference or incident.id) if incident else "(its reference)"
     link = incident.permalink if incident else "(its link)"
     body = note_text(reference, link)
 
