@@ -297,7 +297,7 @@ async def test_cookies_are_not_kept(wire: Make) -> None:
         (b"\xff\xfe", "no JSON"),
         (b"[" * 100_000, "no JSON"),
         (b"[]", "not as documented"),
-        (b"null", "no JSON"),
+        (b"null", "not as documented"),
         (b'{"id": []}', "not as documented (id)"),
         (b"", "not as documented (id)"),
     ],

@@ -510,7 +510,12 @@ def situations() -> Iterator[Case]:
         (GET, ALERTS_AT): enveloped(alerts),
         (GET, f"{ALERTS_AT}/300"): lean_alert(300, state="RESOLVED"),
     }
-    base = {"tool": "situation", "answers": answers, "free": (*FREE, "problems", "as_of"), "costly": True}
+    base = {
+        "tool": "situation",
+        "answers": answers,
+        "free": (*FREE, "problems", "as_of", "ionhour_incidents_not_shown"),
+        "costly": True,
+    }
     links = "/links /links_known_by /gaps"
     order = "/incidents[] /links[]"
     fields = same("name") | {"severity": f"severity {order}", "severity.name": "severity", "severity.rank": order}

@@ -711,3 +711,14 @@ async def test_a_hundred_alerts_beside_a_thousand_recent_incidents_take_little_t
     assert len(result.structured_content["links"]) == 50
     assert len(result.structured_content["gaps"]["not_declared"]) == 50
     assert min(taken) < 0.15
+
+
+async def test_alerts_that_cannot_be_read_are_counted(connect, box):
+    def without_id(body: Json) -> None:
+        body["items"][0]["id"] = None
+
+    alter(box, "/api/incidents", without_id)
+    async with connect() as call:
+        answer = await call.ok(TOOL)
+    whole = len(answer["ionhour_incidents"])
+    assert f"Ionhour has {whole + 1} unresolved incidents; {whole} were read." in answer["problems"]

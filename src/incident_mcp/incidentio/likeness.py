@@ -11,13 +11,14 @@
    `database`, `500s` is `500`, and the ways to say one symptom are one word (`_SYMPTOMS`). The parts of an identifier
    such as `checkout-api` are words as well, but no symptoms and no stop words, and stand together in the other name.
 4. `same`: the names have the same words, apart from repeated symptoms, and something besides a symptom.
-   - *Short words* are those of up to three letters that are not `_COMMON`, those with a digit, and symbols. Their order
-     is the same. *Long words* are the others that are no symptoms.
-   - With three long words or more, the order of all words is the same; the symptom may stand before or behind them.
-     With at most two, the front part may stand at the end: `EU: checkout API down` and `Checkout API down in EU`.
-   - With a symptom between two long words, all words have the same order. With two symptoms, they are also literal.
+   - *Short words* are those of up to three letters that are not `_COMMON`, those with a digit, symbols, and `_CODES`
+     such as `staging`. Their order is the same. *Long words* are the others that are no symptoms.
+   - With three long words or more, the order of all words but the symptom is the same. With at most two, the front
+     part may stand at the end: `EU: checkout API down` and `Checkout API down in EU`.
+   - With a symptom between two long words, it has its place in this order, too. With two symptoms, all words have the
+     same order, and the symptoms are the same as they are written.
    - A name of over 300 characters is the same as itself only.
-5. `similar`: of all words, cut to four letters, at least half are in both names (Jaccard).
+5. `similar`: of all words but symbols, cut to four letters, at least half are in both names (Jaccard).
 """
 
 import re
@@ -46,6 +47,12 @@ _STOP_WORDS = _words(
 )
 _COMMON = _words("add api app bug buy job log pay run")
 """Words of three letters that are no codes."""
+_CODES = _words(
+    "prod production preprod staging sandbox north south east west central europe asia america africa"
+    " primary secondary replica source target upstream downstream inbound outbound"
+)
+"""Environments, places and directions: short words, whatever their length."""
+_SINGULAR = _words("https windows customs goods")
 _SYMPTOMS = {
     "DOWN": "down outage outages unavailable offline unreachable",
     "FAIL": "fail fails failed failing failure failures error errors erroring errored broken",
@@ -103,7 +110,7 @@ def likeness(a: str, b: str) -> Likeness:
         return "different"
     if one.is_whole and other.is_whole and _is_same(one, other):
         return "same"
-    starts, others = ({word[:_PREFIX] for word in name.words} for name in (one, other))
+    starts, others = one.starts, other.starts
     return "similar" if len(starts & others) >= _SIMILAR * len(starts | others) else "different"
 
 
@@ -131,6 +138,10 @@ class _Name:
         return [word for word in self.plain if not _is_long(word)]
 
     @property
+    def starts(self) -> set[str]:
+        return {word[:_PREFIX] for word in [*self.words, *self.extras] if _is_part(word[0])}
+
+    @property
     def has_symptom_between(self) -> bool:
         """Whether a symptom stands between two long words."""
         places = [place for place, word in enumerate(self.words) if _is_long(word)]
@@ -142,12 +153,18 @@ class _Name:
 
 
 def _is_same(one: _Name, other: _Name) -> bool:
-    if not one.plain or one.symptoms != other.symptoms or one.short != other.short:
-        return False
-    if not (one.extras <= other.extras or other.extras <= one.extras):
-        return False
-    if not (one.contains(other.identifiers) and other.contains(one.identifiers)):
-        return False
+    return (
+        bool(one.plain)
+        and one.symptoms == other.symptoms
+        and one.short == other.short
+        and (one.extras <= other.extras or other.extras <= one.extras)
+        and one.contains(other.identifiers)
+        and other.contains(one.identifiers)
+        and _is_in_order(one, other)
+    )
+
+
+def _is_in_order(one: _Name, other: _Name) -> bool:
     if len(one.symptoms) > 1:
         return one.literal == other.literal
     if one.has_symptom_between or other.has_symptom_between:
@@ -210,7 +227,8 @@ def _word(folded: str) -> str:
     if _STATUSES.fullmatch(folded):
         return folded[:-1]
     word = _ALIASES.get(folded, folded)
-    if len(word) < _PLURAL or not (word.isascii() and word.isalpha()) or word.endswith(("ss", "us", "is")):
+    is_english = word.isascii() and word.isalpha()
+    if len(word) < _PLURAL or not is_english or word in _SINGULAR or word.endswith(("ss", "us", "is")):
         return word
     if word.endswith("ies"):
         return word[:-3] + "y"
@@ -220,5 +238,5 @@ def _word(folded: str) -> str:
 
 
 def _is_long(word: str) -> bool:
-    is_short = len(word) <= _SHORT and word not in _COMMON
+    is_short = word in _CODES or (len(word) <= _SHORT and word not in _COMMON)
     return word not in _SYMPTOMS and not is_short and not any(map(str.isnumeric, word))

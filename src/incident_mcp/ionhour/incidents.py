@@ -171,15 +171,16 @@ async def unresolved_incidents(api: Api, workspace_id: int | None) -> tuple[list
     """Read the unresolved incidents, whole, up to 500.
 
     Returns:
-        The incidents and how many there are in all.
+        The incidents and how many there are in all, with those that cannot be read; as far as that is known.
     """
     query = [*([("workspaceId", str(workspace_id))] if workspace_id else []), ("state", "ACTIVE")]
     rows: list[IonhourIncident] = []
-    total = 0
+    received = total = 0
     async for page in read_pages(api, "/incidents", _IncidentPage, query, most=500):
         rows += page.rows
-        total = (page.total or 0) if page.has_more else len(rows)
-    return rows, max(len(rows), total)
+        received += len(page.rows) + (page.unreadable or 0)
+        total = max(received, (page.total or received + 1) if page.has_more else received)
+    return rows, total
 
 
 def _upper(value: object) -> object:
@@ -337,7 +338,6 @@ def acknowledge_write(
         question=f"Acknowledge Ionhour incident {who or incident_id}; it pages nobody further.",
         look=look,
         things=things(api, incident_id),
-        made_at=lambda answer: answer.acknowledged_at,
         advice={409: f"Incident {incident_id} is resolved already: there is nothing left to acknowledge."},
     )
 
