@@ -12,29 +12,34 @@ intent: then the next key is used, so that a write that is meant is never swallo
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from pydantic import ValidationError
 
 if TYPE_CHECKING:
     from incident_mcp.audit import AuditLog
 
 from incident_mcp.errors import IncidentMcpError, InputError, NoAnswer, NotSent, ServiceError
 from incident_mcp.guard import WriteLimit
-from incident_mcp.http import Api, Repeat, Request
-from incident_mcp.instants import parse_instant
+from incident_mcp.http import Api, Repeat
 from incident_mcp.intents import MOST_KEYS, Intent, account_of, intent_of
 from incident_mcp.journal import AHEAD_SECONDS, SAME_KEY_SECONDS, Begun, Entry, Journal, fingerprint
 from incident_mcp.models import A, Outcome, Planned, R, shorten
 from incident_mcp.sending import NOT_SENT, UNKNOWN, OutcomeLog, send_write
+from incident_mcp.write_state import (
+    State,
+    is_before_call,
+    is_older,
+    is_undone,
+    look_for,
+    made_at,
+    record_of,
+    settle,
+    with_key,
+)
 from incident_mcp.writes import Earlier, Since, Write
-
-_SLACK_SECONDS = 2.0
-"""How exactly a service's clock is known from its `Date`; without one its clock may differ by a minute."""
-_NO_DATE_SLACK_SECONDS = 60.0
 
 
 @dataclass
@@ -45,25 +50,6 @@ class Safety:
     declares: WriteLimit
     writes: WriteLimit
     audit: "AuditLog | None" = None
-
-
-@dataclass
-class _State:
-    """What is known of a write before it is sent."""
-
-    entry: Entry | None
-    open: bool
-    """An earlier attempt's outcome is not known."""
-    recent: bool
-    """An earlier attempt was done a moment ago, and nothing else was written to the same thing since."""
-    ended: bool = False
-    """Another write to the same thing was made since."""
-    undone: bool = False
-    """What an identical, earlier write changed is no longer so: this one is meant."""
-    earlier_made: float | None = None
-    """When that one's record was made."""
-    before: tuple[str, ...] | None = None
-    started: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -87,7 +73,7 @@ class Writer:
         """
         intent = _intent_of(api, write)
         if dry_run:
-            request = _with_key(write, await self._planned_key(api, write, intent))
+            request = with_key(write, await self._planned_key(api, write, intent))
             return Outcome(would_send=Planned(api.service.name, request.method, request.path, request.body))
         request = fingerprint(intent.hash, write.request.body)
         if await self.confirmed(write.question, request, destructive=write.destructive):
@@ -148,7 +134,7 @@ class Writer:
         row = Entry(intent.hash, write.tool, intent.account, "", "pending", None, 0, 0, things=write.things)
         started = time.monotonic()
         begun = await self.safety.journal.begin(row, limit=self._limit(write), remembered=False)
-        look = partial(_look, write, Since(0)) if write.look else None
+        look = partial(look_for, write, Since(0)) if write.look else None
         try:
             answer = await send_write(api, write, write.request, look, self._log(api))
         except NoAnswer:
@@ -156,7 +142,7 @@ class Writer:
         except IncidentMcpError:
             await self.safety.journal.undo(begun)
             raise
-        outcome = self._outcome(api, write, answer, _State(None, open=False, recent=False, started=started))
+        outcome = self._outcome(api, write, answer, State(None, open=False, recent=False, started=started))
         return replace(outcome, note=" ".join(filter(None, (outcome.note, self._notes()))) or None)
 
     async def _once(self, api: Api, write: Write[A, R], intent: Intent) -> Outcome[R]:
@@ -170,7 +156,7 @@ class Writer:
                 " or move the file away; then call again.",
                 outcome=NOT_SENT,
             )
-        if state.open and state.ended and await _is_undone(write):
+        if state.open and state.ended and await is_undone(write):
             # Whatever the lost attempt did, this caller did something else since.
             state.open, state.undone = False, True
         if repeated := await self._repeated(api, write, state):
@@ -214,20 +200,20 @@ class Writer:
                     " request, or leave it out. Not sent."
                 )
 
-    async def _state(self, write: Write[A, R], intent: Intent) -> _State:
+    async def _state(self, write: Write[A, R], intent: Intent) -> State:
         known = await self.safety.journal.look(intent.hash)
         entry = known.entry
-        state = _State(entry, open=False, recent=False, ended=known.ended)
+        state = State(entry, open=False, recent=False, ended=known.ended)
         if entry is not None and entry.state == "done":
             # A row that lies ahead was written before the clock was set back: how old it is, nobody knows.
             state.recent = -AHEAD_SECONDS <= entry.age <= write.remembered and not known.ended
             # One whose record cannot be read is settled like one whose outcome is open.
-            state.open = state.recent and _record(write, entry) is None
+            state.open = state.recent and record_of(write, entry) is None
         elif entry is not None:
             state.open = entry.age <= SAME_KEY_SECONDS
         return state
 
-    async def _repeated(self, api: Api, write: Write[A, R], state: _State) -> Outcome[R] | None:
+    async def _repeated(self, api: Api, write: Write[A, R], state: State) -> Outcome[R] | None:
         """Return the outcome of an identical call that was done a moment ago; None when there is none."""
         earlier = None
         if write.earlier is not None:
@@ -237,7 +223,7 @@ class Writer:
             return None
         entry = state.entry
         if entry is not None and state.recent and not write.any_earlier:
-            state.undone = await _is_undone(write)
+            state.undone = await is_undone(write)
             return None if state.undone else await self._still(write, entry, earlier)
         identical: A | None = None
         unsure = entry.age < -AHEAD_SECONDS if entry else self.safety.journal.lost
@@ -245,11 +231,11 @@ class Writer:
             # An empty journal may stand in the place of one that knew of it.
             identical = earlier.identical
         elif write.any_earlier or (unsure and not write.declares):
-            identical = await _look(write, Since(0 if write.any_earlier else api.now() - write.remembered))
+            identical = await look_for(write, Since(0 if write.any_earlier else api.now() - write.remembered))
         if identical is None:
             return None
-        if await _is_undone(write):
-            state.undone, state.earlier_made = True, _made(write, identical)
+        if await is_undone(write):
+            state.undone, state.earlier_made = True, made_at(write, identical)
             return None
         if write.repeat is Repeat.CHECKED:
             note = "It is as this edit wants it already: nothing was sent now, and nobody was notified."
@@ -259,7 +245,7 @@ class Writer:
 
     async def _still(self, write: Write[A, R], entry: Entry, earlier: Earlier[A] | None) -> Outcome[R] | None:
         """Return the record of an identical call, if what it did still stands."""
-        record = _record(write, entry)
+        record = record_of(write, entry)
         number = (entry.answer or {}).get("id")
         if earlier is not None and number is not None and str(number) not in earlier.ids:
             return None
@@ -276,7 +262,7 @@ class Writer:
         return Outcome(record, repeated=True, note=note)
 
     @asynccontextmanager
-    async def _journalled(self, begun: Begun, state: _State, *, may_land: float) -> AsyncGenerator[None]:
+    async def _journalled(self, begun: Begun, state: State, *, may_land: float) -> AsyncGenerator[None]:
         """Keep the journal true, whatever ends the write: `unknown`, or what was known before.
 
         Args:
@@ -306,32 +292,30 @@ class Writer:
             raise
 
     async def _carry_out(
-        self, api: Api, write: Write[A, R], intent: Intent, begun: Begun, state: _State
+        self, api: Api, write: Write[A, R], intent: Intent, begun: Begun, state: State
     ) -> tuple[Outcome[R], A]:
         """Settle an earlier attempt, or send the write; an earlier intent's record leads to the next key."""
         row = begun.row or Entry(intent.hash, write.tool, intent.account, "", "pending", None, 0, 0)
         since = Since(row.began, row.before)
-        if state.open and state.entry is not None and (found := await _settled(write, state.entry, since)) is not None:
+        if state.open and state.entry is not None and (found := await settle(write, state.entry, since)) is not None:
             await self._log(api).record(write.tool, write.request, "done before")
             note = "An earlier, identical call had done this; nothing was sent now."
             return Outcome(write.to_record(found), repeated=True, note=note), found
         looks = write.look is not None and write.repeat is not Repeat.KEYED
-        look = partial(_look, write, since) if looks else None
+        look = partial(look_for, write, since) if looks else None
         key, derived = row.key, not (write.caller_key or write.fixed_key)
         passed, last = 0, None
         while True:
-            request = write.again if state.open and write.again else _with_key(write, key)
+            request = write.again if state.open and write.again else with_key(write, key)
             answer = await send_write(api, write, request, look, self._log(api))
-            made = _made(write, answer)
+            made = made_at(write, answer)
             if not (derived and self._is_spent(api, write, made, last, state)) or passed == MOST_KEYS:
                 return self._outcome(api, write, answer, state), answer
             passed, last = passed + 1, made
             key = intent.key(api.now(), key) if passed < MOST_KEYS else intent.late_key(api.now(), write.remembered)
             await self.safety.journal.use_key(begun, key)
 
-    def _is_spent(
-        self, api: Api, write: Write[Any, Any], made: float | None, last: float | None, state: _State
-    ) -> bool:
+    def _is_spent(self, api: Api, write: Write[Any, Any], made: float | None, last: float | None, state: State) -> bool:
         """Return whether a record that a derived key led to is that of an earlier intent.
 
         Args:
@@ -343,17 +327,17 @@ class Writer:
         """
         if made is None or write.repeat is not Repeat.KEYED:
             return False
-        if state.undone and (made == state.earlier_made or _is_before_call(api, made, state)):
+        if state.undone and (made == state.earlier_made or is_before_call(api, made, state)):
             return True
         window = SAME_KEY_SECONDS if state.open else write.remembered
         # Earlier intents lie a window apart: records that do not were made just now, and the clocks are wrong.
-        return _is_older(api, made, window) and (last is None or made - last >= window)
+        return is_older(api, made, window) and (last is None or made - last >= window)
 
-    def _outcome(self, api: Api, write: Write[A, R], answer: A, state: _State) -> Outcome[R]:
+    def _outcome(self, api: Api, write: Write[A, R], answer: A, state: State) -> Outcome[R]:
         """Say of a record that the service answered whether it is new."""
         record = write.to_record(answer)
-        made = _made(write, answer)
-        older = made is not None and _is_before_call(api, made, state)
+        made = made_at(write, answer)
+        older = made is not None and is_before_call(api, made, state)
         done_before = state.entry is not None and state.entry.state == "done" and bool(write.caller_key)
         if write.same is not None and not write.same(answer):
             if older:
@@ -400,64 +384,3 @@ _STILL_OPEN = (
 def _intent_of(api: Api, write: Write[Any, Any]) -> Intent:
     # A caller's key says by itself what is another intent.
     return intent_of(api, write.tool, write.request, write.caller_key, None if write.caller_key else write.deliberate)
-
-
-def _record(write: Write[Any, R], entry: Entry) -> R | None:
-    """Return the record that a row keeps, None when it cannot be read."""
-    if entry.answer is None:
-        return None
-    try:
-        return write.record.from_dump(entry.answer)
-    except ValidationError:
-        return None
-
-
-def _made(write: Write[A, Any], answer: A) -> float | None:
-    made = parse_instant(write.made_at(answer)) if write.made_at else None
-    return None if made is None else made.timestamp()
-
-
-def _is_older(api: Api, made: float, window: float) -> bool:
-    """Return whether a record is older than a window: only if the service's clock and this machine's agree on that."""
-    return api.service.ahead is not None and min(api.now(), time.time()) - made > window
-
-
-def _is_before_call(api: Api, made: float, state: _State) -> bool:
-    """Return whether a record was made before this call began to write."""
-    slack = _NO_DATE_SLACK_SECONDS if api.service.ahead is None else _SLACK_SECONDS
-    return made < api.now() - (time.monotonic() - state.started) - slack
-
-
-async def _is_undone(write: Write[Any, Any]) -> bool:
-    return write.stands is not None and not await write.stands()
-
-
-async def _look(write: Write[A, Any], since: Since) -> A | None:
-    """Look for what an earlier attempt did, where that can be looked for."""
-    return await write.look(since) if write.look else None
-
-
-async def _settled(write: Write[A, Any], entry: Entry, since: Since) -> A | None:
-    """Look for what an earlier attempt did, until it can no longer be carried out.
-
-    Raises:
-        ServiceError: It could not be looked up, so nothing may be sent.
-    """
-    if write.look is None:
-        return None
-    if write.repeat is Repeat.KEYED:
-        # How long a service knows a key is not documented. What lands later carries the same key.
-        return await write.look(since)
-    ends = anyio.current_time() + entry.may_land
-    while True:
-        left = ends - anyio.current_time()
-        found = await write.look(since)
-        if found is not None or left <= 0:
-            return found
-        await anyio.sleep(min(left, 2.0))
-
-
-def _with_key(write: Write[Any, Any], key: str) -> Request:
-    if write.repeat is not Repeat.KEYED:
-        return write.request
-    return replace(write.request, body={"idempotency_key": key, **(write.request.body or {})})

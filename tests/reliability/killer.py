@@ -23,6 +23,7 @@ from incident_mcp.settings import Settings
 
 TRACED = (
     "writer.py",
+    "write_state.py",
     "writes.py",
     "sending.py",
     "journal.py",

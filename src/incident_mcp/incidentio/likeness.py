@@ -4,9 +4,9 @@
 
 1. A name is read in NFKC and lower case, as words of letters and digits. A number keeps its inner signs (`10.0.0.1`).
    A symbol is a word of its own: currency, math and other Unicode symbols, `#%@*`, a minus, dot or `!` in front.
-2. Left out: stop words (`_STOP_WORDS`) and tags (`_TAG`: `[P1]`, `SEV-1:`, `URGENT -`) at the start or the end. Left
-   out if the other name has none or the same ones: people (`for all users`, `Customers cannot`), a tag without a sign
-   (`P1 checkout down`, `Checkout down P1`).
+2. Left out: stop words (`_STOP_WORDS`), unless in capitals as a code (`AT`), and tags (`_TAG`: `[P1]`, `SEV-1:`,
+   `URGENT -`) at the start or the end. Left out if the other name has none or the same ones: people (`for all users`,
+   `Customers cannot`), a tag without a sign (`P1 checkout down`, `Checkout down P1`).
 3. Words are equal if they are identical, or one is the plural of the other and both have five letters or more. `db` is
    `database`, `500s` is `500`, and the ways to say one symptom are one word (`_SYMPTOMS`). The parts of an identifier
    such as `checkout-api` are words as well, but no symptoms and no stop words, and stand together in the other name.
