@@ -118,13 +118,14 @@ def following(pages: dict[str, dict[str, Any]]) -> Answering:
         ({"": rows(1, after="A"), "A": rows(after="B"), "B": rows(after="C")}, [1], 2),
         ({"": rows(1, 2, after="A"), "A": rows(2, 1, after="B"), "B": rows(1, after="C")}, [1, 2], 2),
         ({"": rows(1, 2, after="A"), "A": rows(2, 3, after="B"), "B": rows(4)}, [1, 2, 3, 4], 3),
+        ({"": rows(1, 1, 2, after="A"), "A": rows(2, 3, 3)}, [1, 2, 3], 2),
         ({"": {"incident_updates": [rows(1)["incident_updates"][0]], "pagination_meta": None}}, [1], 1),
         ({"": {"incident_updates": [rows(1)["incident_updates"][0]], "pagination_meta": {"after": {"a": 1}}}}, [1], 1),
         ({"": {"incident_updates": None, "pagination_meta": {"after": "A"}}}, [], 1),
     ],
     ids=[
         *("empty cursor", "A, B, A", "A, A", "empty pages", "empty pages later", "repeated rows", "overlapping pages"),
-        *("no meta", "odd cursor", "null rows"),
+        *("rows twice on a page", "no meta", "odd cursor", "null rows"),
     ],
 )
 async def test_a_service_that_pages_oddly_ends_the_reading(connect, pages, told, requests):

@@ -86,13 +86,13 @@ async def each_page(
             if not seen:
                 raise
             return
-        fresh = [row for row in _rows(answer) if _identity(row) not in seen]
-        seen.update(map(_identity, fresh))
+        fresh = {key: row for row in _rows(answer) if (key := _identity(row)) not in seen}
+        seen.update(fresh)
         ended = not answer.after or answer.after in cursors or not (fresh or answer.unreadable)
         cursors.add(answer.after or "")
         left -= len(fresh)
         after = answer.after
-        yield answer.model_copy(update={"rows": fresh, "after": None if ended else after})
+        yield answer.model_copy(update={"rows": list(fresh.values()), "after": None if ended else after})
         if left <= 0 or ended or not api.may_read:
             return
 
