@@ -1,8 +1,10 @@
 """An incident out of an alert: what is written, how the severity is chosen, and what is told step by step."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+import anyio
 import pytest
 from mcp import Client
 
@@ -13,7 +15,7 @@ from incident_mcp.sandbox.faults import Fault
 from incident_mcp.server import build_server
 from incident_mcp.settings import Settings
 from tests.account import SEVERITY
-from tests.conftest import Caller
+from tests.conftest import Caller, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -265,6 +267,29 @@ def declared_by_hand(box: Sandbox, name: str, **fields: Any) -> dict[str, Any]:
         seed | {"id": account_ulid(name), "reference": "INC-118", "name": name, "summary": "Looking."} | fields
     )
     return box.incidentio.incidents[-1]
+
+
+async def test_one_outage_declared_by_hand_and_from_its_alert_at_the_same_moment_is_declared_once(
+    connect, box, tmp_path
+):
+    # Each looks before the other is sent, unless the whole of both takes turns.
+    box.fail(Fault("delay", method="POST", path="^/v2/incidents$", seconds=0.3))
+    texts = list[str]()
+
+    async def keep(call: Caller, tool: str, **arguments: Any) -> None:
+        texts.append(text_of(await call.result(tool, **arguments)))
+
+    async with (
+        connect(state_dir=tmp_path) as one,
+        connect(state_dir=tmp_path) as two,
+        anyio.create_task_group() as go,
+    ):
+        go.start_soon(partial(keep, one, TOOL, ionhour_incident_id=FRESH))
+        go.start_soon(
+            partial(keep, two, "incidentio_create_incident", name="[P1] Checkout API outage", severity="Critical")
+        )
+    assert len(made(box)) == 1
+    assert sum(text.startswith("This looks declared already: INC-118") for text in texts) == 1
 
 
 async def test_an_open_incident_with_a_name_alike_is_named_and_nothing_is_sent(call, box):

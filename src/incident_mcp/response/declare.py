@@ -5,7 +5,7 @@ without harm: the declaration's key comes from the alert's public id, the note i
 an acknowledgement repeats itself. So a call that was cut anywhere is finished by calling again.
 """
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -16,7 +16,7 @@ from incident_mcp.errors import IncidentMcpError, InputError, NoAnswer, Refused
 from incident_mcp.http import Api, fill
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_create import Despite, check_look_alikes, declare_write
-from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer
+from incident_mcp.incidentio.incident_records import Incident
 from incident_mcp.incidentio.incidents import Mode, given, read_incident
 from incident_mcp.incidentio.severities import Severity, load_severities
 from incident_mcp.intents import account_of
@@ -108,34 +108,36 @@ async def declare_from_ionhour(
 
     An alert that was declared before answers with that incident; what is left of note and acknowledgement is done.
     """
-    known = await _look(incidentio, ionhour, ionhour_incident_id)
-    severity_by, declaration, similar, similar_note = None, None, (), None
-    if known.incident is None:
-        if known.resolved and mode != "retrospective":
-            raise InputError(
-                f"Ionhour incident {known.alert.id} is resolved: only mode=retrospective records it. Not sent."
+    async with nullcontext() if dry_run else writer.declaring(incidentio):
+        known = await _look(incidentio, ionhour, ionhour_incident_id)
+        severity_by, declaration, similar, similar_note = None, None, (), None
+        if known.incident is None:
+            if known.resolved and mode != "retrospective":
+                raise InputError(
+                    f"Ionhour incident {known.alert.id} is resolved: only mode=retrospective records it. Not sent."
+                )
+            chosen, severity_by = await _severity(incidentio, known.alert, severity)
+            body = given(
+                name=name or known.alert.title or f"Ionhour incident {known.alert.id}",
+                summary=f"{summary or _summary(known.alert)}\n\n{summary_line(known.alert)}",
+                visibility=visibility,
+                mode=mode,
+                severity_id=names.id_of(chosen),
+                incident_type_id=names.id_of(await names.incident_type(incidentio, incident_type)),
             )
-        chosen, severity_by = await _severity(incidentio, known.alert, severity)
-        body = given(
-            name=name or known.alert.title or f"Ionhour incident {known.alert.id}",
-            summary=f"{summary or _summary(known.alert)}\n\n{summary_line(known.alert)}",
-            visibility=visibility,
-            mode=mode,
-            severity_id=names.id_of(chosen),
-            incident_type_id=names.id_of(await names.incident_type(incidentio, incident_type)),
-        )
-        declaration = declare_write(TOOL, incidentio, body, names.name_of(chosen), despite=despite or ())
-        declaration = replace(declaration, fixed_key=f"ionhour-{known.alert.public_id}", deliberate=None)
-        checked = await check_look_alikes(incidentio, writer, declaration, despite or ())
-        if checked.repeated is not None and checked.repeated.record is not None:
-            incident = DeclaredIncident.from_dump(checked.repeated.record.dump())
-            known, declaration = replace(known, incident=incident, known_by="the incident's summary"), None
-        else:
-            similar, similar_note = checked.similar, checked.note
-    wanted = {"note": note, "acknowledge": acknowledge}
-    if not dry_run:
-        await _confirmed(writer, incidentio, ionhour, declaration, known, wanted)
-    outcome = await _carry_out(writer, incidentio, ionhour, known, declaration, severity_by, wanted, dry_run=dry_run)
+            declaration = declare_write(TOOL, incidentio, body, names.name_of(chosen), despite=despite or ())
+            declaration = replace(declaration, fixed_key=f"ionhour-{known.alert.public_id}", deliberate=None)
+            checked = await check_look_alikes(incidentio, writer, declaration, despite or ())
+            if checked.repeated is not None and checked.repeated.record is not None:
+                incident = DeclaredIncident.from_dump(checked.repeated.record.dump())
+                known, declaration = replace(known, incident=incident, known_by="the incident's summary"), None
+            else:
+                similar, similar_note = checked.similar, checked.note
+        wanted = {"note": note, "acknowledge": acknowledge}
+        if not dry_run:
+            await _confirmed(writer, incidentio, ionhour, declaration, known, wanted)
+        declared = await writer.perform(incidentio, declaration, dry_run=dry_run) if declaration else None
+    outcome = await _finish(writer, ionhour, known, declared, severity_by, wanted, dry_run=dry_run)
     return replace(outcome, similar_open=similar, note=" ".join(filter(None, (outcome.note, similar_note))) or None)
 
 
@@ -189,25 +191,23 @@ async def _noted(api: Api, reference: str, number: int) -> Incident:
         raise
 
 
-async def _carry_out(
+async def _finish(
     writer: Writer,
-    incidentio: Api,
     ionhour: Api,
     known: _Alert,
-    declaration: Write[IncidentAnswer, Incident] | None,
+    declared: Outcome[Incident] | None,
     severity_by: str | None,
     wanted: dict[str, bool],
     *,
     dry_run: bool,
 ) -> Outcome[Declaration]:
-    """Declare, then do the rest; a step that fails is told, and does not undo or hide the ones before."""
+    """Do what follows the declaration; a step that fails is told, and does not undo or hide the ones before."""
     incident, would_send = known.incident, None
     steps = [Step(step="declare", outcome="done before", why=f"known by {known.known_by}")]
-    if declaration is not None:
-        outcome = await writer.perform(incidentio, declaration, dry_run=dry_run)
-        would_send = outcome.would_send
-        incident = DeclaredIncident.from_dump(outcome.record.dump()) if outcome.record else None
-        done = "done before" if outcome.repeated else "done"
+    if declared is not None:
+        would_send = declared.would_send
+        incident = DeclaredIncident.from_dump(declared.record.dump()) if declared.record else None
+        done = "done before" if declared.repeated else "done"
         steps = [Step(step="declare", outcome=done if incident else _WOULD)]
     for step in ("note", "acknowledge"):
         if not wanted[step]:
