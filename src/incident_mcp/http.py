@@ -5,9 +5,9 @@ import math
 import random
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal, NoReturn, Protocol, TypeVar, cast
 from urllib.parse import quote, urlsplit
@@ -16,10 +16,11 @@ import anyio
 import httpx2
 from pydantic import SecretStr, ValidationError
 
-from incident_mcp import __version__
-from incident_mcp.errors import InputError, NoAnswer, NotSent, Refused, ServiceError, TooLarge
+from incident_mcp.connection import Progress, Route, UnusableError, explain_failure, make_client, with_transport
+from incident_mcp.errors import IncidentMcpError, InputError, NoAnswer, NotSent, Refused, ServiceError, TooLarge
 from incident_mcp.models import A, Json, read_answer, read_json
 from incident_mcp.pace import Bucket
+from incident_mcp.redaction import Redactor
 from incident_mcp.wording import denies, next_step, read_date, read_problem, retry_after
 
 CACHE_SECONDS = 60.0
@@ -74,6 +75,8 @@ class Request:
     body: Json | None = None
     scope: str = ""
     """What the key needs, where the vendor documents it."""
+    advice: Mapping[int, str] = field(default_factory=dict[int, str])
+    """What a refusal with a status means for this request."""
 
     @property
     def label(self) -> str:
@@ -120,7 +123,12 @@ class Service:
     transport: httpx2.AsyncBaseTransport | None = None
     """Another transport than the network: the sandbox."""
     limits: Limits = DOCUMENTED
+    url_variable: str = "its address setting"
+    """The variable that sets the address."""
+    redact: Callable[[bytes], bytes] = field(init=False, repr=False)
+    """Takes the keys out of an answer's body."""
     slots: anyio.Semaphore = field(init=False)
+    route: Route = field(init=False)
     cache: "dict[str, _Cached]" = field(default_factory=dict[str, "_Cached"], repr=False)
     page_sizes: dict[str, int] = field(default_factory=dict[str, int])
     """Rows a page, of lists whose larger pages were too large to read."""
@@ -130,22 +138,27 @@ class Service:
 
     def __post_init__(self) -> None:
         self.slots = anyio.Semaphore(self.limits.at_once)
+        self.redact = Redactor([self.key])
+        self.route = Route(urlsplit(self.base_url).hostname or self.base_url, self.url_variable)
 
     @property
     def host(self) -> str:
         """The host name, for errors."""
-        return urlsplit(self.base_url).hostname or self.base_url
+        return self.route.host
 
     def client(self) -> httpx2.AsyncClient:
-        """Make the HTTP client on first use: its TLS context costs about 45 ms."""
+        """Make the HTTP client on first use: its TLS context costs about 45 ms.
+
+        Raises:
+            UnusableError: A proxy or certificate setting cannot be used.
+        """
         if self._client is None:
-            self._client = httpx2.AsyncClient(
-                transport=self.transport,
-                timeout=httpx2.Timeout(self.limits.attempt, connect=self.limits.connect),
-                limits=httpx2.Limits(max_connections=self.limits.at_once),
-                follow_redirects=False,
-                headers={"User-Agent": f"incident-mcp/{__version__}", "Accept": "application/json"},
-            )
+            timeout = httpx2.Timeout(self.limits.attempt, connect=self.limits.connect)
+            if self.transport is not None:
+                self._client = with_transport(self.transport, timeout)
+            else:
+                self._client, proxy = make_client(self.base_url, timeout, self.limits.at_once)
+                self.route = replace(self.route, proxy=proxy)
         return self._client
 
     async def close(self) -> None:
@@ -310,21 +323,37 @@ class Api:
         await self._wait_for_turn(request)
         async with self._slot(request):
             left = self.deadline - anyio.current_time()
+            progress = Progress(left=self.service.transport is not None)
             try:
                 with anyio.fail_after(max(0.0, min(self.service.limits.attempt, left))):
-                    status, headers, content = await self._exchange(request)
-            except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-                why = type(error).__name__
-                text = f"{self.service.name} at {self.service.host} could not be reached for {request.label} ({why})."
-                raise NotSent(text, transient=True) from None
-            except (TimeoutError, httpx2.TimeoutException):
-                text = f"{self.service.name} did not answer {request.label} in time."
-                raise NoAnswer(text, transient=True, late=True) from None
-            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-                why = type(error).__name__
-                text = f"The connection to {self.service.name} was lost during {request.label} ({why})."
-                raise NoAnswer(text, transient=True) from None
+                    status, headers, content = await self._exchange(request, progress)
+            except UnusableError as error:
+                raise NotSent(f"{request.label} was not sent: {error}") from None
+            except IncidentMcpError:
+                raise
+            except Exception as error:
+                # A SOCKS library has its own kinds, down to AssertionError.
+                if failure := self._unanswered(request, error, progress):
+                    raise failure from None
+                raise
         return self._read(request, answer, status, headers, content)
+
+    def _unanswered(self, request: Request, error: Exception, progress: Progress) -> ServiceError | None:
+        """Return what it means that no answer came, None if the error is no failure of the network."""
+        name = self.service.name
+        if found := explain_failure(error, self.service.route, progress):
+            text = f"{name} could not be reached for {request.label}: {found.why}."
+            return NotSent(text, step=found.step, transient=found.passing)
+        match error:
+            case TimeoutError() | httpx2.TimeoutException():
+                return NoAnswer(f"{name} did not answer {request.label} in time.", transient=True, late=True)
+            case httpx2.DecodingError():
+                return NoAnswer(f"{name}'s answer to {request.label} could not be decompressed.")
+            case httpx2.HTTPError() | httpx2.InvalidURL():
+                why = type(error).__name__
+                return NoAnswer(f"The connection to {name} was lost during {request.label} ({why}).", transient=True)
+            case _:
+                return None
 
     @asynccontextmanager
     async def _slot(self, request: Request) -> AsyncGenerator[None]:
@@ -354,7 +383,7 @@ class Api:
         if wait:
             await anyio.sleep(wait)
 
-    async def _exchange(self, request: Request) -> tuple[int, httpx2.Headers, bytes]:
+    async def _exchange(self, request: Request, progress: Progress) -> tuple[int, httpx2.Headers, bytes]:
         # Serialized here, since a lone surrogate in a text would fail inside the client.
         content = None if request.body is None else json.dumps(request.body).encode()
         headers = {"Authorization": f"Bearer {self.service.key.get_secret_value()}"}
@@ -363,7 +392,12 @@ class Api:
         client = self.service.client()
         url = self.service.base_url + request.path
         async with client.stream(
-            request.method, url, params=list(request.query) or None, content=content, headers=headers
+            request.method,
+            url,
+            params=list(request.query) or None,
+            content=content,
+            headers=headers,
+            extensions={"trace": progress},
         ) as response:
             client.cookies.clear()
             self._read_clock(response.headers)
@@ -376,9 +410,7 @@ class Api:
                         f"{self.service.name} answered {request.label} with over {most // 1_000_000} MB, which was not"
                         " read."
                     )
-            # A service that tells the key back must not bring it into an answer or an error.
-            content = bytes(received).replace(self.service.key.get_secret_value().encode(), b"[key]")
-            return response.status_code, response.headers, content
+            return response.status_code, response.headers, self.service.redact(bytes(received))
 
     def _read_clock(self, headers: httpx2.Headers) -> None:
         date = read_date(headers.get("date", ""))
@@ -414,7 +446,9 @@ class Api:
         why = f": {problem.sentence()}." if problem and problem.messages else f" to {request.label}."
         wait = retry_after(headers, body) if status in (429, 503) else None
         kind = _failure(request, status)
-        step = next_step(status, self.service.key_variable, self.service.host, request.scope)
+        step = request.advice.get(status) or next_step(
+            status, self.service.key_variable, self.service.host, request.scope
+        )
         raise kind(
             f"{self.service.name} answered {status}{said}{why}",
             step=step,

@@ -20,7 +20,8 @@ from incident_mcp.http import DOCUMENTED, Limits, Network, Service
 from incident_mcp.journal import Journal
 from incident_mcp.offerings import HouseServer, offer
 from incident_mcp.pace import Bucket
-from incident_mcp.settings import KEY_VARIABLES, Settings
+from incident_mcp.redaction import Redactor
+from incident_mcp.settings import KEY_VARIABLES, URL_VARIABLES, Settings
 from incident_mcp.skill import Skills
 from incident_mcp.writer import Safety
 
@@ -110,6 +111,10 @@ def _app(settings: Settings, network: Network | None, limits: Limits) -> App:
     if incidentio is not None:
         # The vendor's bucket: 1200 at once, refilled at 20 a second. Ionhour documents no numbers.
         incidentio.bucket = Bucket(size=1200, rate=20)
+    present = [service for service in (incidentio, ionhour) if service is not None]
+    redactor = Redactor(service.key for service in present)
+    for each in present:
+        each.redact = redactor
     safety = Safety(
         # What a sandbox of this process did is gone with it, so its journal is not kept either.
         journal=Journal(None if passing else lambda: _state_folder(settings)),
@@ -152,4 +157,6 @@ def _service(  # noqa: PLR0913  # all that two services differ in, and what they
     if key is None:
         return None
     transport = network.transport(slug) if network else None
-    return Service(name, url, key, KEY_VARIABLES[slug], transport=transport, limits=limits)
+    return Service(
+        name, url, key, KEY_VARIABLES[slug], transport=transport, limits=limits, url_variable=URL_VARIABLES[slug]
+    )

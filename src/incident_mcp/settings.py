@@ -14,6 +14,7 @@ INCIDENTIO_URL = "https://api.incident.io"
 IONHOUR_URL = "https://api.ionhour.com/api"
 
 KEY_VARIABLES = {"incidentio": "INCIDENTIO_API_KEY", "ionhour": "IONHOUR_API_KEY"}
+URL_VARIABLES = {"incidentio": "INCIDENTIO_API_URL", "ionhour": "IONHOUR_API_URL"}
 
 CONFIRM = ("never", "destructive", "writes")
 IGNORED_ARGUMENTS = ("sessionId", "toolCallId", "action", "chatInput", "random_string")

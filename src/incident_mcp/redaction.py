@@ -1,0 +1,66 @@
+"""Taking the keys out of what a service answers, however its text writes them."""
+
+import json
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from typing import cast
+
+from pydantic import SecretStr
+
+from incident_mcp.models import Json, read_json
+
+SHORTEST_KEY = 8
+"""Characters. A shorter one is no key of these services, and a word like "test" must not vanish from every answer."""
+_MARK = "[key]"
+_ESCAPES = (b"\\u00", b"\\/", b"%")
+
+
+class Redactor:
+    """Takes keys out of answers: literal, with JSON escapes, percent-encoded, or both.
+
+    Args:
+        keys: The keys of all services: one may have been pasted into the other.
+    """
+
+    def __init__(self, keys: Iterable[SecretStr]) -> None:
+        self._keys = [value for key in keys if len(value := key.get_secret_value()) >= SHORTEST_KEY]
+
+    def __call__(self, content: bytes) -> bytes:
+        """Return an answer's body without the keys."""
+        for key in self._keys:
+            content = content.replace(key.encode(), _MARK.encode())
+        may_hide = self._keys and any(escape in content for escape in _ESCAPES) and self._encoded.search(content)
+        return self._decoded(content) if may_hide else content
+
+    def _decoded(self, content: bytes) -> bytes:
+        """Return a body whose decoded texts hold no key: escapes show only there."""
+        body = read_json(content)
+        if body is None:
+            return content
+        try:
+            return json.dumps(self._redact(body)).encode()
+        except RecursionError:
+            # Deeper than any answer of these services, which nothing else reads either.
+            return b"?"
+
+    @cached_property
+    def _encoded(self) -> re.Pattern[bytes]:
+        r"""Match a character of a key, or `%`, written as `\u0061` or `%61`: services escape few, and none of these."""
+        codes = "|".join(sorted({f"{ord(sign):02x}" for key in self._keys for sign in key} | {"25"}))
+        slash = r"|\\/" if any("/" in key for key in self._keys) else ""
+        return re.compile(rf"(?:\\u00|%)(?:{codes}){slash}".encode(), re.IGNORECASE)
+
+    @cached_property
+    def _any_key(self) -> re.Pattern[str]:
+        signs = ["".join(f"(?:{re.escape(sign)}|%(?:25)*{ord(sign):02x})" for sign in key) for key in self._keys]
+        return re.compile("|".join(signs), re.IGNORECASE)
+
+    def _redact(self, value: object) -> object:
+        if isinstance(value, str):
+            return self._any_key.sub(_MARK, value)
+        if isinstance(value, dict):
+            return {self._any_key.sub(_MARK, name): self._redact(item) for name, item in cast("Json", value).items()}
+        if isinstance(value, list):
+            return [self._redact(item) for item in cast("list[object]", value)]
+        return value
