@@ -13,11 +13,11 @@ from incident_mcp.models import Json, read_json
 SHORTEST_KEY = 8
 """Characters. A shorter one is no key of these services, and a word like "test" must not vanish from every answer."""
 _MARK = "[key]"
-_ESCAPES = (b"\\u00", b"\\/", b"%")
+_ESCAPES = (b"\\u00", b"\\/", b"%", b"&")
 
 
 class Redactor:
-    """Takes keys out of answers: literal, with JSON escapes, percent-encoded, or both.
+    """Takes keys out of answers: literal, with JSON escapes, percent-encoded, as HTML entities, or several of these.
 
     Args:
         keys: The keys of all services: one may have been pasted into the other.
@@ -46,15 +46,15 @@ class Redactor:
 
     @cached_property
     def _encoded(self) -> re.Pattern[bytes]:
-        r"""Match a character of a key, or `%`, written as `\u0061` or `%61`: services escape few, and none of these."""
-        codes = "|".join(sorted({f"{ord(sign):02x}" for key in self._keys for sign in key} | {"25"}))
-        slash = r"|\\/" if any("/" in key for key in self._keys) else ""
-        return re.compile(rf"(?:\\u00|%)(?:{codes}){slash}".encode(), re.IGNORECASE)
+        r"""Match a character of a key, or `%`, as `\u0061` or `%61`, or the start of `&#97;`: such escapes are rare."""
+        signs = {sign for key in self._keys for sign in key}
+        codes = "|".join(sorted({f"{ord(sign):02x}" for sign in signs} | {"25"}))
+        slash = r"|\\/" if "/" in signs else ""
+        return re.compile(rf"(?:\\u00|%)(?:{codes})|(?:&|\\u0026)(?:\#|\\u0023){slash}".encode(), re.IGNORECASE)
 
     @cached_property
     def _any_key(self) -> re.Pattern[str]:
-        signs = ["".join(f"(?:{re.escape(sign)}|%(?:25)*{ord(sign):02x})" for sign in key) for key in self._keys]
-        return re.compile("|".join(signs), re.IGNORECASE)
+        return re.compile("|".join("".join(map(_spellings, key)) for key in self._keys), re.IGNORECASE)
 
     def _redact(self, value: object) -> object:
         if isinstance(value, str):
@@ -64,3 +64,9 @@ class Redactor:
         if isinstance(value, list):
             return [self._redact(item) for item in cast("list[object]", value)]
         return value
+
+
+def _spellings(sign: str) -> str:
+    """Return a pattern for a character in all its spellings but JSON's, which are decoded before."""
+    code = ord(sign)
+    return rf"(?:{re.escape(sign)}|%(?:25)*{code:02x}|&\#(?:0*{code}|x0*{code:x});)"
