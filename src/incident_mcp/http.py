@@ -21,7 +21,15 @@ from incident_mcp.errors import IncidentMcpError, InputError, NoAnswer, NotSent,
 from incident_mcp.models import A, Json, read_answer, read_json
 from incident_mcp.pace import Bucket
 from incident_mcp.redaction import Redactor
-from incident_mcp.wording import denies, next_step, read_date, read_problem, retry_after
+from incident_mcp.wording import (
+    MOST_SAID,
+    denies,
+    next_step,
+    read_date,
+    read_problem,
+    read_request_id,
+    retry_after,
+)
 
 CACHE_SECONDS = 60.0
 MOST_CACHED = 500
@@ -32,6 +40,8 @@ _FOR_WRITES = 8
 """Of those, what reads leave for the writes of the call."""
 _PLAUSIBLE = (1_577_836_800, 4_102_444_800)
 """Unix seconds of 2020 and 2100: a `Date` outside says nothing of the service's clock."""
+
+_LONGEST_WAIT = 86_400
 
 T = TypeVar("T")
 Query = Sequence[tuple[str, str]]
@@ -301,10 +311,9 @@ class Api:
         fits = anyio.current_time() + wait < self.deadline
         if may_repeat and fits and attempt < limits.attempts:
             return wait
-        if failure.retry_after and math.isfinite(failure.retry_after):
+        if failure.retry_after:
             longer = "" if fits else ", longer than a call may take"
-            seconds = math.ceil(failure.retry_after)
-            failure.advise(f"It asks to wait {seconds} s{longer}: call again after that.")
+            failure.advise(f"It asks to wait {_format_wait(failure.retry_after)}{longer}: call again after that.")
         return None
 
     async def _attempt(self, request: Request, answer: type[A]) -> A:
@@ -422,7 +431,7 @@ class Api:
         if self.service.bucket and re.fullmatch("[0-9]{1,9}", remaining, re.ASCII):
             self.service.bucket.heed(float(remaining))
         if not 200 <= status < 300:
-            self._fail(request, status, headers, read_json(content))
+            self._fail(request, status, headers, _error_body(headers, content))
         try:
             if request.method != "GET" and denies(body := read_json(content)):
                 said = read_problem(body)
@@ -454,11 +463,24 @@ class Api:
             step=step,
             status=status,
             retry_after=wait,
-            request_id=problem.request_id if problem else None,
+            request_id=(problem.request_id if problem else None) or read_request_id(headers),
             problems=problem.messages if problem else (),
             transient=status in (408, 500, 502, 503, 504),
             late=status in (408, 504),
         )
+
+
+def _error_body(headers: httpx2.Headers, content: bytes) -> object:
+    """Return an error's JSON, or its plain text; no HTML, which proxies fill with a page."""
+    body = read_json(content)
+    if body is None and headers.get("content-type", "").lower().startswith("text/plain"):
+        return content[:MOST_SAID].decode(errors="replace")
+    return body
+
+
+def _format_wait(seconds: float) -> str:
+    # What is longer is no wait that anybody means: a clock is wrong, or a number.
+    return f"{math.ceil(seconds)} s" if seconds <= _LONGEST_WAIT else "more than a day"
 
 
 def _failure(request: Request, status: int) -> type[ServiceError]:

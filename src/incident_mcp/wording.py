@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import cast
 
-from incident_mcp.models import Json, make_visible, part, parts, shorten
+from incident_mcp.models import Json, make_visible, part, shorten
 
 _LONGEST_DATE = 64
+_LONGEST_ID = 80
 MOST_SAID = 300
 """Characters of a service's own message that an error repeats."""
 
@@ -20,7 +21,7 @@ class Problem:
 
     type: str
     messages: tuple[tuple[str, str], ...]
-    """(field or empty, message) pairs."""
+    """(field or empty, message) pairs, of which at most ten are kept."""
     request_id: str | None = None
 
     def sentence(self) -> str:
@@ -29,26 +30,55 @@ class Problem:
         return joined.rstrip(".")
 
 
+_KINDS = ("type", "error", "title", "code")
+"""Where an error body says what kind of error it is: incident.io, NestJS, RFC 9457, others."""
+_LISTS = ("errors", "message", "detail", "error_description", "error")
+"""Where it says what is wrong: a text, an object, or several of either."""
+_MESSAGES = ("message", "detail", "msg", "description", "reason", "title", "code")
+_FIELDS = ("field", "pointer", "parameter", "property", "loc", "path")
+_DEEPEST = 4
+MOST_MESSAGES = 10
+
+
 def read_problem(body: object) -> Problem | None:
-    """Read incident.io's error body or NestJS's, which Ionhour answers; None for anything else."""
-    if not isinstance(body, dict):
+    """Read an error body: incident.io's, NestJS's (Ionhour), RFC 9457, JSON:API or another one alike; else None."""
+    record = cast("Json", body) if isinstance(body, dict) else {"errors": body}
+    kinds = (_short(record.get(name)) for name in _KINDS)
+    # An RFC 9457 type is an address, whose title says the same in words.
+    kind = next((kind for kind in kinds if kind and ":" not in kind), "")
+    found = [pair for name in _LISTS for pair in _read_messages(record.get(name), deeper=_DEEPEST)]
+    pairs = {text: (field, text) for field, text in found if text != kind}
+    if not kind and not pairs:
         return None
-    record = cast("Json", body)
-    if isinstance(record.get("errors"), list):
-        pairs = [_vendor_message(entry) for entry in parts(record, "errors")]
-        return Problem(_short(record.get("type")), tuple(pairs), _short(record.get("request_id")) or None)
-    message: object = record.get("message")
-    messages = cast("list[object]", message) if isinstance(message, list) else [message]
-    pairs = [("", _short(entry)) for entry in messages if isinstance(entry, str) and entry]
-    if not pairs and not isinstance(record.get("error"), str):
-        return None
-    return Problem(_short(record.get("error")), tuple(pairs))
+    return Problem(kind, tuple(pairs.values())[:MOST_MESSAGES], _short(record.get("request_id")) or None)
 
 
-def _vendor_message(entry: Json) -> tuple[str, str]:
-    source = part(entry, "source")
-    field = source.get("field") or str(source.get("pointer") or "").strip("/").replace("/", ".")
-    return _short(field), _short(entry.get("message") or entry.get("code")).rstrip(".")
+def _read_messages(value: object, field: str = "", *, deeper: int) -> list[tuple[str, str]]:
+    """Return (field, message) pairs of a text, of an object with a message or with fields, or of a list of them."""
+    if isinstance(value, str):
+        text = _short(value).rstrip(".")
+        return [(field, text)] if text else []
+    if not deeper or not isinstance(value, dict | list):
+        return []
+    if isinstance(value, list):
+        # Bounded, since only some are repeated.
+        items = cast("list[object]", value)[:MOST_MESSAGES]
+        return [pair for item in items for pair in _read_messages(item, field, deeper=deeper - 1)]
+    entry = cast("Json", value)
+    source = {**entry, **part(entry, "source")}
+    field = next((name for key in _FIELDS if (name := _field(source.get(key)))), field)
+    if text := next((text for key in _MESSAGES if (text := _short(entry.get(key)))), ""):
+        return [(field, text.rstrip("."))]
+    if constraints := part(entry, "constraints"):
+        return _read_messages(list(constraints.values()), field, deeper=deeper - 1)
+    named = [(field if name in _LISTS else _short(name), item) for name, item in list(entry.items())[:MOST_MESSAGES]]
+    return [pair for name, item in named for pair in _read_messages(item, name, deeper=deeper - 1)]
+
+
+def _field(value: object) -> str:
+    if isinstance(value, list):
+        value = ".".join(str(item) for item in cast("list[object]", value)[:_DEEPEST])
+    return _short(value).strip("/").replace("/", ".")
 
 
 def _short(value: object) -> str:
@@ -56,9 +86,10 @@ def _short(value: object) -> str:
 
 
 def retry_after(headers: Mapping[str, str], body: object) -> float | None:
-    """Read how many seconds to wait: the header as seconds or a date, else the body's `rate_limit.retry_after`."""
-    limit = part(cast("Json", body), "rate_limit") if isinstance(body, dict) else {}
-    text = headers.get("retry-after") or limit.get("retry_after")
+    """Read how many seconds to wait: the header as seconds or a date, else the body's `retry_after`."""
+    record = cast("Json", body) if isinstance(body, dict) else {}
+    limit = {**record, **part(record, "rate_limit")}
+    text = headers.get("retry-after") or limit.get("retry_after") or limit.get("retryAfter")
     text = str(text) if isinstance(text, int | float) and not isinstance(text, bool) else text
     if not isinstance(text, str) or len(text) > _LONGEST_DATE:
         return None
@@ -66,6 +97,11 @@ def retry_after(headers: Mapping[str, str], body: object) -> float | None:
         return float(text)
     when = _instant(text)
     return None if when is None else max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+def read_request_id(headers: Mapping[str, str]) -> str | None:
+    """Read what the service calls the request, for its support."""
+    return shorten(_short(headers.get("x-request-id")), _LONGEST_ID) or None
 
 
 def read_date(text: str) -> float | None:
