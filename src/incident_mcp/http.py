@@ -85,7 +85,7 @@ class Request:
     body: Json | None = None
     scope: str = ""
     """What the key needs, where the vendor documents it."""
-    advice: Mapping[int, str] = field(default_factory=dict[int, str])
+    advice: Mapping[int, str] | None = None
     """What a refusal with a status means for this request."""
 
     @property
@@ -219,9 +219,17 @@ class Api:
         """Return the Unix time by the service's clock, by this machine's as long as the service's is not known."""
         return time.time() + (self.service.ahead or 0.0)
 
-    async def get(self, path: str, answer: type[A], query: Query = (), *, scope: str = "") -> A:
+    async def get(
+        self,
+        path: str,
+        answer: type[A],
+        query: Query = (),
+        *,
+        scope: str = "",
+        advice: Mapping[int, str] | None = None,
+    ) -> A:
         """Read a path."""
-        return await self.send(Request("GET", path, query, scope=scope), answer)
+        return await self.send(Request("GET", path, query, scope=scope, advice=advice), answer)
 
     async def cached(
         self, name: str, load: Callable[[], Awaitable[T]], *, newer_than: float = -math.inf
@@ -455,7 +463,7 @@ class Api:
         why = f": {problem.sentence()}." if problem and problem.messages else f" to {request.label}."
         wait = retry_after(headers, body) if status in (429, 503) else None
         kind = _failure(request, status)
-        step = request.advice.get(status) or next_step(
+        step = (request.advice or {}).get(status) or next_step(
             status, self.service.key_variable, self.service.host, request.scope
         )
         raise kind(

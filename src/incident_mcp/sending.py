@@ -81,7 +81,6 @@ async def _explain(write: Write[Any, Any], failure: ServiceError) -> None:
     if isinstance(failure, NoAnswer):
         failure.conclude(UNKNOWN)
         return
-    failure.step = write.advice.get(failure.status or 0, failure.step)
     if isinstance(failure, Refused) and write.explain is not None:
         failure.advise(await write.explain(failure))
     failure.conclude(_REFUSED if isinstance(failure, Refused) else NOT_SENT)

@@ -1,7 +1,7 @@
 """What a write is: its request, how it may be repeated, and how it is recognised."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Generic
 
 from incident_mcp.errors import Refused
@@ -59,7 +59,6 @@ class Write(Generic[A, R]):
         same: Whether the answer's record is what was asked for.
         stands: Whether what an identical, earlier write changed is still so; else a repeat is meant.
         again: What is sent in place of the request once an attempt was lost.
-        advice: What a refusal with this status means for this write.
         explain: Says more on a refusal, like the names that would be valid.
     """
 
@@ -85,5 +84,4 @@ class Write(Generic[A, R]):
     same: Callable[[A], bool] | None = None
     stands: Callable[[], Awaitable[bool]] | None = None
     again: Request | None = None
-    advice: Mapping[int, str] = field(default_factory=dict[int, str])
     explain: Callable[[Refused], Awaitable[str]] | None = None

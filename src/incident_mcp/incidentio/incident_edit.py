@@ -11,6 +11,7 @@ from incident_mcp.deps import AppSettings, DryRun, IncidentioApi, WriterDep
 from incident_mcp.errors import InputError, NoAnswer
 from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.incidentio import names
+from incident_mcp.incidentio.access import VIEW, access_advice, read_one
 from incident_mcp.incidentio.incident_create import CustomFields, Roles, Timestamps
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, RawIncidentAnswer, holds
 from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
@@ -167,13 +168,12 @@ def edit_write(
     """
     at = path_id(incident)
     path = fill("/v2/incidents/{incident}/actions/edit", incident=at)
-    scopes = dict.fromkeys(["incidents.view", *(EDIT_SCOPES[name] for name in fields)])
-    request = Request(
-        "POST", path, body={"incident": fields, "notify_incident_channel": notify}, scope=", ".join(scopes)
-    )
+    scope = ", ".join(dict.fromkeys([VIEW, *(EDIT_SCOPES[name] for name in fields)]))
+    body = {"incident": fields, "notify_incident_channel": notify}
+    request = Request("POST", path, body=body, scope=scope, advice=access_advice(scope))
 
     async def look(_: Since) -> IncidentAnswer | None:
-        raw = await api.get(fill("/v2/incidents/{incident}", incident=at), RawIncidentAnswer)
+        raw = await read_one(api, at, RawIncidentAnswer)
         if not holds(raw.incident, fields):
             return None
         try:

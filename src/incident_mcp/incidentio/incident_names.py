@@ -6,7 +6,8 @@ import anyio
 from pydantic import BaseModel, Field
 
 from incident_mcp.errors import IncidentMcpError, Refused, ServiceError
-from incident_mcp.http import Api, fill
+from incident_mcp.http import Api
+from incident_mcp.incidentio.access import read_one
 from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, Rows, read_rows
 from incident_mcp.incidentio.references import path_id
 from incident_mcp.models import Record
@@ -44,9 +45,8 @@ async def named(api: Api, incident: str) -> IncidentName:
     at = path_id(incident)
 
     async def load() -> IncidentName:
-        path = fill("/v2/incidents/{incident}", incident=at)
         try:
-            return (await api.get(path, _Answer, scope="incidents.view")).incident
+            return (await read_one(api, at, _Answer)).incident
         except Refused as failure:
             if failure.status != _FORBIDDEN or at.isdigit():
                 raise

@@ -9,8 +9,9 @@ from pydantic import AliasPath, BaseModel, Field
 
 from incident_mcp.deps import DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.errors import InputError
-from incident_mcp.http import Api, Repeat, Request, fill
+from incident_mcp.http import Api, Repeat, Request
 from incident_mcp.incidentio import names
+from incident_mcp.incidentio.access import access_advice, read_one
 from incident_mcp.incidentio.incident_names import IncidentName, named, names_of
 from incident_mcp.incidentio.incident_records import Actor, RawIncidentAnswer, holds
 from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
@@ -103,10 +104,11 @@ def update_write(
     scopes = ["incident_updates.create"]
     scopes += ["incidents.update_status"] if fields.get("to_incident_status_id") else []
     scopes += ["incidents.update_severity"] if fields.get("to_severity_id") else []
+    scope = ", ".join(scopes)
     body = {"incident_id": incident.id, **given(**fields)}
     return Write(
         tool=tool,
-        request=Request("POST", "/v2/incident_updates", body=body, scope=", ".join(scopes)),
+        request=Request("POST", "/v2/incident_updates", body=body, scope=scope, advice=_advice(scope)),
         answer=IncidentUpdateAnswer,
         record=record,
         to_record=lambda answer: to_record(_of(answer.incident_update, incident)),
@@ -123,6 +125,14 @@ def update_write(
         same=lambda answer: _is_same(answer.incident_update, body),
         explain=partial(names.valid_names, api, body),
     )
+
+
+def _advice(scope: str) -> dict[int, str]:
+    """Return what a refusal of an update means: the operation is newer than the others (2026), and may be missing."""
+    instead = "incidentio_edit_incident changes status, severity and summary without it."
+    missing = f"Posting updates is newer than the rest of the API and may not be offered for this account; {instead}"
+    advice = access_advice(scope)
+    return advice | {404: f"{advice[404]} If incidentio_get_incident finds it: {missing}", 405: missing}
 
 
 def _of(update: IncidentUpdate, incident: IncidentName) -> IncidentUpdate:
@@ -147,8 +157,7 @@ def _has_moved(update: IncidentUpdate, body: Json) -> bool:
 
 async def _stands(api: Api, body: Json) -> bool:
     """Return whether the incident has the status and severity that an update is to give it."""
-    path = fill("/v2/incidents/{incident}", incident=body["incident_id"])
-    raw = (await api.get(path, RawIncidentAnswer, scope="incidents.view")).incident
+    raw = (await read_one(api, body["incident_id"], RawIncidentAnswer)).incident
     wanted = {"incident_status_id": body.get("to_incident_status_id"), "severity_id": body.get("to_severity_id")}
     return holds(raw, given(**wanted))
 

@@ -8,13 +8,13 @@ from pydantic import AfterValidator, Field
 from incident_mcp import words
 from incident_mcp.deps import AppSettings, IncidentioApi
 from incident_mcp.errors import InputError
-from incident_mcp.http import Api, Query, fill
+from incident_mcp.http import Api, Query
 from incident_mcp.incidentio import names
+from incident_mcp.incidentio.access import read_one
 from incident_mcp.incidentio.incident_names import named
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, IncidentRow
 from incident_mcp.incidentio.incident_statuses import Category
 from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, Page, Rows, each_page, read_pages, read_rows
-from incident_mcp.incidentio.references import path_id
 from incident_mcp.instants import date_or_instant, parse_instant
 from incident_mcp.intents import account_of
 from incident_mcp.models import Json, Listed, shorten
@@ -59,8 +59,7 @@ class Incidents(Listed):
 
 async def read_incident(api: Api, incident: str) -> Incident:
     """Read an incident by any of its spellings."""
-    path = fill("/v2/incidents/{incident}", incident=path_id(incident))
-    return (await api.get(path, IncidentAnswer, scope="incidents.view")).incident
+    return (await read_one(api, incident, IncidentAnswer)).incident
 
 
 async def described(api: Api, writer: Writer, incident: str, *, dry_run: bool, destructive: bool = False) -> str:

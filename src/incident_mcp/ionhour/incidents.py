@@ -323,6 +323,8 @@ def acknowledge_write(
     tool: str, api: Api, incident_id: int, who: str | None = None
 ) -> Write[Acknowledgement, Acknowledgement]:
     """Write an acknowledgement as the API wants it."""
+    path = fill("/incidents/{incident_id}/acknowledge", incident_id=incident_id)
+    resolved = f"Incident {incident_id} is resolved already: there is nothing left to acknowledge."
 
     async def look(_: Since) -> Acknowledgement | None:
         found = await read_incident(api, incident_id)
@@ -330,7 +332,7 @@ def acknowledge_write(
 
     return Write(
         tool=tool,
-        request=Request("POST", fill("/incidents/{incident_id}/acknowledge", incident_id=incident_id)),
+        request=Request("POST", path, advice={409: resolved}),
         answer=_Acknowledged,
         record=Acknowledgement,
         to_record=lambda answer: answer.model_copy(update={"id": incident_id}),
@@ -338,7 +340,6 @@ def acknowledge_write(
         question=f"Acknowledge Ionhour incident {who or incident_id}; it pages nobody further.",
         look=look,
         things=things(api, incident_id),
-        advice={409: f"Incident {incident_id} is resolved already: there is nothing left to acknowledge."},
     )
 
 

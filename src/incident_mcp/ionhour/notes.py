@@ -73,6 +73,7 @@ class _Anything(Record):
     """An answer of which nothing is read."""
 
 
+_NOT_THERE = {404: "It may be deleted already, by an earlier call too: list the notes."}
 _NOT_AUTHOR = {403: "Only a note's author, the owner of the key that wrote it, can edit or delete it."}
 
 
@@ -127,7 +128,7 @@ async def ionhour_update_note(
     who = await described(api, writer, incident_id, dry_run=dry_run) or incident_id
     edit: Write[Note, Note] = Write(
         tool="ionhour_update_note",
-        request=Request("PATCH", _note_path(incident_id, note_id), body={"body": body}),
+        request=Request("PATCH", _note_path(incident_id, note_id), body={"body": body}, advice=_NOT_AUTHOR),
         answer=_WrittenNote,
         record=Note,
         to_record=lambda answer: answer,
@@ -135,7 +136,6 @@ async def ionhour_update_note(
         question=f"Replace note {note_id} on Ionhour incident {who} by: {quoted(body)}.",
         look=lambda _: _find_changed(api, incident_id, note_id, body),
         things=things(api, incident_id),
-        advice=_NOT_AUTHOR,
     )
     return await writer.perform(api, edit, dry_run=dry_run)
 
@@ -153,7 +153,7 @@ def delete_write(tool: str, api: Api, incident_id: int, note_id: int, who: str |
     """Write a deletion as the API wants it."""
     return Write(
         tool=tool,
-        request=Request("DELETE", _note_path(incident_id, note_id)),
+        request=Request("DELETE", _note_path(incident_id, note_id), advice=_NOT_AUTHOR | _NOT_THERE),
         answer=_Anything,
         record=Deleted,
         to_record=lambda _: Deleted(incident_id=incident_id, note_id=note_id),
@@ -161,7 +161,6 @@ def delete_write(tool: str, api: Api, incident_id: int, note_id: int, who: str |
         question=f"Delete note {note_id} on Ionhour incident {who or incident_id}; it is hidden from everybody.",
         destructive=True,
         things=things(api, incident_id),
-        advice=_NOT_AUTHOR | {404: "It may be deleted already, by an earlier call too: list the notes."},
     )
 
 

@@ -13,9 +13,9 @@ from functools import cached_property
 
 from pydantic import AliasPath, BaseModel, Field
 
-from incident_mcp.http import Api, fill
+from incident_mcp.http import Api
+from incident_mcp.incidentio.access import read_one
 from incident_mcp.incidentio.pages import Page, read_pages
-from incident_mcp.incidentio.references import path_id
 from incident_mcp.incidentio.summaries import MOST_READ, AlertId, alerts_in
 from incident_mcp.instants import parse_instant
 from incident_mcp.ionhour.incidents import IonhourIncident
@@ -86,8 +86,7 @@ async def read_linked(api: Api, incident: str) -> LinkedIncident:
     Raises:
         InputError: It is no reference.
     """
-    path = fill("/v2/incidents/{incident}", incident=path_id(incident))
-    return (await api.get(path, _LinkedAnswer, scope="incidents.view")).incident
+    return (await read_one(api, incident, _LinkedAnswer)).incident
 
 
 async def confirmed_link(api: Api, reference: str, alert: IonhourIncident, problems: Problems) -> LinkedIncident | None:

@@ -1,0 +1,32 @@
+"""Reading one incident, and what a refusal means for a request about one."""
+
+from incident_mcp.http import Api, fill
+from incident_mcp.incidentio.references import path_id
+from incident_mcp.models import A
+from incident_mcp.settings import KEY_VARIABLES
+
+VIEW = "incidents.view"
+
+
+def access_advice(scope: str) -> dict[int, str]:
+    """Return what 403 and 404 mean for a request about one incident, by status.
+
+    Which role reaches private incidents is not documented: `global_access` is known by its name alone.
+    """
+    return {
+        403: f"The key in {KEY_VARIABLES['incidentio']} may not do this: it needs the scope {scope}. For a private"
+        " incident it also needs access to private incidents (a role like global_access).",
+        404: "It does not exist, or this key may not see it: a private incident is hidden from a key without access to"
+        " private incidents (a role like global_access).",
+    }
+
+
+async def read_one(api: Api, incident: str, answer: type[A]) -> A:
+    """Read an incident by any of its spellings.
+
+    Raises:
+        InputError: It is no reference.
+        Refused: There is no such incident, or the key may not read it.
+    """
+    path = fill("/v2/incidents/{incident}", incident=path_id(incident))
+    return await api.get(path, answer, scope=VIEW, advice=access_advice(VIEW))
