@@ -414,3 +414,37 @@ async def test_connections_stay_open_for_two_minutes_between_calls(
                 assert not result.is_error, text_of(result)
                 clock.monotonic = lambda: time.monotonic() + pause
     assert len(server.received) == connections
+
+
+ODD_HEADERS = [
+    b"X-RateLimit-Remaining: \xb2",
+    b"X-RateLimit-Remaining: 1e9, -1",
+    b"X-RateLimit-Remaining: " + b"9" * 5000,
+    b"Retry-After: Fri, 31 Dec 99999 23:59:59 GMT",
+    b"Retry-After: \xff\xfe",
+    b"Retry-After: 5\r\nRetry-After: 6",
+    b"Date: Fri, 31 Dec 99999 23:59:59 GMT",
+    b"Date: Mon, 01 Jan 0001 00:00:00 +2359",
+    b"Date: \xb2",
+    b"Date:",
+    b"Content-Type: \xff; charset=\xff",
+    b"Content-Type: application/json; charset=no-such",
+    b"Content-Encoding: no-such",
+    b"Set-Cookie: a=b; expires=Fri, 31 Dec 99999 23:59:59 GMT; domain=\xff; path=;;;",
+    b"Set-Cookie: \xff\xfe=\xff; max-age=" + b"9" * 400,
+    b"X-Request-Id: \xe2\x80\xae" + b"x" * 5000,
+    b"Location: http://[",
+    b"Link: <\xff>; rel=next",
+]
+
+
+@pytest.mark.parametrize("header", ODD_HEADERS, ids=lambda header: str(header[:30]))
+async def test_an_odd_header_fails_no_call_and_spoils_no_error(header: bytes, tmp_path: Path) -> None:
+    refused = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n" + header + b"\r\n\r\n{}"
+    for answer, done in ((json_answer({"id": 1, "acknowledgedBy": 7}, header), True), (refused, False)):
+        with listening(answering(answer)) as server:
+            text = await acknowledge(f"http://127.0.0.1:{server.port}", tmp_path)
+        assert ('"acknowledged_by":7' in text) is done, text
+        assert ("Ionhour answered 404" in text) is not done, text
+        assert len(text) < 500
+        assert text.isprintable()

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.cookiejar import CookieJar
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -153,12 +154,20 @@ def make_client(url: str, timeout: httpx2.Timeout, at_once: int) -> tuple[httpx2
     return with_transport(transport, timeout), named
 
 
+class _NoCookies(CookieJar):
+    """Reads no cookies: none may turn later requests into those of a session, and odd ones warn or fail."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        """Keep nothing of a response."""
+
+
 def with_transport(transport: httpx2.AsyncBaseTransport, timeout: httpx2.Timeout) -> httpx2.AsyncClient:
     """Make a client on a transport."""
     return httpx2.AsyncClient(
         transport=transport,
         timeout=timeout,
         follow_redirects=False,
+        cookies=_NoCookies(),
         headers={"User-Agent": f"incident-mcp/{__version__}", "Accept": "application/json"},
     )
 

@@ -416,7 +416,6 @@ class Api:
             headers=headers,
             extensions={"trace": progress},
         ) as response:
-            client.cookies.clear()
             self._read_clock(response.headers)
             received = bytearray()
             most = self.service.limits.most_bytes
