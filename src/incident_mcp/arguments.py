@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 from annotated_types import Ge
 from pydantic.fields import FieldInfo
 
-from incident_mcp.models import Json, make_visible, shorten
+from incident_mcp.models import Json, shorten
+from incident_mcp.visible import one_line
 
 LARGEST = 2**53
 """The largest whole number that every JSON reader keeps exactly."""
@@ -276,7 +277,7 @@ def _places(name: str) -> list[str]:
 
 
 def _shown_name(name: str) -> str:
-    return shorten(" ".join(str(make_visible(name)).split()), 60)
+    return shorten(one_line(name), 60)
 
 
 def _shown(value: object) -> str:

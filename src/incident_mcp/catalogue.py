@@ -16,10 +16,11 @@ from incident_mcp.incidentio import (
 )
 from incident_mcp.ionhour import events, notes
 from incident_mcp.ionhour import incidents as ionhour_incidents
-from incident_mcp.models import make_visible, shorten
+from incident_mcp.models import shorten
 from incident_mcp.response import declare, situation, timeline
 from incident_mcp.settings import KEY_VARIABLES, Settings
 from incident_mcp.toolset import ToolSpec
+from incident_mcp.visible import inert
 
 TOOLS: list[ToolSpec] = [
     *situation.TOOLS,
@@ -81,7 +82,7 @@ def explain_unknown(name: str, settings: Settings) -> str:
         name: What was called: a tool that a setting hides, one with a host's prefix, or a misspelt one.
         settings: What the environment asks for.
     """
-    shown = shorten(" ".join(str(make_visible(name)).split()), 80)
+    shown = shorten(inert(name), 80)
     meant = max((tool for tool in TOOLS if name.endswith(tool.name)), key=lambda tool: len(tool.name), default=None)
     if meant is not None:
         if hidden := _hidden_by(meant, settings):

@@ -16,7 +16,8 @@ from mcp_types.version import is_version_at_least
 from pydantic import ValidationError
 
 from incident_mcp.errors import InputRequired, NotConfirmed
-from incident_mcp.models import Json, make_visible, shorten
+from incident_mcp.models import Json, shorten
+from incident_mcp.visible import one_line
 
 _ASKED_BY_RESULT = "2026-07-28"
 LONGEST_QUESTION = 1_500
@@ -74,7 +75,7 @@ async def ask(ctx: Context[Any], questions: Questions, question: str, request: s
         InputRequired: The question has to travel as the call's result.
     """
     # A name in it may hold anything: one line, nothing hidden, and not endless.
-    question = shorten(_one_line(question), LONGEST_QUESTION, _CUT)
+    question = shorten(one_line(question), LONGEST_QUESTION, _CUT)
     capabilities = ctx.client_capabilities
     elicitation = capabilities.elicitation if capabilities else None
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):
@@ -90,16 +91,12 @@ async def ask(ctx: Context[Any], questions: Questions, question: str, request: s
     _check(answer, question)
 
 
-def _one_line(text: str) -> str:
-    return " ".join(str(make_visible(text)).split())
-
-
 async def _elicited(ctx: Context[Any], question: str) -> ElicitResult:
     session = ctx.request_context.session
     try:
         return await session.elicit_form(question, FORM, related_request_id=ctx.request_id)
     except (MCPError, ValidationError) as error:
-        why = shorten(_one_line(str(error)), 200) if isinstance(error, MCPError) else "its answer is not as documented"
+        why = shorten(one_line(str(error)), 200) if isinstance(error, MCPError) else "its answer is not as documented"
         raise NotConfirmed(f"The host could not ask for confirmation ({why}): {question} Not sent.") from None
 
 

@@ -16,7 +16,8 @@ from urllib.request import getproxies, proxy_bypass
 import httpx2
 
 from incident_mcp import __version__
-from incident_mcp.models import make_visible, shorten
+from incident_mcp.models import shorten
+from incident_mcp.visible import inert
 
 KEPT_OPEN_SECONDS = 120.0
 """How long an idle connection stays open: a model thinks between two calls."""
@@ -253,7 +254,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _refused_by_proxy(reason: str, route: Route) -> NoConnection:
     named = route.proxy or "the environment"
-    reason = shorten(" ".join(str(make_visible(reason)).split()), 100)
+    reason = shorten(inert(reason), 100)
     why = f"the proxy that {named} names refused to connect to {route.host} ({reason})"
     if reason.startswith("407"):
         return NoConnection(why, f"Put the proxy's user and password into {named}: http://user:password@host:port.")

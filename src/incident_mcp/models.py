@@ -22,6 +22,7 @@ from pydantic import (
 from incident_mcp import instants
 from incident_mcp.cost import tokens
 from incident_mcp.html import html_to_text
+from incident_mcp.visible import make_visible
 
 Json = dict[str, Any]
 """A JSON object as it travels: the one place for Any."""
@@ -335,21 +336,3 @@ class Listed(Record):
 
 Name = Annotated[str, cut_at(120, "… [cut]")]
 """A name or title in a list row."""
-
-
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # text direction
-    "\ufeff\ud800-\udfff\U000e0000-\U000e007f]"  # byte order mark, lone surrogates, tags
-)
-
-
-def make_visible(value: Any) -> Any:  # noqa: ANN401  # the JSON edge
-    """Write control, text-direction and tag characters as <U+202E>: nothing in a text from elsewhere stays hidden."""
-    if isinstance(value, str):
-        return _INVISIBLE.sub(lambda found: f"<U+{ord(found[0]):04X}>", value.replace("\r\n", "\n"))
-    if isinstance(value, dict):
-        return {make_visible(key): make_visible(item) for key, item in cast("Json", value).items()}
-    if isinstance(value, list):
-        return [make_visible(item) for item in cast("list[object]", value)]
-    return value

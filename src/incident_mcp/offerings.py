@@ -33,9 +33,12 @@ from incident_mcp.models import shorten
 from incident_mcp.response.completions import complete
 from incident_mcp.response.prompts import PROMPTS
 from incident_mcp.response.resources import ACCOUNT, TEMPLATES, read_account
+from incident_mcp.visible import inert
 
 MOST_COMPLETIONS = 100
 """The protocol's limit."""
+LONGEST_COMPLETION = 120
+"""Characters: more is no name that anybody picks from a list."""
 
 
 class HousePrompt(Prompt):
@@ -57,7 +60,7 @@ class HousePrompt(Prompt):
         if wrong:
             takes = ", ".join(f"{name}*" if known[name].required else name for name in known)
             message = f"{self.name}: {'; '.join(wrong)}. Arguments (* required): {takes}."
-            raise MCPError(code=INVALID_PARAMS, message=message)
+            raise MCPError(code=INVALID_PARAMS, message=inert(message))
         return await super().render(given, context)
 
 
@@ -126,7 +129,7 @@ class HouseServer(MCPServer[App]):
         known = [prompt.__name__ for prompt in PROMPTS]
         if name not in known:
             # The SDK would answer an internal error.
-            message = f"There is no prompt {shorten(name, 60)!r}. There are: {', '.join(known)}."
+            message = f"There is no prompt {shorten(inert(name), 60)!r}. There are: {', '.join(known)}."
             raise MCPError(code=INVALID_PARAMS, message=message)
         return await super().get_prompt(name, arguments, context)
 
@@ -145,6 +148,7 @@ def offer(server: HouseServer, current: Callable[[], App]) -> None:
         _ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, _: CompletionContext | None
     ) -> Completion:
         found = await complete(current(), argument.name, argument.value)
+        found = [shorten(inert(each), LONGEST_COMPLETION) for each in found]
         return Completion(values=found[:MOST_COMPLETIONS], total=len(found), has_more=len(found) > MOST_COMPLETIONS)
 
 

@@ -11,6 +11,8 @@ from mcp.server.mcpserver.resources import FunctionResource
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, PaginatedRequestParams, RequestParams
 
+from incident_mcp.visible import inert
+
 URI = "skill://incident-mcp/SKILL.md"
 ERA = frozenset({"2026-07-28"})
 FRESH_MS = 3_600_000
@@ -49,7 +51,7 @@ async def _list_skills(_: ServerRequestContext[Any, Any], __: PaginatedRequestPa
 
 async def _get_skill(_: ServerRequestContext[Any, Any], params: GetSkillParams) -> dict[str, Any]:
     if params.uri != URI:
-        raise MCPError(code=INVALID_PARAMS, message=f"There is no skill {params.uri}; there is {URI}.")
+        raise MCPError(code=INVALID_PARAMS, message=f"There is no skill {inert(params.uri[:100])}; there is {URI}.")
     return {"resultType": "complete", "skill": _entry(), "ttlMs": FRESH_MS, "cacheScope": "public"}
 
 

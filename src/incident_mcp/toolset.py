@@ -23,8 +23,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from incident_mcp.arguments import read_arguments
 from incident_mcp.deps import app_of
 from incident_mcp.errors import InputRequired, ServiceError
-from incident_mcp.models import OUTCOME_PROPERTIES, Json, Outcome, Record, make_visible
+from incident_mcp.models import OUTCOME_PROPERTIES, Json, Outcome, Record
 from incident_mcp.schemas import object_schema
+from incident_mcp.visible import inert, make_visible
 
 
 class Arguments(ArgModelBase):
@@ -64,7 +65,7 @@ class HouseTool(Tool):
         ignored = app_of(context).settings.ignore_arguments
         taken, wrong = read_arguments(fields, arguments, ignored)
         if wrong:
-            raise ToolError(make_visible(self._refusal(wrong)))
+            raise ToolError(inert(self._refusal(wrong)))
         try:
             return await super().run(taken, context, convert_result)
         except InputRequired as question:
@@ -77,9 +78,9 @@ class HouseTool(Tool):
             ) from error.__cause__
         except ToolError as error:
             if isinstance(error.__cause__, ValidationError):
-                raise ToolError(make_visible(self._explain(error.__cause__))) from error.__cause__
+                raise ToolError(inert(self._explain(error.__cause__))) from error.__cause__
             if isinstance(error.__cause__, ToolError):
-                raise ToolError(make_visible(str(self._concluded(error.__cause__)))) from None
+                raise ToolError(inert(str(self._concluded(error.__cause__)))) from None
             raise
 
     def _concluded(self, error: ToolError) -> ToolError:

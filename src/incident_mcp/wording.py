@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import cast
 
-from incident_mcp.models import Json, make_visible, part, shorten
+from incident_mcp.models import Json, part, shorten
+from incident_mcp.visible import inert
 
 _LONGEST_DATE = 64
 _LONGEST_ID = 80
@@ -82,7 +83,7 @@ def _field(value: object) -> str:
 
 
 def _short(value: object) -> str:
-    return shorten(str(make_visible(" ".join(value.split()))), MOST_SAID) if isinstance(value, str) else ""
+    return shorten(inert(value), MOST_SAID) if isinstance(value, str) else ""
 
 
 def retry_after(headers: Mapping[str, str], body: object) -> float | None:

@@ -14,7 +14,8 @@ from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, read_pages
 from incident_mcp.incidentio.references import path_id
 from incident_mcp.incidentio.summaries import alerts_in
 from incident_mcp.instants import parse_instant
-from incident_mcp.models import Json, Record, make_visible, shorten
+from incident_mcp.models import Json, Record, shorten
+from incident_mcp.visible import one_line
 
 RECENT_SECONDS = 1_800
 OPEN = ("live", "triage", "paused")
@@ -188,7 +189,7 @@ def _is_identical(row: _Candidate, body: Json, *, partly: bool = False) -> bool:
 
 def _one_line(text: str, length: int) -> str:
     """Return another's text on one line, nothing in it hidden."""
-    return shorten(" ".join(str(make_visible(text)).split()), length)
+    return shorten(one_line(text), length)
 
 
 def _plain(value: object) -> str:

@@ -1,0 +1,80 @@
+"""Text from elsewhere, made safe to show: nothing hidden in it, nothing that starts a line or loads a picture.
+
+A character is hidden when it shows as nothing, or changes how others show: Unicode's default ignorable characters,
+format and control characters, line and paragraph separators, and the blanks that fonts draw as nothing. Writing needs a
+few of them at places where they carry no message, and there they stay: inside emoji, after the letters of scripts that
+join, and in the three flags that are spelled with tags.
+"""
+
+import re
+from typing import Any, cast
+
+_HIDDEN = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls but tab and line feed
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # soft hyphen, joiners, fillers, Mongolian selectors
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, text direction, separators, invisible operators
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"  # blanks, variation selectors, specials
+    "\ud800-\udfff"  # lone surrogates
+    "\U0001107f\U00013430-\U0001345f\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a"  # by script
+    "\U000e0000-\U000e0fff"  # tags and the supplement of variation selectors
+)
+_EMOJI = (
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u25fe\u2600-\u27bf\u2934\u2935"
+    "\u2b05-\u2b55\u3030\u303d\u3297\u3299\U0001f000-\U0001faff][\ufe0e\ufe0f]?[\U0001f3fb-\U0001f3ff]?"
+)
+_FLAGS = "|".join(
+    "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in region) + "\U000e007f"
+    for region in ("gbeng", "gbsct", "gbwls")
+)
+_JOINING = "\u0600-\u08ff\u0900-\u0dff\u0f00-\u0fff\u1000-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc"
+"""Letters and marks of scripts in which a joiner or non-joiner between two letters changes their shape."""
+_VIRAMAS = "\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca"
+"""After these a joiner may end a word."""
+_FIND = re.compile(
+    f"(?:{_FLAGS}|{_EMOJI}(?:\u200d{_EMOJI}){{0,7}}|[0-9#*]\ufe0f?\u20e3"
+    f"|(?<=[{_JOINING}])[\u200c\u200d](?=[{_JOINING}])|(?<=[{_VIRAMAS}])[\u200c\u200d](?![{_HIDDEN}])"
+    f"|(?<=[\u1820-\u18aa])[\u180b-\u180f](?![{_HIDDEN}]))"
+    f"|(?P<hidden>[{_HIDDEN}]+)"
+)
+_ANY_HIDDEN = re.compile(f"[{_HIDDEN}]")
+_MOST_SHOWN = 8
+"""Of a run of hidden characters, how many are shown; the others are counted."""
+
+
+def make_visible(value: Any) -> Any:  # noqa: ANN401  # the JSON edge
+    """Write hidden characters as <U+202E>, in a text or in every text of JSON, keys too."""
+    if isinstance(value, str):
+        text = value.replace("\r\n", "\n")
+        return _FIND.sub(_show, text) if _ANY_HIDDEN.search(text) else text
+    if isinstance(value, dict):
+        return {make_visible(key): make_visible(item) for key, item in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [make_visible(item) for item in cast("list[object]", value)]
+    return value
+
+
+def _show(found: re.Match[str]) -> str:
+    hidden = found["hidden"]
+    if hidden is None:
+        return found[0]
+    shown = "".join(f"<U+{ord(each):04X}>" for each in hidden[:_MOST_SHOWN])
+    more = len(hidden) - _MOST_SHOWN
+    return f"{shown}<{more} more hidden characters>" if more > 0 else shown
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line, nothing in it hidden: no part of it can look like a line of ours."""
+    return " ".join(str(make_visible(text)).split())
+
+
+# A picture's address carries data out as soon as it is shown. Only what a link or an element needs is broken up.
+_ACTIVE = re.compile(
+    r"(?<=\])(?=\()|(?<=<)(?=/?(?:a|area|audio|base|body|button|embed|form|frame|iframe|image|img|input|link|map"
+    r"|math|meta|object|picture|script|source|style|svg|table|td|th|track|video)\b)|(?<=<)(?=!--|[?]|!\[|[a-z][a-z0-9+.-]{1,31}:|[^\s<>@]{1,64}@)",
+    re.IGNORECASE,
+)
+
+
+def inert(text: str) -> str:
+    """Return a text on one line in which no Markdown or HTML starts a link, a picture or an element."""
+    return _ACTIVE.sub(" ", one_line(text))
