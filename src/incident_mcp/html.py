@@ -49,17 +49,19 @@ _BLANK_LINES = re.compile(r"\n{3,}+")
 _SCHEME = re.compile(r"^(?:https?://|mailto:|tel:)", re.IGNORECASE)
 _NO_ADDRESS = re.compile(r"(?:data|javascript|blob|about):|#", re.IGNORECASE)
 _LONGEST_GAP = 100
+MOST_HTML = 50_000
+"""Characters of HTML that are converted, which takes at most 60 ms or so."""
 
 
 def html_to_text(text: str) -> str:
     """Convert HTML to plain text; return anything else unchanged.
 
     Blocks become lines, list items lines with `- `, links `text (address)`. Comments, scripts and styles are left out,
-    and entities are decoded once.
+    and entities are decoded once. Of HTML longer than `MOST_HTML` the rest is left out, with a mark.
     """
-    if "</" not in text:
+    if "</" not in text[:MOST_HTML]:
         return text
-    source = text.replace("\r\n", "\n")
+    source = text[:MOST_HTML].replace("\r\n", "\n")
     tags = _find_tags(source)
     partners = _find_partners(tags)
     if not any(tags[index].name not in _DOCUMENT for index in partners):
@@ -72,7 +74,8 @@ def html_to_text(text: str) -> str:
             writer.apply(tag)
             position = tag.end
     writer.write(source[position:])
-    return writer.to_text()
+    left_out = len(text) - MOST_HTML
+    return writer.to_text() + (f"\n… [{left_out:,} more characters of HTML are not shown]" if left_out > 0 else "")
 
 
 class _Tag(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Literal, NoReturn, Protocol, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 import anyio
+import anyio.to_thread
 import httpx2
 from pydantic import SecretStr, ValidationError
 
@@ -42,6 +43,8 @@ _PLAUSIBLE = (1_577_836_800, 4_102_444_800)
 """Unix seconds of 2020 and 2100: a `Date` outside says nothing of the service's clock."""
 
 _LONGEST_WAIT = 86_400
+LARGE = 200_000
+"""Bytes of an answer from which on it is read in a thread."""
 
 T = TypeVar("T")
 Query = Sequence[tuple[str, str]]
@@ -324,7 +327,8 @@ class Api:
             failure.advise(f"It asks to wait {_format_wait(failure.retry_after)}{longer}: call again after that.")
         return None
 
-    async def _attempt(self, request: Request, answer: type[A]) -> A:
+    def _check(self, request: Request) -> None:
+        """Refuse a request that cannot be sent any more, or at all."""
         for name, value in request.query:
             if re.search("[\ud800-\udfff]", value):
                 raise InputError(f"{name} {value[:60]!r} holds half a character, which cannot be sent. Not sent.")
@@ -336,6 +340,9 @@ class Api:
         if anyio.current_time() >= self.deadline:
             seconds = self.service.limits.call
             raise NotSent(f"{request.label} was not sent: the {seconds:g} s that a call may take are over. Call again.")
+
+    async def _attempt(self, request: Request, answer: type[A]) -> A:
+        self._check(request)
         self.requests += 1
         await self._wait_for_turn(request)
         async with self._slot(request):
@@ -353,6 +360,9 @@ class Api:
                 if failure := self._unanswered(request, error, progress):
                     raise failure from None
                 raise
+        if len(content) > LARGE:
+            # Others get their turn meanwhile.
+            return await anyio.to_thread.run_sync(self._read, request, answer, status, headers, content)
         return self._read(request, answer, status, headers, content)
 
     def _unanswered(self, request: Request, error: Exception, progress: Progress) -> ServiceError | None:
@@ -426,7 +436,7 @@ class Api:
                         f"{self.service.name} answered {request.label} with over {most // 1_000_000} MB, which was not"
                         " read."
                     )
-            return response.status_code, response.headers, self.service.redact(bytes(received))
+            return response.status_code, response.headers, bytes(received)
 
     def _read_clock(self, headers: httpx2.Headers) -> None:
         date = read_date(headers.get("date", ""))
@@ -434,6 +444,7 @@ class Api:
             self.service.ahead = date - time.time()
 
     def _read(self, request: Request, answer: type[A], status: int, headers: httpx2.Headers, content: bytes) -> A:
+        content = self.service.redact(content)
         remaining = headers.get("x-ratelimit-remaining", "")
         if self.service.bucket and re.fullmatch("[0-9]{1,9}", remaining, re.ASCII):
             self.service.bucket.heed(float(remaining))

@@ -3,6 +3,7 @@
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
+import anyio.lowlevel
 from pydantic import AfterValidator, Field
 
 from incident_mcp import words
@@ -219,6 +220,8 @@ async def _search(api: Api, query: Query, text: str, *, limit: int, after: str |
             looked_at += len(page.rows)
             unreadable += page.unreadable or 0
             for row in page.rows:
+                # Others get their turn, however long the texts are.
+                await anyio.lowlevel.checkpoint()
                 hits = words.matched(wanted, row.whole_name, row.summary)
                 if hits == len(wanted):
                     found.append(row)

@@ -3,12 +3,14 @@
 from contextlib import aclosing
 from typing import Annotated, Literal, Self
 
+import anyio.lowlevel
 from pydantic import AliasChoices, AliasPath, BeforeValidator, Field, model_validator
 
 from incident_mcp import words
 from incident_mcp.cost import tokens
 from incident_mcp.deps import AppSettings, DryRun, IonhourApi, WriterDep
 from incident_mcp.errors import InputError
+from incident_mcp.html import html_to_text
 from incident_mcp.http import Api, Query, Repeat, Request, fill
 from incident_mcp.intents import account_of
 from incident_mcp.ionhour.filters import check_filter, project_filter
@@ -22,19 +24,22 @@ from incident_mcp.writes import Since, Write
 
 MOST_LOOKED_AT = 1000
 """Incidents that are looked through for words, or for a state."""
+MOST_OF_SUMMARY = 2_000
+"""Characters of a summary that are read for a list row."""
 LEAN_TOKENS = 60
 """What a row costs at most; `detail` shows the rest."""
 
 
 class IonhourIncident(IonhourRecord):
-    """An incident, whole; the check's token is left out on purpose: a ping to it fakes a recovery."""
+    """An incident; the check's token is left out on purpose: a ping to it fakes a recovery."""
 
     id: int
     title: str | None = None
     state: str | None = None
     severity: str | None = None
     reason: str | None = None
-    summary: HtmlText | None = None
+    summary: str | None = None
+    """As the service has it: HTML or plain text, converted only where it is shown or searched."""
     project: str | None = Field(default=None, validation_alias=AliasPath("project", "name"))
     project_id: int | None = Field(default=None, validation_alias=AliasChoices(AliasPath("project", "id"), "projectId"))
     check: str | None = Field(default=None, validation_alias=AliasPath("check", "name"))
@@ -58,6 +63,12 @@ class IonhourIncident(IonhourRecord):
     duration_since_success_ms: Whole | None = None
     """Milliseconds, when the answer was made."""
     public_id: str | None = None
+
+
+class WholeIncident(IonhourIncident):
+    """An incident with its summary as text."""
+
+    summary: HtmlText | None = None
 
 
 _PRIORITIES = {"P1": 1, "P2": 2, "P3": 3, "P4": 4, "CRITICAL": 1, "WARNING": 3}
@@ -105,6 +116,9 @@ _MORE = tuple(name for name in IonhourIncidentRow.model_fields if name not in _L
 def to_row(incident: IonhourIncident, *, detail: bool) -> IonhourIncidentRow:
     """Return an incident as a list row: in full with `detail`, else as much as stays inside `LEAN_TOKENS`."""
     fields = incident.dump()
+    raw = incident.summary or ""
+    shown = detail or len(raw) <= MOST_OF_SUMMARY
+    fields["summary"] = (html_to_text(raw[:MOST_OF_SUMMARY]) or None) if shown else None
     fields["dependency"] = fields.pop("dependency_name", None)
     ms = fields.pop("duration_since_success_ms", None)
     fields["since_success"] = None if ms is None else format_span(ms / 1000)
@@ -249,7 +263,9 @@ async def _search(
             for row in answer.items:
                 if monitoring and (row.state or "").upper() != "MONITORING":
                     continue
-                hits = words.matched(wanted, row.title, row.summary)
+                # Others get their turn, however long the texts are.
+                await anyio.lowlevel.checkpoint()
+                hits = words.matched(wanted, row.title, html_to_text((row.summary or "")[: words.MOST_TEXT]))
                 if hits == len(wanted):
                     found.append(row)
                 elif hits:
@@ -278,8 +294,13 @@ def _search_note(found: bool, partly: bool, *, words_asked: bool, rest: bool) ->
 
 
 async def read_incident(api: Api, incident_id: int) -> IonhourIncident:
-    """Read an incident."""
+    """Read an incident, its summary unread."""
     return await api.get(fill("/incidents/{incident_id}", incident_id=incident_id), IonhourIncident)
+
+
+async def read_whole(api: Api, incident_id: int) -> WholeIncident:
+    """Read an incident, its summary as text."""
+    return await api.get(fill("/incidents/{incident_id}", incident_id=incident_id), WholeIncident)
 
 
 async def require_incident(api: Api, incident_id: int) -> None:
@@ -296,9 +317,9 @@ def things(api: Api, incident_id: int) -> tuple[str, ...]:
     return (f"{account_of(api)} incident {incident_id}",)
 
 
-async def ionhour_get_incident(api: IonhourApi, incident_id: IncidentId) -> IonhourIncident:
+async def ionhour_get_incident(api: IonhourApi, incident_id: IncidentId) -> WholeIncident:
     """Get one Ionhour incident whole: check, project, dependency, last signals, who acknowledged."""
-    return await read_incident(api, incident_id)
+    return await read_whole(api, incident_id)
 
 
 async def ionhour_acknowledge_incident(

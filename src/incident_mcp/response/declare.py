@@ -13,14 +13,14 @@ from pydantic import Field
 
 from incident_mcp.deps import DryRun, IncidentioApi, IonhourApi, WriterDep
 from incident_mcp.errors import IncidentMcpError, InputError, NoAnswer, Refused
-from incident_mcp.http import Api, fill
+from incident_mcp.http import Api
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_create import Despite, check_look_alikes, declare_write
 from incident_mcp.incidentio.incident_records import Incident
 from incident_mcp.incidentio.incidents import Mode, given, read_incident
 from incident_mcp.incidentio.severities import Severity, load_severities
 from incident_mcp.intents import account_of
-from incident_mcp.ionhour.incidents import IonhourIncident, acknowledge_write, priority
+from incident_mcp.ionhour.incidents import WholeIncident, acknowledge_write, priority, read_whole
 from incident_mcp.ionhour.notes import Note, delete_write, equal_notes, note_write, read_notes
 from incident_mcp.ionhour.records import IncidentId
 from incident_mcp.journal import fingerprint
@@ -31,6 +31,8 @@ from incident_mcp.writer import Writer
 from incident_mcp.writes import Since, Write
 
 TOOL = "declare_from_ionhour"
+MOST_OF_NAME, MOST_OF_SUMMARY = 500, 10_000
+"""Characters of the alert's title, and of its summary, that the incident takes over."""
 
 
 class DeclaredIncident(Record):
@@ -70,7 +72,7 @@ class Declaration(Record):
 class _Alert:
     """An alert and what has been done about it."""
 
-    alert: IonhourIncident
+    alert: WholeIncident
     incident: DeclaredIncident | None
     known_by: str | None
     noted: bool
@@ -118,7 +120,7 @@ async def declare_from_ionhour(
                 )
             chosen, severity_by = await _severity(incidentio, known.alert, severity)
             body = given(
-                name=name or known.alert.title or f"Ionhour incident {known.alert.id}",
+                name=name or shorten(known.alert.title or "", MOST_OF_NAME) or f"Ionhour incident {known.alert.id}",
                 summary=f"{summary or _summary(known.alert)}\n\n{summary_line(known.alert)}",
                 visibility=visibility,
                 mode=mode,
@@ -167,7 +169,7 @@ async def _confirmed(
 
 async def _look(incidentio: Api, ionhour: Api, number: int) -> _Alert:
     """Read an alert, and whether it is declared: by its notes, else by summaries of the incidents since it began."""
-    alert = await ionhour.get(fill("/incidents/{incident_id}", incident_id=number), IonhourIncident)
+    alert = await read_whole(ionhour, number)
     if not alert.public_id:
         raise InputError(f"Ionhour incident {alert.id} has no public id, which makes its declaration unique. Not sent.")
     notes = (await read_notes(ionhour, alert.id)).notes
@@ -282,7 +284,7 @@ async def _drop_duplicate(writer: Writer, api: Api, number: int, note_id: int, w
         await writer.perform(api, replace(delete_write(TOOL, api, number, note_id), destructive=False), dry_run=False)
 
 
-async def _severity(api: Api, alert: IonhourIncident, wanted: str | None) -> tuple[Severity | None, str]:
+async def _severity(api: Api, alert: WholeIncident, wanted: str | None) -> tuple[Severity | None, str]:
     """Choose a severity: the one asked for, or the account's scale laid over P1 to P4 by rank."""
     if wanted is not None:
         return await names.severity(api, wanted), "as asked for"
@@ -297,7 +299,7 @@ async def _severity(api: Api, alert: IonhourIncident, wanted: str | None) -> tup
     return scale[place], f"{alert.severity}, by rank: {place + 1} of {len(scale)}, {len(scale)} being the most severe"
 
 
-def _summary(alert: IonhourIncident) -> str:
+def _summary(alert: WholeIncident) -> str:
     known = {
         "Project": alert.project,
         "Check": alert.check,
@@ -311,7 +313,8 @@ def _summary(alert: IonhourIncident) -> str:
         alert.title or f"Ionhour incident {alert.id}",
         *(f"{what}: {value}" for what, value in known.items() if value),
     ]
-    return "\n".join([*lines, *([alert.summary] if alert.summary else [])])
+    rest = [shorten(alert.summary, MOST_OF_SUMMARY, "… [cut: Ionhour has the rest]")] if alert.summary else []
+    return "\n".join([*(shorten(line, MOST_OF_NAME) for line in lines), *rest])
 
 
 TOOLS = [write(declare_from_ionhour, "Declare an incident from an Ionhour alert", idempotent=True)]

@@ -11,7 +11,7 @@ from incident_mcp.deps import Ctx, app_of, incidentio, ionhour, services
 from incident_mcp.errors import IncidentMcpError, InputError
 from incident_mcp.incidentio.incidents import read_incident
 from incident_mcp.incidentio.severities import Severities, load_severities
-from incident_mcp.ionhour.incidents import read_incident as read_alert
+from incident_mcp.ionhour.incidents import read_whole as read_alert
 from incident_mcp.models import Record, shorten
 from incident_mcp.response.situation import Situation, situation
 from incident_mcp.response.timeline import Timeline, incident_timeline

@@ -15,7 +15,7 @@ from incident_mcp.incidentio.incident_statuses import IncidentStatuses, load_sta
 from incident_mcp.incidentio.incident_types import IncidentTypes, load_types
 from incident_mcp.incidentio.incidents import read_incident
 from incident_mcp.incidentio.severities import Severities, load_severities
-from incident_mcp.ionhour.incidents import read_incident as read_alert
+from incident_mcp.ionhour.incidents import read_whole as read_alert
 from incident_mcp.models import Json, Record, parts, shorten
 from incident_mcp.response.timeline import incident_timeline
 from incident_mcp.visible import inert, make_visible
