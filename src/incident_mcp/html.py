@@ -49,19 +49,22 @@ _BLANK_LINES = re.compile(r"\n{3,}+")
 _SCHEME = re.compile(r"^(?:https?://|mailto:|tel:)", re.IGNORECASE)
 _NO_ADDRESS = re.compile(r"(?:data|javascript|blob|about):|#", re.IGNORECASE)
 _LONGEST_GAP = 100
-MOST_HTML = 50_000
-"""Characters of HTML that are converted, which takes at most 60 ms or so."""
+MOST_HTML = 40_000
+"""Characters of a long HTML text that are converted: the work of 60 ms at most."""
+_CLOSING = re.compile(r"</([a-zA-Z][a-zA-Z0-9]{0,11})\s{0,9}>")
+_ENDING = 500
+"""Characters at the end of a text in which its outer elements are closed."""
 
 
 def html_to_text(text: str) -> str:
     """Convert HTML to plain text; return anything else unchanged.
 
     Blocks become lines, list items lines with `- `, links `text (address)`. Comments, scripts and styles are left out,
-    and entities are decoded once. Of HTML longer than `MOST_HTML` the rest is left out, with a mark.
+    and entities are decoded once.
     """
-    if "</" not in text[:MOST_HTML]:
+    if "</" not in text:
         return text
-    source = text[:MOST_HTML].replace("\r\n", "\n")
+    source = text.replace("\r\n", "\n")
     tags = _find_tags(source)
     partners = _find_partners(tags)
     if not any(tags[index].name not in _DOCUMENT for index in partners):
@@ -74,8 +77,23 @@ def html_to_text(text: str) -> str:
             writer.apply(tag)
             position = tag.end
     writer.write(source[position:])
-    left_out = len(text) - MOST_HTML
-    return writer.to_text() + (f"\n… [{left_out:,} more characters of HTML are not shown]" if left_out > 0 else "")
+    return writer.to_text()
+
+
+def start_to_text(text: str, most: int = MOST_HTML) -> str:
+    """Convert a text as `html_to_text` does, but of long HTML only the start, followed by a mark."""
+    if len(text) <= most:
+        return html_to_text(text)
+    start = text[:most]
+    tags = _find_tags(start)
+    partners = _find_partners(tags)
+    closed = {tags[index].name for index in partners} | {name.lower() for name in _CLOSING.findall(text[-_ENDING:])}
+    if not closed & (_ELEMENTS - _DOCUMENT):
+        return text
+    # What the cut left open is closed there.
+    still_open = [tag.name for index, tag in enumerate(tags) if index not in partners and not tag.closes and tag.name]
+    start += "".join(f"</{name}>" for name in reversed(still_open) if name in _ELEMENTS)
+    return f"{html_to_text(start)}\n… [{len(text) - most:,} more characters of HTML are not shown]"
 
 
 class _Tag(NamedTuple):

@@ -21,7 +21,7 @@ from pydantic import (
 
 from incident_mcp import instants
 from incident_mcp.cost import tokens
-from incident_mcp.html import html_to_text
+from incident_mcp.html import start_to_text
 from incident_mcp.visible import make_visible
 
 Json = dict[str, Any]
@@ -257,13 +257,17 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 """A whole number; a service's fraction is rounded."""
 
 
-HtmlText = Annotated[str, BeforeValidator(lambda value: html_to_text(value) if isinstance(value, str) else value)]
+HtmlText = Annotated[str, BeforeValidator(lambda value: start_to_text(value) if isinstance(value, str) else value)]
 """A field that the API may fill with HTML, as text."""
 
 
 def shorten(text: str, length: int, mark: str = "…") -> str:
     """Cut a text to `length` characters and end it with the mark of a cut."""
-    return text if len(text) <= length else text[: length - len(mark)].rstrip() + mark
+    return text if len(text) <= length else text[: length - len(mark)].rstrip(_DANGLING) + mark
+
+
+_DANGLING = " \t\r\n\u200c\u200d"
+"""White space, and joiners with nothing left to join."""
 
 
 def quoted(value: str | list[str], length: int = 200) -> str:

@@ -599,14 +599,15 @@ async def test_the_latest_update_says_into_which_incident_it_merged(connect, box
     assert latest["merged_into_incident_id"] == incident(box, "INC-114")["id"]
 
 
-async def test_a_line_that_a_long_summary_is_cut_at_links_nothing(connect, box):
-    lines = f"{line(box, 4513)}\n"
-    filler = "x" * (50_000 - 2 * len(lines)) + "\n"
-    name(box, "INC-116", f"{lines}{filler}{line(box, 4514)}\n")
-    assert len(incident(box, "INC-116")["summary"]) > 50_000
+async def test_a_long_summary_is_read_at_both_ends_and_a_line_that_is_cut_there_links_nothing(connect, box):
+    first, cut, middle, again, last = (f"{line(box, number)}\n" for number in (4513, 4514, 4510, 4514, 4512))
+    half = 25_000
+    head = first + "x" * (half - len(first) - 10) + "\n" + cut
+    tail = again + "x" * (half - len(again) - len(last) + 5) + "\n" + last
+    name(box, "INC-116", f"{head}{'x' * half}\n{middle}{'x' * half}\n{tail}")
     async with connect() as call:
         answer = await call.ok(TOOL)
-    assert {link["ionhour_incident"] for link in answer["links"] if link["incident"] == "INC-116"} == {4513}
+    assert {link["ionhour_incident"] for link in answer["links"] if link["incident"] == "INC-116"} == {4513, 4512}
 
 
 def busy(live: int) -> Sandbox:

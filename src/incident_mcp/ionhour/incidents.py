@@ -10,7 +10,7 @@ from incident_mcp import words
 from incident_mcp.cost import tokens
 from incident_mcp.deps import AppSettings, DryRun, IonhourApi, WriterDep
 from incident_mcp.errors import InputError
-from incident_mcp.html import html_to_text
+from incident_mcp.html import start_to_text
 from incident_mcp.http import Api, Query, Repeat, Request, fill
 from incident_mcp.intents import account_of
 from incident_mcp.ionhour.filters import check_filter, project_filter
@@ -118,7 +118,7 @@ def to_row(incident: IonhourIncident, *, detail: bool) -> IonhourIncidentRow:
     fields = incident.dump()
     raw = incident.summary or ""
     shown = detail or len(raw) <= MOST_OF_SUMMARY
-    fields["summary"] = (html_to_text(raw[:MOST_OF_SUMMARY]) or None) if shown else None
+    fields["summary"] = (start_to_text(raw, MOST_OF_SUMMARY) or None) if shown else None
     fields["dependency"] = fields.pop("dependency_name", None)
     ms = fields.pop("duration_since_success_ms", None)
     fields["since_success"] = None if ms is None else format_span(ms / 1000)
@@ -265,7 +265,7 @@ async def _search(
                     continue
                 # Others get their turn, however long the texts are.
                 await anyio.lowlevel.checkpoint()
-                hits = words.matched(wanted, row.title, html_to_text((row.summary or "")[: words.MOST_TEXT]))
+                hits = words.matched(wanted, row.title, start_to_text(row.summary or "", words.MOST_TEXT))
                 if hits == len(wanted):
                     found.append(row)
                 elif hits:
