@@ -10,13 +10,13 @@ server = MCPServer("bare", log_level="WARNING")
 client = httpx2.AsyncClient(base_url=sys.argv[1])
 
 
-@server.tool(structured_output=False)
+@server.tool()
 async def get(path: str) -> str:
     """Return a path's JSON, which the service writes compactly."""
     return (await client.get(path)).text
 
 
-@server.tool(structured_output=False)
+@server.tool()
 async def get_all(paths: list[str]) -> str:
     """Return the JSON of several paths, read at once."""
     return f"[{','.join(await asyncio.gather(*map(get, paths)))}]"

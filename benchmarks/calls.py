@@ -1,6 +1,6 @@
 """What a call costs: calls a second and CPU, as ratios to a bare tool that makes the same GETs, in the same run.
 
-Run with `uv run python benchmarks/calls.py`. Both are spawned servers on stdio, and talk to one local service whose
+Run with `uv run python benchmarks/calls.py`, or with the name of one case behind it. Both are spawned servers on stdio, and talk to one local service whose
 answers lie ready; the CPU is that of the server's process alone. Limits: one read at least 0.9 times the bare tool's
 calls a second, a list of 25 at most 2 times its CPU, `situation` beside 1,000 recent incidents under 0.15 s of CPU.
 """
@@ -147,7 +147,7 @@ def main() -> None:
     """Print a line a case."""
     beyond: list[str] = []
     with tempfile.TemporaryDirectory() as state:
-        for case in CASES:
+        for case in (case for case in CASES if sys.argv[1:] in ([], [case.name])):
             rate, cost, seconds = measure(case, state)
             print(f"{case.name}: {rate:.2f} x the calls a second, {cost:.2f} x the CPU, {seconds * 1000:.1f} ms of CPU")
             if rate < case.least_rate or cost > case.most_cpu or seconds > case.most_seconds:
