@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import AliasPath, Field, ValidationError
 
+from incident_mcp.cost import tokens
 from incident_mcp.models import (
     HtmlText,
     Instant,
@@ -21,7 +22,6 @@ from incident_mcp.models import (
     make_visible,
     read_answer,
     shorten,
-    tokens,
 )
 
 
@@ -187,7 +187,7 @@ def test_no_text_makes_reading_html_fail(text):
 
 def test_a_list_that_fits_is_told_whole():
     things = [Thing(id=str(number), name="n" * 100) for number in range(25)]
-    told = Things(things=things).dump()
+    told = Things(things=things).answer()
     assert "cut" not in told
     assert told["things"][24] == {"id": "24", "name": "n" * 100}
 
@@ -197,7 +197,7 @@ def test_a_list_that_fits_is_told_whole():
 def test_a_list_is_cut_to_what_it_may_cost_says_so_and_keeps_every_row_and_id(texts, more):
     things = [Thing(id=f"id-{number}-{'x' * 30}", summary=text + more) for number, text in enumerate(texts)]
     whole = Things(things=things)
-    told = whole.dump()
+    told = whole.answer()
     assert [row["id"] for row in told["things"]] == [thing.id for thing in things]
     assert ("cut" in told) or told["things"] == make_visible([thing.dump() for thing in things])
     if "cut" in told:

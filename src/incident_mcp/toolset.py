@@ -46,7 +46,7 @@ class HouseMetadata(FuncMetadata):
         """Return the record as compact text and, from the same dump, as structured content."""
         if isinstance(result, InputRequiredResult):
             return result
-        answer: Json = make_visible(cast("Record | Outcome[Any]", result).dump())
+        answer = cast("Record | Outcome[Any]", result).answer()
         text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
         return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=answer)
 

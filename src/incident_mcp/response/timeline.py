@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AliasPath, Field
 
 from incident_mcp.deps import BothServices, Services
 from incident_mcp.errors import InputError
+from incident_mcp.fitting import FEW
 from incident_mcp.http import Api
 from incident_mcp.incidentio.summaries import MOST_NAMED, AlertId, alerts_in
 from incident_mcp.ionhour.incidents import IonhourIncident, read_incident
@@ -28,6 +29,8 @@ from incident_mcp.toolset import read
 class Timeline(Listed):
     """What happened, oldest first."""
 
+    MARK = f"Texts that end in … were cut to fit: a limit of {FEW} or less shows them whole."
+    LONGEST = 400
     incident: str | None = None
     """The incident.io incident's reference."""
     ionhour_incidents: list[int] | None = None
@@ -37,6 +40,15 @@ class Timeline(Listed):
     after: str | None = None
     problems: list[str] | None = None
     """What could not be read."""
+    keys: list[str] = Field(default=[], exclude=True)
+    """The cursor behind each entry."""
+
+    def first(self, rows: int) -> Self | None:
+        """Return the story up to an entry, and the cursor behind it."""
+        if not rows:
+            return None
+        update = {"entries": self.entries[:rows], "has_more": True, "after": self.keys[rows - 1]}
+        return self.model_copy(update=update)
 
 
 class _Attachment(Record):
@@ -165,6 +177,8 @@ async def incident_timeline(
         ionhour_incidents=alerts or None,
         known_by=known_by if found and alerts else None,
         entries=[story.entries[key] for key in keys[:limit]],
+        keys=keys[:limit],
+        whole=limit <= FEW,
         has_more=more,
         after=keys[limit - 1] if more else None,
         problems=story.problems.lines() or None,
