@@ -13,7 +13,7 @@ from incident_mcp.models import is_foreign
 MOST_A_PAGE = 250
 """Of incidents, updates and custom field options; the vendor's schema allows 500 for incidents, its text 250."""
 
-Limit = Annotated[int, Field(ge=1, le=500, description="Most rows to return.")]
+Limit = Annotated[int, Field(ge=1, le=500, description="Most rows.")]
 After = Annotated[str | None, Field(description="`after` of the answer before, with the same filters.")]
 
 

@@ -218,7 +218,7 @@ async def ionhour_list_incidents(
         str | None, Field(description="Words of the title or summary, in any order; looks through up to 1,000.")
     ] = None,
     detail: Annotated[bool, Field(description="All fields of each row.")] = False,
-    page: Annotated[int, Field(ge=1, le=10_000, description="Page to read.")] = 1,
+    page: Annotated[int, Field(ge=1, le=10_000, description="Page.")] = 1,
     limit: Annotated[int, Field(ge=1, le=100, description="Rows a page.")] = 20,
 ) -> IonhourIncidents:
     """List Ionhour incidents. No active ones does not mean healthy: maintenance and paused checks raise none."""

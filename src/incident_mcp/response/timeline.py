@@ -147,7 +147,7 @@ async def _declared(api: Api, alert: IonhourIncident, story: Story) -> LinkedInc
 async def incident_timeline(
     services: BothServices,
     incident: Annotated[str | None, Field(min_length=1, description="INC-123, 123, id or link.")] = None,
-    ionhour_incident_id: Annotated[int | None, Field(ge=1, description="The alert's number.")] = None,
+    ionhour_incident_id: Annotated[int | None, Field(ge=1, description="Alert number.")] = None,
     limit: Annotated[int, Field(ge=1, le=500, description="Most entries.")] = 50,
     after: Annotated[str | None, Field(description="`after` of the answer before.")] = None,
 ) -> Timeline:
