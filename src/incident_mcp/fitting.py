@@ -9,6 +9,7 @@ import re
 from bisect import bisect
 from functools import lru_cache
 from itertools import accumulate, takewhile
+from math import inf
 from typing import Any, cast
 
 from incident_mcp.cost import tokens
@@ -28,7 +29,8 @@ _PROBLEM = 100
 """Characters that are left at least of a text in `problems`."""
 _LEAST, _LONGEST_KEY = 200, 120
 """Characters that are left at least of a text of a single record, and at most of a name in it."""
-_PARTS = [round(_LEAST * 1.1**step) for step in range(90)]
+_PARTS = [round(500 * 1.1**step) for step in range(80)]
+"""Characters that may be left of a text of a single record."""
 _ITEMS = [0, 1, 2, 5, *(round(10 * 1.2**step) for step in range(60))]
 _DEAREST, _DEAREST_ASCII = 4.2, 1.6
 """Tokens that a character of JSON costs at most, as `tokens` estimates it."""
@@ -79,20 +81,22 @@ class _Measured:
         return {**self.answer, **rows, "cut": self.mark}
 
 
-def fit(answer: Json, most: float, mark: str, longest: int | None = None) -> Json:
+def fit(answer: Json, most: float, mark: str, longest: float | None = None) -> Json:
     """Shorten the texts in the rows of a list until it costs at most about `most` tokens, and add the mark.
 
     Args:
         answer: The list's answer.
         most: What it may cost.
         mark: Says how to read what was cut.
-        longest: Most characters of a text in any case.
+        longest: Most characters of a text in any case; infinite: as many as fit.
     """
     measured = _Measured(answer, mark)
-    lengths = [length for length in _LENGTHS if longest is None or length < longest]
-    if longest is not None and any(len(text) > longest for text, _ in measured.texts):
-        lengths.append(longest)
-    elif measured.whole() <= most:
+    lengths = [*(length for length in _LENGTHS if longest is None or length < longest)]
+    if longest == inf:
+        lengths += _PARTS
+    elif longest is not None and any(len(text) > longest for text, _ in measured.texts):
+        lengths.append(int(longest))
+    if lengths[-1] != longest and measured.whole() <= most:
         return answer
     room = bisect(lengths, most, key=measured.at)
     return measured.cut(lengths[max(0, room - 1)])
@@ -141,8 +145,9 @@ def bound(answer: Json, most: float, advice: str, offset: int = 0, *, lists: boo
     shown = _rest(answer, offset) if offset else answer
     if not is_larger(shown, most):
         return shown
-    room = bisect(_PARTS, most, key=lambda length: tokens(_Clipped(length).of(shown)))
-    clipped = _Clipped(_PARTS[max(0, room - 1)])
+    lengths = [_LEAST, 300, 400, *_PARTS]
+    room = bisect(lengths, most, key=lambda length: tokens(_Clipped(length).of(shown)))
+    clipped = _Clipped(lengths[max(0, room - 1)])
     result = clipped.of(shown)
     if not room and lists:
         room = bisect(_ITEMS, most, key=lambda items: tokens(_Clipped(_LEAST, items).of(shown)))

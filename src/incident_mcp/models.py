@@ -310,17 +310,19 @@ class Listed(Record):
         dump = visible(self.dump())
         name = max(dump, key=lambda name: len(parts(dump, name)))
         rows = len(parts(dump, name))
-        answer = self._fitted(dump, min(most, MOST_TOKENS if self.whole else self.most_tokens(rows)))
+        budget = MOST_TOKENS if self.whole else self.most_tokens(rows)
+        # Where an answer can go on, rows are left out before texts are cut to nothing.
+        answer = self._fitted(dump, budget if self.first(1) else min(most, budget))
         if not rows or not is_larger(answer, most):
             return answer
-        shown = self.first(rows_within(answer, name, most))
+        left = rows_within(answer, name, most)
+        shown = self.first(left)
         if shown is not None:
             return shown.answer(most)
-        rows_left = rows_within(answer, name, most)
-        return {**answer, name: answer[name][:rows_left], "cut": f"{rows - rows_left} rows are left out. {self.MARK}"}
+        return {**answer, name: answer[name][:left], "cut": f"{rows - left} rows are left out. {self.MARK}"}
 
     def _fitted(self, dump: Json, most: float) -> Json:
-        return fit(dump, most, self.MARK, None if self.whole else self.LONGEST)
+        return fit(dump, most, self.MARK, math.inf if self.whole else self.LONGEST)
 
     def first(self, rows: int) -> Self | None:
         """Return the answer with just its first rows and where to go on; None where there is no way to go on."""

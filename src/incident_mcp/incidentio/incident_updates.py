@@ -79,9 +79,9 @@ class IncidentUpdates(Listed):
 
     def first(self, rows: int) -> Self | None:
         """Return the answer with its first rows and the cursor behind them."""
-        if not rows:
-            return None
         shown = self.incident_updates[:rows]
+        if not shown:
+            return None
         return self.model_copy(update={"incident_updates": shown, "has_more": True, "after": shown[-1].id})
 
     def most_tokens(self, rows: int) -> float:

@@ -45,10 +45,15 @@ class Timeline(Listed):
 
     def first(self, rows: int) -> Self | None:
         """Return the story up to an entry, and the cursor behind it."""
-        if not rows:
+        keys = self.keys[:rows]
+        if not keys:
             return None
-        update = {"entries": self.entries[:rows], "has_more": True, "after": self.keys[rows - 1]}
+        update = {"entries": self.entries[:rows], "has_more": True, "after": keys[-1]}
         return self.model_copy(update=update)
+
+    def latest(self, rows: int) -> Self:
+        """Return the last entries alone."""
+        return self.model_copy(update={"entries": self.entries[-rows:], "keys": self.keys[-rows:]})
 
 
 class _Attachment(Record):
