@@ -313,7 +313,7 @@ class Listed(Record):
         budget = MOST_TOKENS if self.whole else self.most_tokens(rows)
         # Where an answer can go on, rows are left out before texts are cut to nothing.
         answer = self._fitted(dump, budget if self.first(1) else min(most, budget))
-        if not rows or not is_larger(answer, most):
+        if not rows or ("cut" not in answer and budget <= most) or not is_larger(answer, most):
             return answer
         left = rows_within(answer, name, most)
         shown = self.first(left)
