@@ -1,8 +1,9 @@
 """What a call costs: calls a second and CPU, as ratios to a bare tool that makes the same GETs, in the same run.
 
-Run with `uv run python benchmarks/calls.py`, or with the name of one case behind it. Both are spawned servers on stdio, and talk to one local service whose
-answers lie ready; the CPU is that of the server's process alone. Limits: one read at least 0.9 times the bare tool's
-calls a second, a list of 25 at most 2 times its CPU, `situation` beside 1,000 recent incidents under 0.15 s of CPU.
+Run with `uv run python benchmarks/calls.py`, or with the name of one case behind it. Both are spawned servers on stdio,
+and talk to one local service whose answers lie ready; the CPU is that of the server's process alone. Limits: one read
+at least 0.9 times the bare tool's calls a second, a list of 25 at most 2 times its CPU, `situation` beside 1,000 recent
+incidents under 0.15 s of CPU.
 """
 
 import json

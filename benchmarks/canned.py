@@ -16,7 +16,7 @@ from situation import NOW, account
 
 from incident_mcp.sandbox import Sandbox
 
-WORDS = "the checkout ledger shows timeouts since deploy and customers wait for their orders while we roll back".split()
+WORDS = "checkout shows timeouts since the deploy and customers wait for their orders while we roll back"
 
 
 def box(each: int, closed: int, name: int) -> Sandbox:
@@ -26,9 +26,9 @@ def box(each: int, closed: int, name: int) -> Sandbox:
     fields = next(row for row in Sandbox(now=NOW).incidentio.incidents if row["reference"] == "INC-114")
     for row in incidents:
         row["custom_field_entries"] = fields["custom_field_entries"]
-        row["name"] = (row["name"] + ", " + " ".join(WORDS) * (name // 40))[: max(name, len(row["name"]))]
+        row["name"] = (row["name"] + ", " + WORDS * (name // 40))[: max(name, len(row["name"]))]
     status = next(row for row in made.incidentio.statuses if row["category"] == "closed")
-    text = " ".join(random.Random(1).choices(WORDS, k=1_500))  # noqa: S311  # a made-up text
+    text = " ".join(random.Random(1).choices(WORDS.split(), k=1_500))  # noqa: S311  # a made-up text
     alerts = made.ionhour.incidents
     for number in range(closed):
         alert = alerts[number % len(alerts)]
