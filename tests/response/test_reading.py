@@ -59,9 +59,8 @@ async def test_alerts_that_are_looked_up_are_read_16_at_once(tmp_path, tool):
     for alert in alerts:
         alert["state"] = "RESOLVED"
     box.fail(Fault("hang_before", service="ionhour", path=r"incidents/\d+$"))
-    arguments = (
-        {"incident": box.incidentio.incidents[-1]["reference"]} if tool == "incident_timeline" else {"limit": 40}
-    )
+    reference = box.incidentio.incidents[-1]["reference"]
+    arguments = {"incident": reference} if tool == "incident_timeline" else {"limit": 100}
     async with serving(box, tmp_path, Limits()) as call, anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: call.result(tool, **arguments))
         await until(lambda: waiting(box, "incidents/") == 16)
