@@ -22,6 +22,7 @@ from incident_mcp.models import (
     make_visible,
     read_answer,
     shorten,
+    visible,
 )
 
 
@@ -177,6 +178,13 @@ def test_a_cut_text_is_never_longer_than_allowed(text, length):
 @given(st.recursive(st.none() | st.integers() | st.text(st.characters()), st.lists))
 def test_whatever_is_told_can_be_written_as_json_in_utf_8(value):
     json.dumps(make_visible(value), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("around", ["", "a", "\\", "\u2026", "\u58f2"])
+def test_a_plain_answer_is_not_walked_through_and_reads_the_same(around):
+    codes = [*range(0x400), *range(0x1FFF, 0x2100), 0x3164, 0xD800, 0xFE0F, 0xFEFF, 0x1F680, 0xE0041]
+    for text in [*(around + chr(code) + around for code in codes), "\r\n", "\\u0007", "\\\\r"]:
+        assert visible({text: [text]}) == make_visible({text: [text]})
 
 
 @settings(derandomize=True)
