@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-ROUNDS = 5
+ROUNDS = 4
 INITIALIZE = {
     "protocolVersion": "2025-11-25",
     "capabilities": {},
