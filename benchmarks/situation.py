@@ -28,12 +28,12 @@ MESSAGES = (
 )
 
 
-def account() -> Sandbox:
-    """Make two services with 20 unresolved incidents each, all led and told about, half of them joined."""
-    box = Sandbox(now=NOW, bulk=EACH)
+def account(each: int = EACH) -> Sandbox:
+    """Make two services with `each` unresolved incidents, all with a lead and updates, half of them linked."""
+    box = Sandbox(now=NOW, bulk=each)
     account = box.incidentio
-    account.incidents[:] = account.incidents[-EACH:]
-    box.ionhour.incidents[:] = box.ionhour.incidents[-EACH:]
+    account.incidents[:] = account.incidents[-each:]
+    box.ionhour.incidents[:] = box.ionhour.incidents[-each:]
     lead = next(slot["role"] for slot in account.incidents[0]["incident_role_assignments"])
     for number, (incident, alert) in enumerate(zip(account.incidents, box.ionhour.incidents, strict=True)):
         person = account.users[number % 5]

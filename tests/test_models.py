@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import AliasPath, Field, ValidationError
 
+from incident_mcp.cost import tokens
 from incident_mcp.models import (
     HtmlText,
     Instant,
@@ -18,11 +19,10 @@ from incident_mcp.models import (
     Record,
     Whole,
     cut_at,
-    make_visible,
     read_answer,
     shorten,
-    tokens,
 )
+from incident_mcp.visible import make_visible, visible_answer
 
 
 class Thing(Record):
@@ -179,6 +179,13 @@ def test_whatever_is_told_can_be_written_as_json_in_utf_8(value):
     json.dumps(make_visible(value), ensure_ascii=False).encode()
 
 
+@pytest.mark.parametrize("around", ["", "a", "\\", "\u2026", "\u58f2"])
+def test_a_plain_answer_is_not_walked_through_and_reads_the_same(around):
+    codes = [*range(0x400), *range(0x1FFF, 0x2100), 0x3164, 0xD800, 0xFE0F, 0xFEFF, 0x1F680, 0xE0041]
+    for text in [*(around + chr(code) + around for code in codes), "\r\n", "\\u0007", "\\\\r"]:
+        assert visible_answer({text: [text]}) == make_visible({text: [text]})
+
+
 @settings(derandomize=True)
 @given(st.text(st.sampled_from("<>/abp&; \n\"'=!-") | st.characters(), max_size=60))
 def test_no_text_makes_reading_html_fail(text):
@@ -187,7 +194,7 @@ def test_no_text_makes_reading_html_fail(text):
 
 def test_a_list_that_fits_is_told_whole():
     things = [Thing(id=str(number), name="n" * 100) for number in range(25)]
-    told = Things(things=things).dump()
+    told = Things(things=things).answer()
     assert "cut" not in told
     assert told["things"][24] == {"id": "24", "name": "n" * 100}
 
@@ -197,7 +204,7 @@ def test_a_list_that_fits_is_told_whole():
 def test_a_list_is_cut_to_what_it_may_cost_says_so_and_keeps_every_row_and_id(texts, more):
     things = [Thing(id=f"id-{number}-{'x' * 30}", summary=text + more) for number, text in enumerate(texts)]
     whole = Things(things=things)
-    told = whole.dump()
+    told = whole.answer()
     assert [row["id"] for row in told["things"]] == [thing.id for thing in things]
     assert ("cut" in told) or told["things"] == make_visible([thing.dump() for thing in things])
     if "cut" in told:

@@ -56,8 +56,11 @@ _PER_CHARACTER = (
 )
 """Below which code point a character costs how many tokens; above them all it is 4."""
 _LONG_WORD = 16
+_SHORT = 128
+"""Characters of a text up to which its estimate is kept."""
 _LONG, _SAMPLE = 1_000, 250
 """Characters of a text beyond which four samples of it do."""
+_INSTANT = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 CHARACTERS_A_TOKEN = 4.3
@@ -89,19 +92,34 @@ def tokens(value: object) -> float:
     Measured against cl100k (2026-11): ordinary answers 0 to 20 % more than they cost, random letters, digits, signs
     and characters of any script about what they cost.
     """
+    if isinstance(value, str):
+        if len(value) <= _SHORT:
+            return _instant() if _INSTANT.fullmatch(value) else _short(value)
+        if len(value) <= _LONG:
+            return _text(value)
+        starts = (len(value) * part // 4 for part in range(4))
+        return max(_text(value[start : start + _SAMPLE]) for start in starts) * len(value) / _SAMPLE
     if isinstance(value, dict):
-        return 1 + sum(1.1 + tokens(key) + tokens(item) for key, item in cast("dict[str, object]", value).items())
+        return 1 + sum(
+            1.1 + _short(key) + tokens(item) if len(key) <= _SHORT else 1.1 + tokens(key) + tokens(item)
+            for key, item in cast("dict[str, object]", value).items()
+        )
     if isinstance(value, list):
         return 1 + sum(0.5 + tokens(item) for item in cast("list[object]", value))
-    text = value if isinstance(value, str) else str(value)
-    if len(text) > _LONG:
-        starts = (len(text) * part // 4 for part in range(4))
-        return max(_text(text[start : start + _SAMPLE]) for start in starts) * len(text) / _SAMPLE
-    return _text(text)
+    return tokens(str(value))
+
+
+@cache
+def _instant() -> float:
+    return _text("2026-01-01T00:00:00Z")
 
 
 def _text(text: str) -> float:
     return sum(map(_piece, _PIECES.findall(text)))
+
+
+_short = lru_cache(maxsize=4096)(_text)
+"""Names of fields, statuses and people come again in every row, the rows in the next list."""
 
 
 @lru_cache(maxsize=4096)

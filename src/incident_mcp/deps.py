@@ -93,7 +93,7 @@ BothServices = Annotated[Services, Resolve(services)]
 AppSettings = Annotated[Settings, Resolve(app_settings)]
 WriterDep = Annotated[Writer, Resolve(writer)]
 
-DryRun = Annotated[bool, Field(description="Only show the exact request.")]
+DryRun = Annotated[bool, Field(description="Only show the request.")]
 IdempotencyKey = Annotated[
     str | None,
     Field(

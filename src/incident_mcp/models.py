@@ -2,10 +2,8 @@
 
 import json
 import math
-import re
-from bisect import bisect
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Self, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -20,9 +18,9 @@ from pydantic import (
 )
 
 from incident_mcp import instants
-from incident_mcp.cost import tokens
+from incident_mcp.fitting import MOST_TOKENS, bound, fit, is_larger, rows_within, shorten
 from incident_mcp.html import start_to_text
-from incident_mcp.visible import make_visible
+from incident_mcp.visible import visible_answer
 
 Json = dict[str, Any]
 """A JSON object as it travels: the one place for Any."""
@@ -59,7 +57,7 @@ class Record(BaseModel):
     @classmethod
     def _leave_out_unreadable(cls, value: object, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
         try:
-            if is_foreign(info) and isinstance(value, float) and not math.isfinite(value):
+            if isinstance(value, float) and not math.isfinite(value) and is_foreign(info):
                 # Text fields take numbers; this one is none.
                 raise ValueError("is no number")  # noqa: TRY301  # the handler below decides
             return read(value)
@@ -69,9 +67,16 @@ class Record(BaseModel):
                 raise
             return field.get_default(call_default_factory=True)
 
+    REST: ClassVar = ""
+    """How to read what was cut of its texts; `{offset}` stands for how many characters were shown."""
+
     def dump(self) -> Json:
-        """Return the answer's JSON: no nulls."""
+        """Return the record as JSON: no nulls."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    def answer(self, most: float = MOST_TOKENS) -> Json:
+        """Return what a tool answers: nothing in it is hidden, and it costs no more than a host takes."""
+        return bound(visible_answer(self.dump()), most, self.REST)
 
     @classmethod
     def from_dump(cls, dump: Json) -> Self:
@@ -81,6 +86,16 @@ class Record(BaseModel):
             ValidationError: It is not a dump of this record.
         """
         return cls.model_validate(dump, by_alias=False, by_name=True)
+
+
+class Long(Record):
+    """A thing whose long texts are read in parts."""
+
+    offset: int = Field(default=0, validation_alias="characters that were read before", exclude=True)
+
+    def answer(self, most: float = MOST_TOKENS) -> Json:
+        """Return what a tool answers: all of it, or what follows the characters that were read before."""
+        return bound(visible_answer(self.dump()), most, self.REST, self.offset)
 
 
 _FOREIGN = {"foreign": True}
@@ -198,6 +213,11 @@ class Outcome(Generic[R]):
     similar_open: tuple[str, ...] = ()
     """Open or recent incidents that may be the same outage."""
 
+    def answer(self) -> Json:
+        """Return what a tool answers; a request that is shown is sent whole."""
+        rest = " here, not in what is sent" if self.would_send else self.record.REST if self.record else ""
+        return bound(visible_answer(self.dump()), MOST_TOKENS, rest)
+
     def dump(self) -> Json:
         """Return the answer's JSON: the record's own fields, with what else is true of this call."""
         answer: Json = {} if self.record is None else self.record.dump()
@@ -261,15 +281,6 @@ HtmlText = Annotated[str, BeforeValidator(lambda value: start_to_text(value) if 
 """A field that the API may fill with HTML, as text."""
 
 
-def shorten(text: str, length: int, mark: str = "…") -> str:
-    """Cut a text to `length` characters and end it with the mark of a cut."""
-    return text if len(text) <= length else text[: length - len(mark)].rstrip(_DANGLING) + mark
-
-
-_DANGLING = " \t\r\n\u200c\u200d"
-"""White space, and joiners with nothing left to join."""
-
-
 def quoted(value: str | list[str], length: int = 200) -> str:
     """Return a text, or several, on one line and in quotes that nothing in it can end."""
     text = " ".join((value if isinstance(value, str) else ", ".join(value)).split())
@@ -281,62 +292,49 @@ def cut_at(length: int, mark: str) -> AfterValidator:
     return AfterValidator(lambda text: shorten(text, length, mark) if isinstance(text, str) else text)
 
 
-_WHOLE = re.compile(r"(.*_)?(id|at|ago|age|reference|permalink|url)|incident|since_success")
-"""Fields that are ids, references, instants or spans: half of one is worth nothing."""
-_KINDS = frozenset({"category", "kind", "mode", "source", "state", "status_category", "type", "visibility"})
-_MARK = "Texts that end in … were cut to fit: get the one thing, or pass a smaller limit."
-
-
-def fit(answer: Json, most: int) -> Json:
-    """Shorten the texts in the rows of a list until it costs at most about `most` tokens, and add a note on it."""
-    if tokens(answer) <= most:
-        return answer
-    room = bisect(_LENGTHS, most, key=lambda length: tokens(_cut(answer, length)))
-    return _cut(answer, _LENGTHS[max(0, room - 1)])
-
-
-_LENGTHS = (1, 3, 6, 9, 12, 16, 20, 25, 32, 40, 50, 60, 80, 120, 200, 400)
-
-
-def _cut(answer: Json, length: int) -> Json:
-    rows = {name: _cut_rows(value, length, name) for name, value in answer.items() if isinstance(value, list)}
-    return {**answer, **rows, "cut": _MARK}
-
-
-def _cut_rows(value: Any, length: int, name: str = "") -> Any:  # noqa: ANN401  # the JSON edge
-    if isinstance(value, str):
-        return value if _stays(value, name) else shorten(value, max(length, 100) if name == "problems" else length)
-    if isinstance(value, list):
-        return [_cut_rows(item, length, name) for item in cast("list[object]", value)]
-    if isinstance(value, dict):
-        return {key: _cut_rows(item, length, key) for key, item in cast("Json", value).items()}
-    return value
-
-
-def _stays(value: str, name: str) -> bool:
-    if _WHOLE.fullmatch(name):
-        # Longer than any id: something else was put there.
-        return len(value) <= 80  # noqa: PLR2004
-    return name in _KINDS and re.fullmatch(r"[A-Za-z_.]{1,20}", value) is not None
-
-
 class Listed(Record):
     """An answer of rows, cut to fit: 25 rows cost at most about 1,900 tokens, more in proportion."""
 
+    MARK: ClassVar = "Texts that end in … were cut to fit."
+    """Says how to read what was cut."""
+    LONGEST: ClassVar[int | None] = None
+    """Characters of a text in a row."""
     has_more: bool = False
     unreadable: int | None = Field(default=None, validation_alias="unreadable rows")
     """Rows that are left out since the service's answer has no readable identity for them."""
+    whole: bool = Field(default=False, validation_alias="texts are shown whole", exclude=True)
+    """Whether so few rows are asked for that their texts are shown whole."""
 
-    def dump(self) -> Json:
-        """Return the answer's JSON, its texts made visible and then cut."""
-        answer: Json = make_visible(super().dump())
-        rows = max((len(parts(answer, name)) for name in answer), default=0)
-        return fit(answer, self.most_tokens(rows))
+    def answer(self, most: float = MOST_TOKENS) -> Json:
+        """Return the answer's JSON, its texts cut to what it may cost; then rows are left out from the end."""
+        dump = visible_answer(self.dump())
+        name = max(dump, key=lambda name: len(parts(dump, name)))
+        rows = len(parts(dump, name))
+        budget = MOST_TOKENS if self.whole else self.most_tokens(rows)
+        # Where an answer can go on, rows are left out before texts are cut to nothing.
+        answer = self._fitted(dump, budget if self.first(1) else min(most, budget))
+        if not rows or ("cut" not in answer and budget <= most) or not is_larger(answer, most):
+            return answer
+        left = rows_within(answer, name, most)
+        shown = self.first(left)
+        if shown is not None:
+            return shown.answer(most)
+        return {**answer, name: answer[name][:left], "cut": f"{rows - left} rows are left out. {self.MARK}"}
 
-    def most_tokens(self, rows: int) -> int:
+    def _fitted(self, dump: Json, most: float) -> Json:
+        return fit(dump, most, self.MARK, math.inf if self.whole else self.LONGEST)
+
+    def first(self, rows: int) -> Self | None:
+        """Return the answer with just its first rows and where to go on; None where there is no way to go on."""
+        del rows
+        return None
+
+    def most_tokens(self, rows: int) -> float:
         """Return what the answer may cost."""
         return 76 * max(rows, 25)
 
+
+Offset = Annotated[int | None, Field(ge=1, description="Skip so many characters of long texts.")]
 
 Name = Annotated[str, cut_at(120, "… [cut]")]
 """A name or title in a list row."""

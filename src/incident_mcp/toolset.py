@@ -7,14 +7,14 @@ no nulls, and failures are worded for the model.
 
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast, get_args, get_origin
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from mcp.server.mcpserver.resolve import build_resolver_plans, find_resolved_parameters
+from mcp.server.mcpserver.resolve import find_resolved_parameters
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
@@ -25,7 +25,7 @@ from incident_mcp.deps import app_of
 from incident_mcp.errors import InputRequired, ServiceError
 from incident_mcp.models import OUTCOME_PROPERTIES, Json, Outcome, Record
 from incident_mcp.schemas import object_schema
-from incident_mcp.visible import inert, make_visible
+from incident_mcp.visible import inert
 
 
 class Arguments(ArgModelBase):
@@ -47,7 +47,7 @@ class HouseMetadata(FuncMetadata):
         """Return the record as compact text and, from the same dump, as structured content."""
         if isinstance(result, InputRequiredResult):
             return result
-        answer: Json = make_visible(cast("Record | Outcome[Any]", result).dump())
+        answer = cast("Record | Outcome[Any]", result).answer()
         text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
         return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=answer)
 
@@ -122,6 +122,15 @@ def _arguments(fn: Callable[..., Awaitable[Any]], injected: set[str]) -> type[Ar
     return create_model(f"{fn.__name__}_arguments", __base__=Arguments, **fields)
 
 
+def _injecting(fn: Callable[..., Awaitable[Any]], injected: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
+    """Return a tool's function with what it asks for beside its arguments: none of that asks the user."""
+
+    async def call(ctx: Context[Any, Any], **arguments: object) -> object:
+        return await fn(**arguments, **{name: await make(ctx) for name, make in injected.items()})
+
+    return call
+
+
 def _answer_schema(annotation: Any) -> Json:  # noqa: ANN401  # any annotation
     written = get_origin(annotation) is Outcome
     record: type[BaseModel] = get_args(annotation)[0] if written else annotation
@@ -157,20 +166,18 @@ class ToolSpec:
     @cache  # noqa: B019  # a spec lives as long as the process
     def build(self) -> Tool:
         """Make the tool, once."""
-        resolved = find_resolved_parameters(self.fn)
-        arguments = _arguments(self.fn, set(resolved))
+        injected = {name: marker.fn for name, (marker, _) in find_resolved_parameters(self.fn).items()}
+        arguments = _arguments(self.fn, set(injected))
         answer = inspect.signature(self.fn, eval_str=True).return_annotation
         return HouseTool(
-            fn=self.fn,
+            fn=_injecting(self.fn, injected),
             name=self.name,
             title=self.title,
             description=inspect.getdoc(self.fn) or "",
             parameters=object_schema(arguments),
             fn_metadata=HouseMetadata(arg_model=arguments, output_schema=_answer_schema(answer)),
             is_async=True,
-            context_kwarg=None,
-            resolved_params=dict(resolved),
-            resolver_plans=build_resolver_plans(resolved, set(arguments.model_fields)),
+            context_kwarg="ctx",
             annotations=ToolAnnotations(
                 title=self.title,
                 read_only_hint=not self.writes,

@@ -6,6 +6,7 @@ few of them at places where they carry no message, and there they stay: inside e
 join, and in the three flags that are spelled with tags.
 """
 
+import json
 import re
 from typing import Any, cast
 
@@ -37,6 +38,8 @@ _FIND = re.compile(
     f"|(?P<hidden>[{_HIDDEN}]+)"
 )
 _ANY_HIDDEN = re.compile(f"[{_HIDDEN}]")
+_HIDDEN_IN_JSON = re.compile(rf"[{_HIDDEN}]|\\[bfru]")
+"""JSON writes control characters as escapes."""
 _MOST_SHOWN = 8
 """Of a run of hidden characters, how many are shown; the others are counted."""
 
@@ -51,6 +54,12 @@ def make_visible(value: Any) -> Any:  # noqa: ANN401  # the JSON edge
     if isinstance(value, list):
         return [make_visible(item) for item in cast("list[object]", value)]
     return value
+
+
+def visible_answer(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer as `make_visible` does; one of plain text is not walked through."""
+    text = json.dumps(answer, ensure_ascii=False)
+    return make_visible(answer) if _HIDDEN_IN_JSON.search(text) else answer
 
 
 def _show(found: re.Match[str]) -> str:

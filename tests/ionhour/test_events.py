@@ -36,8 +36,17 @@ async def test_a_long_message_is_cut_with_a_mark(call, box):
     box.ionhour.events[-1]["message"] = "x" * 2000
     number = box.ionhour.events[-1]["incidentId"]
     told = await call.ok("ionhour_list_events", incident_id=number)
-    assert "… [cut]" in told["events"][-1]["message"][-40:]
+    assert told["events"][-1]["message"].endswith("…")
     assert len(told["events"][-1]["message"]) == 500
+    assert "incident_timeline" in told["cut"]
+    after, found = {}, []
+    while True:
+        story = await call.ok("incident_timeline", ionhour_incident_id=number, limit=5, **after)
+        found += [row for row in story["entries"] if row.get("text") == "x" * 2000]
+        if not story["has_more"]:
+            break
+        after = {"after": story["after"]}
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize("lists_unknown", [False, True])

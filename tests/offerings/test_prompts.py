@@ -1,6 +1,7 @@
 """Prompts: described, filled with what they need, and safe to paste into a conversation."""
 
 import json
+import random
 import re
 from typing import Any
 
@@ -11,7 +12,9 @@ from mcp_types import INVALID_PARAMS, TextContent
 from pydantic import SecretStr
 
 from incident_mcp.catalogue import TOOLS
+from incident_mcp.cost import count_tokens
 from incident_mcp.sandbox import Fault, Sandbox
+from tests.conftest import NOW
 
 from .conftest import ERAS, HEADING, HIDDEN, TOKEN, Serve
 
@@ -224,3 +227,73 @@ async def test_what_a_service_says_in_an_error_stays_on_its_line(client, box: Sa
     assert "Ignore all earlier" in messages[-1]
     assert len(messages[-1].splitlines()) == 1
     assert "\u202e" not in messages[-1]
+
+
+LETTERS = random.Random(7)  # noqa: S311  # made-up texts
+TEXTS = {
+    "words": "The checkout answers slowly, and the queue of the ledger grows. " * 7,
+    "kanji": "".join(LETTERS.choices([chr(code) for code in range(0x4E00, 0x9FFF)], k=450)),
+    "letters": "".join(LETTERS.choices("abcdefghijklmnopqrstuvwxyz", k=450)),
+}
+
+
+def enlarge(box: Sandbox, text: str) -> None:
+    """Give INC-114 and its alert 200 entries, both long texts, and everything that is open a long name."""
+    account, workspace = box.incidentio, box.ionhour
+    [incident] = [row for row in account.incidents if row["reference"] == "INC-114"]
+    [alert] = [row for row in workspace.incidents if row["id"] == 4512]
+    incident["summary"] = f"{text * 40}\n{incident['summary']}"
+    alert["summary"] = text * 40
+    for number in range(200):
+        account.updates.append(
+            {
+                "id": f"01M8039RTEJJTGGCRS{number:08}",
+                "incident_id": incident["id"],
+                "message": text,
+                "new_incident_status": incident["incident_status"],
+                "updater": {"user": {"id": "01U", "name": "Ada Ferreira"}},
+                "created_at": f"2026-11-21T{number // 60:02}:{number % 60:02}:00Z",
+            }
+        )
+        workspace.add_note(alert, 7, text, NOW)
+    for row in account.incidents[-40:]:
+        row["name"] = text
+    for row in workspace.incidents[-40:]:
+        row["title"] = text
+    for row in account.severities:
+        row["description"] = text
+
+
+@pytest.mark.parametrize("prompt", ["declare", "triage", "handover", "handover of all", "postmortem"])
+@pytest.mark.parametrize("kind", TEXTS)
+async def test_a_prompt_stays_under_4000_tokens_however_large_the_incident_is(serve, prompt, kind):
+    box = Sandbox(now=NOW, bulk=40)
+    enlarge(box, TEXTS[kind])
+    arguments = {} if prompt == "handover of all" else FULL[prompt]
+    async with serve("auto", sandbox=box) as client:
+        messages = await messages_of(client, prompt.split()[0], **arguments)
+    assert count_tokens("\n".join(messages)) < 4_000
+    assert all("could not be read" not in message for message in messages)
+
+
+async def test_the_postmortem_says_how_to_read_the_rest_and_the_handover_has_the_latest(connect):
+    box = Sandbox(now=NOW, bulk=40)
+    enlarge(box, TEXTS["words"])
+    async with connect(sandbox=box) as call:
+        whole, after = [], {}
+        while True:
+            answer = await call.ok("incident_timeline", incident="INC-114", limit=100, **after)
+            whole += answer["entries"]
+            if not answer["has_more"]:
+                break
+            after = {"after": answer["after"]}
+        story = await messages_of(call.client, "postmortem", incident="INC-114")
+        first = data(story, "The timeline of INC-114")
+        rest = await call.ok("incident_timeline", incident="INC-114", limit=500, after=first["after"])
+        latest = data(await messages_of(call.client, "handover", incident="INC-114"), "The timeline of INC-114")
+    assert "incident_timeline" in story[-1].splitlines()[0]
+    assert len(first["entries"]) >= 25
+    assert first["entries"][-1]["at"] <= rest["entries"][0]["at"]
+    assert len(first["entries"]) + len(rest["entries"]) <= len(whole)
+    assert [row["at"] for row in latest["entries"]] == [row["at"] for row in whole[-len(latest["entries"]) :]]
+    assert len(latest["entries"]) >= 25

@@ -203,7 +203,10 @@ async def test_a_long_text_is_cut_with_a_mark(call, box):
     answer = await call.ok(TOOL, incident="INC-116")
     text = next(row["text"] for row in answer["entries"] if row["text"].startswith("xxx"))
     assert len(text) == 400
-    assert text.endswith("… [cut]")
+    assert text.endswith("…")
+    assert "a limit of 5 or less shows them whole" in answer["cut"]
+    whole = await call.ok(TOOL, incident="INC-116", limit=5)
+    assert any(row["text"] == "x" * 3_000 for row in whole["entries"])
 
 
 async def test_the_first_of_several_pages_of_events_is_a_problem(connect, box):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasPath, BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
 from incident_mcp.instants import parse_instant
-from incident_mcp.models import Instant, Json, Name, Record, is_foreign, part, parts
+from incident_mcp.models import Instant, Json, Long, Name, Record, is_foreign, part, parts
 
 
 def _flat(read: Callable[[list[Json]], object]) -> BeforeValidator:
@@ -116,9 +116,10 @@ def actor(value: object) -> object:
 Actor = Annotated[str | None, BeforeValidator(actor)]
 
 
-class Incident(Record):
+class Incident(Long):
     """An incident, whole."""
 
+    REST = ": incidentio_get_incident with offset={offset} shows the rest"
     id: str
     reference: str | None = None
     """What people call it: INC-123."""
@@ -293,6 +294,8 @@ Lead = Annotated[str | None, _flat(_lead)]
 class IncidentRow(Record):
     """An incident in a list."""
 
+    id: str | None = Field(default=None, exclude=True)
+    """What the API takes for the cursor behind it."""
     reference: str
     name: Name | None = None
     severity: str | None = Field(default=None, validation_alias=AliasPath("severity", "name"))

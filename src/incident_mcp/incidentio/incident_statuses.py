@@ -43,7 +43,7 @@ async def load_statuses(api: Api) -> list[IncidentStatus]:
 
 async def incidentio_list_statuses(
     api: IncidentioApi,
-    category: Annotated[Category | None, Field(description="Only statuses of this category.")] = None,
+    category: Annotated[Category | None, Field(description="Only this category.")] = None,
 ) -> IncidentStatuses:
     """List the account's incident statuses with their categories.
 

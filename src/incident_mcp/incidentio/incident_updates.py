@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AliasPath, BaseModel, Field
 
 from incident_mcp.deps import DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.errors import InputError
+from incident_mcp.fitting import FEW
 from incident_mcp.http import Api, Repeat, Request
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.access import access_advice, read_one
@@ -17,7 +18,7 @@ from incident_mcp.incidentio.incident_records import Actor, RawIncidentAnswer, h
 from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
 from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, Page, Rows, read_pages, read_rows
 from incident_mcp.instants import parse_instant
-from incident_mcp.models import Instant, Json, Listed, Name, Outcome, R, Record, cut_at, quoted
+from incident_mcp.models import Instant, Json, Listed, Name, Outcome, R, Record, quoted
 from incident_mcp.toolset import read, write
 from incident_mcp.writes import UPDATE_SECONDS, Since, Write
 
@@ -25,6 +26,7 @@ from incident_mcp.writes import UPDATE_SECONDS, Since, Write
 class IncidentUpdate(Record):
     """An update, whole."""
 
+    REST = ": incidentio_list_updates with limit=1 shows it whole while it is the newest"
     id: str
     incident_id: str
     reference: str | None = Field(default=None, validation_alias="the incident's reference")
@@ -50,7 +52,7 @@ class IncidentUpdateRow(Record):
     """Left out where the list is one incident's, as its reference and name are."""
     reference: str | None = Field(default=None, validation_alias="the incident's reference")
     name: Name | None = Field(default=None, validation_alias="the incident's name")
-    message: Annotated[str, cut_at(500, "… [cut; permalink of the incident has it whole]")] | None = None
+    message: str | None = None
     status: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "name"))
     severity: str | None = Field(default=None, validation_alias=AliasPath("new_severity", "name"))
     updater: Actor = None
@@ -71,10 +73,19 @@ class _UpdatePage(Page):
 class IncidentUpdates(Listed):
     """Updates, and where to go on."""
 
+    MARK = f"Texts that end in … were cut to fit: a limit of {FEW} or less shows them whole."
+    LONGEST = 500
     incident_updates: list[IncidentUpdateRow]
     after: str | None = None
 
-    def most_tokens(self, rows: int) -> int:
+    def first(self, rows: int) -> Self | None:
+        """Return the answer with its first rows and the cursor behind them."""
+        shown = self.incident_updates[:rows]
+        if not shown:
+            return None
+        return self.model_copy(update={"incident_updates": shown, "has_more": True, "after": shown[-1].id})
+
+    def most_tokens(self, rows: int) -> float:
         """Return what the answer may cost: more where each row says which incident's it is."""
         named = any(row.incident_id for row in self.incident_updates)
         return super().most_tokens(rows) * (5 if named else 4) // 4
@@ -242,6 +253,7 @@ async def incidentio_list_updates(
         rows = [_with_name(row, found.get(row.incident_id or "")) for row in rows]
     return IncidentUpdates(
         incident_updates=rows,
+        whole=limit <= FEW,
         has_more=pages[-1].after is not None,
         after=pages[-1].after,
         unreadable=sum(page.unreadable or 0 for page in pages) or None,

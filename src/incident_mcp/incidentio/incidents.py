@@ -1,7 +1,7 @@
 """Incidents: read one, list many, find by words."""
 
 from contextlib import aclosing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import anyio.lowlevel
 from pydantic import AfterValidator, Field
@@ -15,10 +15,20 @@ from incident_mcp.incidentio.access import read_one
 from incident_mcp.incidentio.incident_names import named
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, IncidentRow
 from incident_mcp.incidentio.incident_statuses import Category
-from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, Page, Rows, each_page, read_pages, read_rows
+from incident_mcp.incidentio.pages import (
+    MOST_A_PAGE,
+    After,
+    Limit,
+    Page,
+    Rows,
+    each_page,
+    last_with_id,
+    read_pages,
+    read_rows,
+)
 from incident_mcp.instants import date_or_instant, parse_instant
 from incident_mcp.intents import account_of
-from incident_mcp.models import Json, Listed, shorten
+from incident_mcp.models import Json, Listed, Offset, shorten
 from incident_mcp.toolset import read
 from incident_mcp.writer import Writer
 
@@ -35,7 +45,6 @@ class _IncidentPage(Page):
 class _SearchedRow(IncidentRow):
     """An incident that is looked for by words."""
 
-    id: str = Field(exclude=True)
     whole_name: str | None = Field(default=None, validation_alias="name", exclude=True)
     summary: str | None = Field(default=None, exclude=True)
 
@@ -47,6 +56,7 @@ class _SearchedPage(Page):
 class Incidents(Listed):
     """Incidents, and where to go on."""
 
+    MARK = "Texts that end in … were cut to fit: get the one incident, or pass a smaller limit."
     incidents: list[IncidentRow]
     after: str | None = None
     total: int | None = None
@@ -56,6 +66,17 @@ class Incidents(Listed):
     looked_at_all: bool | None = None
     """With `name_contains`: whether those were all that the other filters leave."""
     note: str | None = None
+    sorted_by_hits: bool = Field(default=False, exclude=True)
+    """Whether the rows come in another order than the service's."""
+
+    def first(self, rows: int) -> Self | None:
+        """Return the answer with its first rows and the cursor behind them."""
+        last = last_with_id(self.incidents, rows)
+        if self.sorted_by_hits or not last:
+            return None
+        # The API's cursor is the id of the last record.
+        update = {"incidents": self.incidents[:last], "has_more": True, "after": self.incidents[last - 1].id}
+        return self.model_copy(update=update)
 
 
 async def read_incident(api: Api, incident: str) -> Incident:
@@ -82,9 +103,9 @@ def given(**fields: Any) -> Json:  # noqa: ANN401  # the JSON edge
     return {name: value for name, value in fields.items() if value is not None}
 
 
-async def incidentio_get_incident(api: IncidentioApi, incident: IncidentRef) -> Incident:
+async def incidentio_get_incident(api: IncidentioApi, incident: IncidentRef, offset: Offset = None) -> Incident:
     """Get one incident whole: summary, roles, custom fields, timestamps, links."""
-    return await read_incident(api, incident)
+    return (await read_incident(api, incident)).model_copy(update={"offset": offset or 0})
 
 
 def _date(value: str | None) -> str | None:
@@ -251,6 +272,7 @@ def _found(
         best = [row for _, row in sorted(partly, key=lambda each: -each[0])[:limit]]
         return Incidents(
             incidents=[*best],
+            sorted_by_hits=True,
             has_more=after is not None,
             after=after,
             looked_at=looked_at,

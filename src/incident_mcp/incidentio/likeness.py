@@ -24,6 +24,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 Likeness = Literal["same", "similar", "different"]
@@ -105,7 +106,8 @@ def likeness(a: str, b: str) -> Likeness:
     a, b = a.strip(), b.strip()
     if a == b:
         return "same"
-    one, other = _read(a), _read(b)
+    # No more of a name is kept than says whether it is longer than what is read.
+    one, other = _read(a[: _LONGEST + 1]), _read(b[: _LONGEST + 1])
     if not one.words or not other.words:
         return "different"
     if one.is_whole and other.is_whole and _is_same(one, other):
@@ -175,6 +177,8 @@ def _is_in_order(one: _Name, other: _Name) -> bool:
     return any(words[place:] + words[:place] == others for place in range(len(words)))
 
 
+# The name of a declaration is compared with hundreds of others.
+@lru_cache(maxsize=512)
 def _read(text: str) -> _Name:
     plain = unicodedata.normalize("NFKC", text[:_LONGEST])
     name = _Name(is_whole=len(text) <= _LONGEST and len(plain) <= _LONGEST)

@@ -1,7 +1,7 @@
 """Reading lists that incident.io hands out page by page: here alone is decided whether there is more."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import AliasPath, BaseModel, Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
@@ -13,7 +13,7 @@ from incident_mcp.models import is_foreign
 MOST_A_PAGE = 250
 """Of incidents, updates and custom field options; the vendor's schema allows 500 for incidents, its text 250."""
 
-Limit = Annotated[int, Field(ge=1, le=500, description="Most rows to return.")]
+Limit = Annotated[int, Field(ge=1, le=500, description="Most rows.")]
 After = Annotated[str | None, Field(description="`after` of the answer before, with the same filters.")]
 
 
@@ -43,6 +43,11 @@ T = TypeVar("T")
 def _rows(page: Page) -> list[Any]:
     # Each page has its rows under the API's own plural, so the base class cannot name them.
     return cast("list[Any]", page.rows)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+
+
+def last_with_id(rows: Sequence[Any], most: int) -> int:
+    """Return how many rows to show, at most `most`, so that the last one has the id that is the cursor behind it."""
+    return next((number for number in range(min(most, len(rows)), 0, -1) if rows[number - 1].id), 0)
 
 
 def _identity(row: Any) -> object:  # noqa: ANN401  # any row

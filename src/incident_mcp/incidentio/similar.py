@@ -109,7 +109,7 @@ async def look_alikes(api: Api, body: Json, despite: Sequence[str], *, window: f
     for row in rows:
         if not allowed & {row.id, row.path_id}:
             alike = likeness(body["name"], row.name or "")
-            if alerts & set(alerts_in(row.summary)) or alike == "same":
+            if (alerts and alerts & set(alerts_in(row.summary))) or alike == "same":
                 same.append(row)
             elif alike == "similar" and row.is_open:
                 similar.append(row.describe())

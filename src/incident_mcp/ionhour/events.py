@@ -1,13 +1,12 @@
 """Ionhour's event timeline of an incident."""
 
-from typing import Annotated
-
 from incident_mcp.deps import IonhourApi
+from incident_mcp.fitting import FEW
 from incident_mcp.http import Api, fill
 from incident_mcp.ionhour.incidents import require_incident
 from incident_mcp.ionhour.pages import Listing
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord
-from incident_mcp.models import Instant, Listed, cut_at
+from incident_mcp.models import Instant, Listed
 from incident_mcp.toolset import read
 
 
@@ -15,7 +14,7 @@ class Event(IonhourRecord):
     """Something that happened: OPENED, ACKNOWLEDGED, ALERT_SENT, RESOLVED, or newer kinds."""
 
     type: str | None = None
-    message: Annotated[str, cut_at(500, "… [cut]")] | None = None
+    message: str | None = None
     occurred_at: Instant | None = None
 
 
@@ -26,6 +25,8 @@ class _EventList(Listing):
 class Events(Listed):
     """An incident's events."""
 
+    MARK = f"incident_timeline shows all of it; texts that end in … whole with a limit of {FEW} or less."
+    LONGEST = 500
     events: list[Event]
 
 

@@ -16,7 +16,7 @@ from incident_mcp.intents import account_of
 from incident_mcp.ionhour.filters import check_filter, project_filter
 from incident_mcp.ionhour.pages import Listing, read_page, read_pages
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord
-from incident_mcp.models import HtmlText, Instant, Json, Listed, Name, Outcome, Whole, cut_at, shorten
+from incident_mcp.models import HtmlText, Instant, Json, Listed, Long, Name, Offset, Outcome, Whole, cut_at, shorten
 from incident_mcp.spans import format_span
 from incident_mcp.toolset import read, write
 from incident_mcp.writer import Writer
@@ -30,9 +30,10 @@ LEAN_TOKENS = 60
 """What a row costs at most; `detail` shows the rest."""
 
 
-class IonhourIncident(IonhourRecord):
+class IonhourIncident(IonhourRecord, Long):
     """An incident; the check's token is left out on purpose: a ping to it fakes a recovery."""
 
+    REST = ": ionhour_get_incident with offset={offset} shows the rest"
     id: int
     title: str | None = None
     state: str | None = None
@@ -143,9 +144,12 @@ class _IncidentPage(Listing):
 class IonhourIncidents(Listed):
     """Incidents, and the next page if there is one."""
 
+    MARK = "Texts that end in … were cut to fit: get the one incident, or pass a smaller limit."
     incidents: list[IonhourIncidentRow]
     page: int | None = None
     """The next page."""
+    limit: int | None = None
+    """To be passed with the next page where it is another than before."""
     total: int | None = None
     """Of all that match."""
     looked_at: int | None = None
@@ -156,9 +160,20 @@ class IonhourIncidents(Listed):
     detailed: bool = Field(default=False, exclude=True)
     """Whether every row has all of its fields."""
 
-    def most_tokens(self, rows: int) -> int:
+    def most_tokens(self, rows: int) -> float:
         """Return what the answer may cost: more where rows are shown in full."""
         return super().most_tokens(rows) * (4 if self.detailed else 1)
+
+
+MOST_DETAILED = 50
+"""Rows with all of their fields in one answer."""
+
+
+def in_smaller_pages(page: int, limit: int) -> tuple[int, int]:
+    """Return the page, and the rows a page, that begin where a page of more rows than an answer holds begins."""
+    before = (page - 1) * limit
+    smaller = next(rows for rows in range(MOST_DETAILED, 0, -1) if before % rows == 0)
+    return before // smaller + 1, smaller
 
 
 class Acknowledgement(IonhourRecord):
@@ -217,10 +232,14 @@ async def ionhour_list_incidents(
         str | None, Field(description="Words of the title or summary, in any order; looks through up to 1,000.")
     ] = None,
     detail: Annotated[bool, Field(description="All fields of each row.")] = False,
-    page: Annotated[int, Field(ge=1, le=10_000, description="Page to read.")] = 1,
+    page: Annotated[int, Field(ge=1, le=10_000, description="Page.")] = 1,
     limit: Annotated[int, Field(ge=1, le=100, description="Rows a page.")] = 20,
 ) -> IonhourIncidents:
     """List Ionhour incidents. No active ones does not mean healthy: maintenance and paused checks raise none."""
+    smaller = None
+    if detail and limit > MOST_DETAILED:
+        page, limit = in_smaller_pages(page, limit)
+        smaller = limit
     workspace = workspace_id or settings.ionhour_workspace_id
     filters = {
         "workspaceId": workspace,
@@ -232,13 +251,15 @@ async def ionhour_list_incidents(
     query = [(name, str(value)) for name, value in filters.items() if value is not None]
     if name_contains is not None or state == "MONITORING":
         monitoring = state == "MONITORING"
-        return await _search(api, query, name_contains, monitoring=monitoring, detail=detail, page=page, limit=limit)
+        found = await _search(api, query, name_contains, monitoring=monitoring, detail=detail, page=page, limit=limit)
+        return found.model_copy(update={"limit": smaller if found.has_more else None})
     answer = await read_page(api, "/incidents", _IncidentPage, query, page=page, limit=limit)
     return IonhourIncidents(
         incidents=[to_row(row, detail=detail) for row in answer.items],
         detailed=detail,
         has_more=answer.has_more,
         page=page + 1 if answer.has_more else None,
+        limit=smaller if answer.has_more else None,
         total=answer.total,
         unreadable=answer.unreadable,
     )
@@ -317,9 +338,9 @@ def things(api: Api, incident_id: int) -> tuple[str, ...]:
     return (f"{account_of(api)} incident {incident_id}",)
 
 
-async def ionhour_get_incident(api: IonhourApi, incident_id: IncidentId) -> WholeIncident:
+async def ionhour_get_incident(api: IonhourApi, incident_id: IncidentId, offset: Offset = None) -> WholeIncident:
     """Get one Ionhour incident whole: check, project, dependency, last signals, who acknowledged."""
-    return await read_whole(api, incident_id)
+    return (await read_whole(api, incident_id)).model_copy(update={"offset": offset or 0})
 
 
 async def ionhour_acknowledge_incident(

@@ -9,6 +9,7 @@ from pydantic import AliasChoices, AliasPath, Field, model_validator
 
 from incident_mcp.deps import DryRun, IonhourApi, WriterDep
 from incident_mcp.errors import NoAnswer
+from incident_mcp.fitting import MOST_TOKENS, bound
 from incident_mcp.html import decode_entities, html_to_text
 from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.instants import parse_instant
@@ -16,7 +17,7 @@ from incident_mcp.ionhour.incidents import described, require_incident, things
 from incident_mcp.ionhour.pages import Listing
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, NoteId
 from incident_mcp.journal import fingerprint
-from incident_mcp.models import HtmlText, Instant, Listed, Outcome, Record, quoted
+from incident_mcp.models import HtmlText, Instant, Json, Listed, Offset, Outcome, Record, quoted
 from incident_mcp.toolset import read, write
 from incident_mcp.writes import UPDATE_SECONDS, Earlier, Since, Write
 
@@ -26,6 +27,7 @@ Body = Annotated[str, Field(min_length=1, description="The note's text.")]
 class Note(IonhourRecord):
     """A note; the document names only its body, and does not say that the answer to a write has an id."""
 
+    REST = ": ionhour_list_notes with offset={offset} shows the rest"
     id: int | None = None
     body: HtmlText | None = None
     author: str | None = Field(
@@ -56,9 +58,20 @@ class _NoteList(Listing):
 
 
 class Notes(Listed):
-    """An incident's notes."""
+    """An incident's notes, their texts whole as far as an answer goes."""
 
+    MARK = "incident_timeline with this ionhour_incident_id shows them all."
     notes: list[Note]
+    offset: int = Field(default=0, validation_alias="characters that were read before", exclude=True)
+
+    def most_tokens(self, rows: int) -> float:
+        """Return what the answer may cost."""
+        del rows
+        return MOST_TOKENS
+
+    def _fitted(self, dump: Json, most: float) -> Json:
+        answer = bound(dump, most, Note.REST, self.offset, lists=False)
+        return {**answer, "notes": answer.get("notes", [])}
 
 
 class Deleted(Record):
@@ -86,9 +99,9 @@ async def read_notes(api: Api, incident_id: int) -> Notes:
     return Notes(notes=notes, has_more=answer.has_more, unreadable=answer.unreadable)
 
 
-async def ionhour_list_notes(api: IonhourApi, incident_id: IncidentId) -> Notes:
+async def ionhour_list_notes(api: IonhourApi, incident_id: IncidentId, offset: Offset = None) -> Notes:
     """List the notes on an Ionhour incident, with the ids that edit and delete take."""
-    return await read_notes(api, incident_id)
+    return (await read_notes(api, incident_id)).model_copy(update={"offset": offset or 0})
 
 
 async def ionhour_create_note(

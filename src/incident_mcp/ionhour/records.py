@@ -7,8 +7,8 @@ from pydantic.alias_generators import to_camel
 
 from incident_mcp.models import Json, Record, is_foreign
 
-IncidentId = Annotated[int, Field(ge=1, description="The alert's number.")]
-NoteId = Annotated[int, Field(ge=1, description="The note's number.")]
+IncidentId = Annotated[int, Field(ge=1, description="Alert number.")]
+NoteId = Annotated[int, Field(ge=1, description="Note number.")]
 
 
 class IonhourRecord(Record):

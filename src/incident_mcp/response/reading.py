@@ -14,8 +14,8 @@ from incident_mcp.http import MOST_REQUESTS, Api
 from incident_mcp.instants import parse_instant
 from incident_mcp.models import shorten
 
-AT_ONCE = 8
-"""Parts that are read at once."""
+AT_ONCE = 16
+"""Parts that are read at once, of both services; each service is asked for no more at once anyway."""
 
 
 def _instant(value: object) -> datetime:
@@ -131,7 +131,7 @@ class Reading:
             _allow(api, self._most // len(self._apis))
 
     async def together(self, parts: Sequence[Part]) -> None:
-        """Read parts, eight at once, the first of them first where the requests do not suffice for all."""
+        """Read parts, 16 at once, the first of them first where the requests do not suffice for all."""
         self._share(parts)
         turns = anyio.Semaphore(AT_ONCE)
 

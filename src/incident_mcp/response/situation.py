@@ -81,6 +81,7 @@ class Gaps(Record):
 class Situation(Listed):
     """What is open in both services, what belongs together, and what is missing."""
 
+    MARK = "Texts that end in … were cut to fit: get the one thing, or pass a smaller limit."
     as_of: str
     incidents: list[SituationIncident] | None = None
     incidents_not_shown: int | None = None
@@ -92,7 +93,7 @@ class Situation(Listed):
     problems: list[str] | None = None
     """What could not be read."""
 
-    def most_tokens(self, rows: int) -> int:
+    def most_tokens(self, rows: int) -> float:
         """Return what the answer may cost: under 2,500 tokens for 20 of each."""
         rows = max(len(self.incidents or ()), len(self.ionhour_incidents or ()), 20)
         return 121 * rows

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AliasPath, Field
 
 from incident_mcp.deps import BothServices, Services
 from incident_mcp.errors import InputError
+from incident_mcp.fitting import FEW
 from incident_mcp.http import Api
 from incident_mcp.incidentio.summaries import MOST_NAMED, AlertId, alerts_in
 from incident_mcp.ionhour.incidents import IonhourIncident, read_incident
@@ -28,6 +29,8 @@ from incident_mcp.toolset import read
 class Timeline(Listed):
     """What happened, oldest first."""
 
+    MARK = f"Texts that end in … were cut to fit: a limit of {FEW} or less shows them whole."
+    LONGEST = 400
     incident: str | None = None
     """The incident.io incident's reference."""
     ionhour_incidents: list[int] | None = None
@@ -37,6 +40,20 @@ class Timeline(Listed):
     after: str | None = None
     problems: list[str] | None = None
     """What could not be read."""
+    keys: list[str] = Field(default=[], exclude=True)
+    """The cursor behind each entry."""
+
+    def first(self, rows: int) -> Self | None:
+        """Return the story up to an entry, and the cursor behind it."""
+        keys = self.keys[:rows]
+        if not keys:
+            return None
+        update = {"entries": self.entries[:rows], "has_more": True, "after": keys[-1]}
+        return self.model_copy(update=update)
+
+    def latest(self, rows: int) -> Self:
+        """Return the last entries alone."""
+        return self.model_copy(update={"entries": self.entries[-rows:], "keys": self.keys[-rows:]})
 
 
 class _Attachment(Record):
@@ -135,7 +152,7 @@ async def _declared(api: Api, alert: IonhourIncident, story: Story) -> LinkedInc
 async def incident_timeline(
     services: BothServices,
     incident: Annotated[str | None, Field(min_length=1, description="INC-123, 123, id or link.")] = None,
-    ionhour_incident_id: Annotated[int | None, Field(ge=1, description="The alert's number.")] = None,
+    ionhour_incident_id: Annotated[int | None, Field(ge=1, description="Alert number.")] = None,
     limit: Annotated[int, Field(ge=1, le=500, description="Most entries.")] = 50,
     after: Annotated[str | None, Field(description="`after` of the answer before.")] = None,
 ) -> Timeline:
@@ -165,6 +182,8 @@ async def incident_timeline(
         ionhour_incidents=alerts or None,
         known_by=known_by if found and alerts else None,
         entries=[story.entries[key] for key in keys[:limit]],
+        keys=keys[:limit],
+        whole=limit <= FEW,
         has_more=more,
         after=keys[limit - 1] if more else None,
         problems=story.problems.lines() or None,

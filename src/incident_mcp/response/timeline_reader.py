@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 from pydantic import AliasPath, Field
 
@@ -16,7 +16,7 @@ from incident_mcp.incidentio.pages import Page, read_pages
 from incident_mcp.instants import parse_instant, to_second
 from incident_mcp.ionhour.events import read_events
 from incident_mcp.ionhour.notes import Notes, read_notes
-from incident_mcp.models import Record, cut_at, shorten
+from incident_mcp.models import Record, shorten
 from incident_mcp.response.links import LinkedIncident
 from incident_mcp.response.reading import Reading, When
 
@@ -40,7 +40,7 @@ class TimelineEntry(Record):
     kind: str
     """update, timeline_item, note, or an Ionhour event in lower case: opened, alert_sent, ..."""
     who: str | None = None
-    text: Annotated[str, cut_at(400, "… [cut]")] | None = None
+    text: str | None = None
     status: str | None = None
     severity: str | None = None
     merged_into_incident_id: str | None = None
