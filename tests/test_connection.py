@@ -311,6 +311,28 @@ async def test_a_name_that_does_not_resolve_says_which_setting_names_it(
     assert len(asked) == tries
 
 
+@pytest.mark.parametrize(
+    ("url", "proxy", "says"),
+    [
+        ("https://256.1.1.1", None, "256.1.1.1 is not usable"),
+        (f"https://{'a' * 300}.invalid", None, "could not be reached"),
+        (REMOTE, "http://[", "HTTPS_PROXY is no usable proxy address"),
+        (REMOTE, "http://127.0.0.1:9", "the proxy that HTTPS_PROXY names refused the connection"),
+        ("http://127.0.0.1:9", None, "127.0.0.1 refused the connection"),
+    ],
+)
+async def test_a_read_that_never_left_says_the_same(
+    url: str, proxy: str | None, says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+    server = build_server(settings(url, tmp_path), limits=Limits(backoff=0.001))
+    async with Client(server) as client:
+        result = await client.call_tool("ionhour_get_incident", {"incident_id": 1})
+    assert result.is_error
+    assert says in text_of(result)
+
+
 async def test_an_address_that_is_none_is_not_sent(tmp_path: Path) -> None:
     assert_not_sent(await acknowledge("https://256.1.1.1", tmp_path), "256.1.1.1 is not usable", "IONHOUR_API_URL")
 

@@ -48,13 +48,18 @@ class Route:
 
 
 class Progress:
-    """How far a request got; the client reports each step of it here."""
+    """How far a request got, as the client reports each step of it here."""
 
-    def __init__(self, *, left: bool = False) -> None:
-        self.left = left
-        """Whether a part of it may have left for the service; True for a transport that reports no steps."""
+    def __init__(self) -> None:
+        self.left: bool | None = None
+        """Whether a part of it may have left for the service; None where the steps are not followed."""
         self.through = False
         """Whether the proxy opened a tunnel to the service."""
+
+    def follow(self) -> "Progress":
+        """Begin to follow the steps."""
+        self.left = False
+        return self
 
     async def __call__(self, step: str, info: Mapping[str, Any]) -> None:
         """Note a step."""
@@ -200,7 +205,8 @@ _NEVER_LEFT = (
 
 def explain_failure(error: Exception, route: Route, progress: Progress) -> NoConnection | None:
     """Return why a request never left; None if a part of it may have."""
-    if progress.left and not isinstance(error, _NEVER_LEFT):
+    left = isinstance(error, httpx2.HTTPError | TimeoutError) if progress.left is None else progress.left
+    if left and not isinstance(error, _NEVER_LEFT):
         return None
     if isinstance(error, httpx2.ProxyError):
         return _refused_by_proxy(str(error), route)

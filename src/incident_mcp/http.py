@@ -5,8 +5,7 @@ import math
 import random
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal, NoReturn, Protocol, TypeVar, cast
@@ -150,7 +149,7 @@ class Service:
     _client: httpx2.AsyncClient | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        self.slots = anyio.Semaphore(self.limits.at_once)
+        self.slots = anyio.Semaphore(self.limits.at_once, fast_acquire=True)
         self.redact = Redactor([self.key])
         self.route = Route(urlsplit(self.base_url).hostname or self.base_url, self.url_variable)
 
@@ -166,7 +165,8 @@ class Service:
             UnusableError: A proxy or certificate setting cannot be used.
         """
         if self._client is None:
-            timeout = httpx2.Timeout(self.limits.attempt, connect=self.limits.connect)
+            # The rest of an attempt has one timer, not one for each read.
+            timeout = httpx2.Timeout(None, connect=self.limits.connect)
             if self.transport is not None:
                 self._client = with_transport(self.transport, timeout)
             else:
@@ -345,9 +345,10 @@ class Api:
         self._check(request)
         self.requests += 1
         await self._wait_for_turn(request)
-        async with self._slot(request):
+        await self._take_slot(request)
+        progress = Progress()
+        try:
             left = self.deadline - anyio.current_time()
-            progress = Progress(left=self.service.transport is not None)
             try:
                 with anyio.fail_after(max(0.0, min(self.service.limits.attempt, left))):
                     status, headers, content = await self._exchange(request, progress)
@@ -360,6 +361,8 @@ class Api:
                 if failure := self._unanswered(request, error, progress):
                     raise failure from None
                 raise
+        finally:
+            self.service.slots.release()
         if len(content) > LARGE:
             # Others get their turn meanwhile.
             return await anyio.to_thread.run_sync(self._read, request, answer, status, headers, content)
@@ -382,21 +385,20 @@ class Api:
             case _:
                 return None
 
-    @asynccontextmanager
-    async def _slot(self, request: Request) -> AsyncGenerator[None]:
+    async def _take_slot(self, request: Request) -> None:
         """Wait for one of the service's slots, no longer than the call has left."""
+        slots = self.service.slots
         try:
-            with anyio.fail_after(max(0.0, self.deadline - anyio.current_time())):
-                await self.service.slots.acquire()
-        except TimeoutError:
-            raise NotSent(
-                f"{request.label} found no turn within the call's time: {self.service.limits.at_once} requests to"
-                f" {self.service.name} are the most at once, and it is slow to answer. Call again later."
-            ) from None
-        try:
-            yield
-        finally:
-            self.service.slots.release()
+            slots.acquire_nowait()
+        except anyio.WouldBlock:
+            try:
+                with anyio.fail_after(max(0.0, self.deadline - anyio.current_time())):
+                    await slots.acquire()
+            except TimeoutError:
+                raise NotSent(
+                    f"{request.label} found no turn within the call's time: {self.service.limits.at_once} requests to"
+                    f" {self.service.name} are the most at once, and it is slow to answer. Call again later."
+                ) from None
 
     async def _wait_for_turn(self, request: Request) -> None:
         bucket = self.service.bucket
@@ -417,6 +419,8 @@ class Api:
         if content is not None:
             headers["Content-Type"] = "application/json"
         client = self.service.client()
+        # Of a read it matters only where a proxy may be what failed.
+        follow = self.service.transport is None and (request.method != "GET" or self.service.route.proxy is not None)
         url = self.service.base_url + request.path
         async with client.stream(
             request.method,
@@ -424,7 +428,7 @@ class Api:
             params=list(request.query) or None,
             content=content,
             headers=headers,
-            extensions={"trace": progress},
+            extensions={"trace": progress.follow()} if follow else None,
         ) as response:
             self._read_clock(response.headers)
             received = bytearray()

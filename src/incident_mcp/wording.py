@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import cast
 
 from incident_mcp.models import Json, part, shorten
@@ -105,6 +106,7 @@ def read_request_id(headers: Mapping[str, str]) -> str | None:
     return shorten(_short(headers.get("x-request-id")), _LONGEST_ID) or None
 
 
+@lru_cache(maxsize=16)
 def read_date(text: str) -> float | None:
     """Read a `Date` header as Unix seconds."""
     when = _instant(text) if len(text) <= _LONGEST_DATE else None
