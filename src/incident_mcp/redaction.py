@@ -13,6 +13,9 @@ from incident_mcp.models import Json, read_json
 SHORTEST_KEY = 8
 """Characters. A shorter one is no key of these services, and a word like "test" must not vanish from every answer."""
 _MARK = "[key]"
+_PIECE = 50_000
+_LONGEST_SPELLING = 9
+"""Characters of one character of a key, as in `&#x0061;`."""
 
 
 class Redactor:
@@ -58,9 +61,15 @@ class Redactor:
     def _any_key(self) -> re.Pattern[str]:
         return re.compile("|".join("".join(map(_spellings, key)) for key in self._keys), re.IGNORECASE)
 
+    def _may_hold_key(self, text: str) -> bool:
+        # In pieces that overlap by the longest spelling of a key: one long search would let nothing else run.
+        overlap = _LONGEST_SPELLING * max(map(len, self._keys))
+        starts = range(0, len(text), _PIECE)
+        return any(self._any_key.search(text, start, start + _PIECE + overlap) for start in starts)
+
     def _redact(self, value: object) -> object:
         if isinstance(value, str):
-            return self._any_key.sub(_MARK, value)
+            return self._any_key.sub(_MARK, value) if self._may_hold_key(value) else value
         if isinstance(value, dict):
             return {self._any_key.sub(_MARK, name): self._redact(item) for name, item in cast("Json", value).items()}
         if isinstance(value, list):
@@ -71,4 +80,4 @@ class Redactor:
 def _spellings(sign: str) -> str:
     """Return a pattern for a character in all its spellings but JSON's, which are decoded before."""
     code = ord(sign)
-    return rf"(?:{re.escape(sign)}|%(?:25)*{code:02x}|&\#(?:0*{code}|x0*{code:x});)"
+    return rf"(?:{re.escape(sign)}|%(?:25)?{code:02x}|&\#(?:0{{0,3}}{code}|x0{{0,3}}{code:x});)"

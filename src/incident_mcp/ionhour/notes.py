@@ -10,7 +10,7 @@ from pydantic import AliasChoices, AliasPath, Field, model_validator
 from incident_mcp.deps import DryRun, IonhourApi, WriterDep
 from incident_mcp.errors import NoAnswer
 from incident_mcp.fitting import MOST_TOKENS, bound
-from incident_mcp.html import decode_entities, html_to_text
+from incident_mcp.html import decode_entities, html_to_text, start_to_text
 from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.instants import parse_instant
 from incident_mcp.ionhour.incidents import described, require_incident, things
@@ -254,7 +254,7 @@ def _has_text(note: Note, body: str) -> bool:
     """Return whether a note has a text, character for character, but for line ends and what HTML does to it."""
     sent = body.replace("\r\n", "\n").strip()
     held = (note.body or "").replace("\r\n", "\n").strip()
-    return held in (sent, html_to_text(sent)) or decode_entities(held) == sent
+    return held in (sent, start_to_text(sent)) or decode_entities(held) == sent
 
 
 def _note_path(incident_id: int, note_id: int) -> str:

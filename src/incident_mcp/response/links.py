@@ -23,6 +23,8 @@ from incident_mcp.models import Record
 from incident_mcp.response.reading import Problems
 
 _NOTE = re.compile(r"^Declared in incident\.io as (INC-[0-9]{1,18})(?:: \S+)?[^\S\n]*$", re.MULTILINE)
+MOST_OF_ADDRESS = 2_000
+"""Characters of the longest address that a note repeats."""
 MOST_DECLARED = 1000
 """Incidents that are looked through for one that links an alert."""
 _OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -41,7 +43,8 @@ def summary_line(alert: IonhourIncident) -> str:
 
 def note_text(reference: str, permalink: str | None) -> str:
     """Return the note that links an alert to an incident."""
-    return f"Declared in incident.io as {reference}" + (f": {permalink}" if permalink else "")
+    address = f": {permalink}" if permalink and len(permalink) <= MOST_OF_ADDRESS else ""
+    return f"Declared in incident.io as {reference}{address}"
 
 
 def references_in(notes: Iterable[str | None]) -> list[str]:
