@@ -22,7 +22,7 @@ LOCK_SECONDS = 1.0
 
 _BESIDE = ("-wal", "-shm", "-journal")
 _WAL_PAGES = 4_000
-"""How many pages (16 MB, some 250 writes) `-wal` takes before a commit moves them into the database."""
+"""How many pages (16 MB, some 200 writes) `-wal` takes before a commit moves them into the database."""
 _FIRST_COLUMNS = ("intent", "tool", "account", "key", "state", "result_id", "answer", "at", "lands_by")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS writes (
@@ -64,7 +64,7 @@ INSERT OR IGNORE INTO upkeep VALUES (1, 0);
 def create(path: Path) -> None:
     """Make an empty journal at once: a file without tables was cut off, and is never taken for a new one."""
     folder = private_folder(path.parent)
-    lock = file_lock(folder, "new")
+    lock = file_lock(folder, "creation")
     with suppress(NotImplementedError):
         lock.acquire(timeout=LOCK_SECONDS, poll_interval=0.01)
     try:
@@ -75,9 +75,9 @@ def create(path: Path) -> None:
             os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             with closing(sqlite3.connect(new, isolation_level=None)) as db:
                 _extend(db, ())
-            for name in _BESIDE:
+            for suffix in _BESIDE:
                 # Of a journal that was removed: SQLite would replay it into the new one.
-                path.with_name(NAME + name).unlink(missing_ok=True)
+                path.with_name(NAME + suffix).unlink(missing_ok=True)
             _publish(new, path)
         finally:
             new.unlink(missing_ok=True)
@@ -108,8 +108,9 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """
     if path.stat().st_size == 0:
         raise sqlite3.DatabaseError("the file is empty: something cut it off")
-    for name in () if read_only else (NAME, *(NAME + suffix for suffix in _BESIDE)):
-        _make_private(path.with_name(name))
+    if not read_only:
+        for suffix in ("", *_BESIDE):
+            _make_private(path.with_name(NAME + suffix))
     file = f"{path.resolve().as_uri()}?immutable=1" if read_only else path
     db = sqlite3.connect(file, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False, uri=read_only)
     try:
@@ -201,13 +202,27 @@ def _can_use_wal(folder: Path) -> bool:
     except sqlite3.Error:
         return False
     finally:
-        for name in ("", *_BESIDE):
+        for suffix in ("", *_BESIDE):
             with suppress(OSError):
-                trial.with_name(trial.name + name).unlink()
+                trial.with_name(trial.name + suffix).unlink()
     return True
 
 
-_SHARED = ("nfs", "cifs", "smb", "afs", "ceph", "lustre", "gpfs", "glusterfs", "fuse.", "9p", "virtiofs", "vboxsf")
+_SHARED = (
+    "nfs",
+    "cifs",
+    "smb",
+    "afs",
+    "ceph",
+    "lustre",
+    "gpfs",
+    "glusterfs",
+    "fuse.",
+    "9p",
+    "virtiofs",
+    "vboxsf",
+    "vmhgfs",
+)
 
 
 def _is_shared(folder: Path) -> bool:
