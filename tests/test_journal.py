@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -224,6 +225,20 @@ async def test_each_streak_of_failures_is_logged_once_and_over_when_it_is_writte
         kept.close()
         shutil.rmtree(state)
         assert sum(record.name == "incident_mcp.journal" for record in caplog.records) == number + 1
+
+
+async def test_what_a_process_remembers_is_gone_through_once_in_ten_minutes_and_not_at_every_write() -> None:
+    kept = Journal(None)
+    old = {f"{number}": row(f"{number}") for number in range(3)}
+    kept._own.rows.update({name: replace(each, at=each.at - 8 * 86_400) for name, each in old.items()})
+    remembered = kept._own.rows
+    await kept.done(await begin(kept), {"id": "1"})
+    await kept.undo(await begin(kept, "taken back"))
+    assert kept._own.rows is remembered
+    assert await known(kept, "taken back") is None
+    kept._pruned -= 601
+    await kept.done(await begin(kept, "later"), {"id": "2"})
+    assert set(kept._own.rows) == {"i", "later"}
 
 
 async def test_odd_keys_and_answers_are_kept(state: Path) -> None:
