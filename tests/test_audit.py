@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from incident_mcp.audit import NO_LINE, AuditLog, verify
 from incident_mcp.cli import main
 from incident_mcp.sandbox import Fault, Sandbox
-from tests.conftest import Connect
+from tests.conftest import Caller, Connect
 
 pytestmark = pytest.mark.anyio
 
@@ -133,6 +134,40 @@ async def test_a_log_that_cannot_be_written_is_told_of_and_loses_no_write(
             assert "audit log cannot be written" in answer["note"]
     assert len(box.writes()) == 2
     assert sum(record.name == "incident_mcp.audit" for record in caplog.records) == 1
+
+
+async def test_each_streak_of_failures_is_logged_once_and_over_with_the_next_line(
+    connect: Connect, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "logs"
+    message = 0
+
+    async def note(call: Caller) -> str:
+        nonlocal message
+        message += 1
+        answer = await call.ok("incidentio_post_update", incident="INC-114", message=f"Message {message}.")
+        return answer.get("note", "")
+
+    async with connect(audit_log=folder / "audit.jsonl") as call:
+        for streak in range(3):
+            folder.write_text("a file where the folder should be")
+            assert ["audit log cannot be written" in await note(call) for _ in range(2)] == [True, True]
+            folder.unlink()
+            folder.mkdir()
+            assert [await note(call) for _ in range(2)] == ["", ""]
+            assert sum(record.name == "incident_mcp.audit" for record in caplog.records) == streak + 1
+            shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+async def test_a_linked_log_keeps_the_mode_of_its_file(file: Path) -> None:
+    file.write_bytes(b"")
+    file.chmod(0o640)
+    link = file.with_name("link.jsonl")
+    link.symlink_to(file)
+    await filled(link)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert verify(file).lines == 3
 
 
 async def test_the_command_says_intact_and_how_many_lines(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

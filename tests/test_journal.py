@@ -1,11 +1,10 @@
 """The journal of writes: what it keeps, for whom, how long, and what it does when it cannot."""
 
 import contextlib
-import os
+import shutil
 import sqlite3
-import stat
-import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -17,7 +16,6 @@ from incident_mcp.sandbox import Sandbox
 from tests.conftest import Connect
 
 pytestmark = pytest.mark.anyio
-posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
 
 
 @pytest.fixture
@@ -101,89 +99,11 @@ async def test_two_processes_that_make_a_new_journal_at_once_share_it(state: Pat
     assert [path.name for path in state.iterdir() if "new" in path.name] == []
 
 
-async def test_a_journal_of_the_first_version_is_read_and_extended(state: Path) -> None:
-    state.mkdir()
-    with contextlib.closing(sqlite3.connect(state / "journal.sqlite3")) as db:
-        db.execute(
-            "CREATE TABLE writes (intent TEXT PRIMARY KEY, tool TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT"
-            " NULL, state TEXT NOT NULL, result_id TEXT, answer TEXT, at REAL NOT NULL, lands_by REAL NOT NULL)"
-        )
-        db.execute("INSERT INTO writes VALUES ('old', 't', 'a', 'k', 'unknown', NULL, NULL, ?, 0)", (time.time(),))
-        db.commit()
-    kept = journal(state)
-    old = await known(kept, "old")
-    assert old
-    assert (old.state, old.key, old.before, old.things) == ("unknown", "k", None, ())
-    await begin(kept, "new")
-    assert await known(journal(state), "new")
-    assert kept.trouble is None
-
-
 async def test_reads_and_dry_runs_make_no_journal(connect: Connect, tmp_path: Path) -> None:
     async with connect() as call:
         await call.ok("incidentio_list_incidents")
         await call.ok("ionhour_create_note", incident_id=4514, body="Looking.", dry_run=True)
     assert not (tmp_path / "state").exists()
-
-
-@posix
-async def test_its_files_are_for_their_owner_alone(connect: Connect, tmp_path: Path) -> None:
-    old = os.umask(0)
-    try:
-        async with connect() as call:
-            await call.ok("ionhour_create_note", incident_id=4514, body="Looking.")
-    finally:
-        os.umask(old)
-    folder = tmp_path / "state"
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    files = list(folder.iterdir())
-    assert len(files) >= 2
-    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
-
-
-@posix
-async def test_a_folder_of_its_own_that_is_open_to_others_is_closed(state: Path) -> None:
-    state.mkdir(mode=0o755)
-    await begin(journal(state))
-    state.chmod(0o755)
-    (state / "journal.sqlite3").chmod(0o644)
-    await begin(journal(state), "next")
-    assert stat.S_IMODE(state.stat().st_mode) == 0o700
-    assert stat.S_IMODE((state / "journal.sqlite3").stat().st_mode) == 0o600
-
-
-@posix
-async def test_a_folder_that_holds_other_things_keeps_its_mode(state: Path) -> None:
-    state.mkdir(mode=0o755)
-    (state / "someone elses file").touch()
-    await begin(journal(state))
-    assert stat.S_IMODE(state.stat().st_mode) == 0o755
-
-
-async def test_rows_and_locks_older_than_needed_are_dropped(state: Path) -> None:
-    kept = journal(state)
-    for intent in ("old", "young"):
-        async with kept.alone(intent, anyio.current_time() + 5):
-            await begin(kept, intent)
-    kept.close()
-    with contextlib.closing(sqlite3.connect(state / "journal.sqlite3")) as db:
-        db.execute("UPDATE writes SET at = at - 8 * 86400 WHERE intent = 'old'")
-        db.commit()
-    os.utime(state / "lock-old", (time.time() - 90_000,) * 2)
-    await begin(journal(state), "new")
-    with contextlib.closing(sqlite3.connect(state / "journal.sqlite3")) as db:
-        assert {intent for (intent,) in db.execute("SELECT intent FROM writes")} == {"young", "new"}
-    assert {path.name for path in state.glob("lock-*")} == {"lock-young"}
-
-
-async def test_a_long_running_process_prunes_too(state: Path) -> None:
-    kept = journal(state)
-    await begin(kept, "old")
-    with contextlib.closing(sqlite3.connect(state / "journal.sqlite3")) as db:
-        db.execute("UPDATE writes SET at = at - 8 * 86400")
-        db.commit()
-    await begin(kept, "new")
-    assert await known(journal(state), "old") is None
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["one process", "two processes"])
@@ -262,25 +182,63 @@ async def test_a_row_taken_back_while_the_disk_was_away_is_taken_back_when_it_is
     assert await known(journal(state)) is None
 
 
-async def test_a_locked_journal_costs_little_time_and_is_read_again_when_it_is_free(state: Path) -> None:
+async def test_a_locked_journal_costs_little_time_and_is_written_again_when_it_is_free(state: Path) -> None:
     kept = journal(state)
     begun = await begin(kept)
     with contextlib.closing(sqlite3.connect(state / "journal.sqlite3", isolation_level=None)) as db:
         db.execute("BEGIN EXCLUSIVE")
         started = anyio.current_time()
-        await kept.look("i")
-        assert kept.unreadable
+        assert await known(kept)
         await kept.done(begun, {"id": "1"})
+        assert kept.trouble
         await begin(kept, "other")
         waited = anyio.current_time() - started
         db.execute("ROLLBACK")
     assert waited < 3
     await anyio.sleep(2.1)
     await begin(kept, "third")
-    assert kept.unreadable is None
+    assert (kept.unreadable, kept.trouble) == (None, None)
     done = await known(journal(state))
     assert done
     assert done.state == "done"
+
+
+@pytest.mark.parametrize("failure", ["its folder is a file", "it is a folder"])
+async def test_each_streak_of_failures_is_logged_once_and_over_when_it_is_written_again(
+    state: Path, failure: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = journal(state)
+    for number in range(3):
+        if failure == "its folder is a file":
+            state.write_text("a file where the folder should be")
+        else:
+            (state / "journal.sqlite3").mkdir(parents=True)
+        for part in range(2):
+            await begin(kept, f"intent {number} {part}")
+            assert kept.trouble
+        if failure == "its folder is a file":
+            state.unlink()
+        else:
+            shutil.rmtree(state)
+        await begin(kept, f"after {number}")
+        assert (kept.trouble, kept.unreadable) == (None, None)
+        kept.close()
+        shutil.rmtree(state)
+        assert sum(record.name == "incident_mcp.journal" for record in caplog.records) == number + 1
+
+
+async def test_what_a_process_remembers_is_gone_through_once_in_ten_minutes_and_not_at_every_write() -> None:
+    kept = Journal(None)
+    old = {f"{number}": row(f"{number}") for number in range(3)}
+    kept._own.rows.update({name: replace(each, at=each.at - 8 * 86_400) for name, each in old.items()})
+    remembered = kept._own.rows
+    await kept.done(await begin(kept), {"id": "1"})
+    await kept.undo(await begin(kept, "taken back"))
+    assert kept._own.rows is remembered
+    assert await known(kept, "taken back") is None
+    kept._pruned -= 601
+    await kept.done(await begin(kept, "later"), {"id": "2"})
+    assert set(kept._own.rows) == {"i", "later"}
 
 
 async def test_odd_keys_and_answers_are_kept(state: Path) -> None:
@@ -303,7 +261,10 @@ async def test_neither_the_request_nor_the_key_of_the_account_lies_on_disk(
 ) -> None:
     async with connect() as call:
         await call.ok("incidentio_create_incident", name="Refunds fail", summary="A summary.", severity="Minor")
-    content = (tmp_path / "state" / "journal.sqlite3").read_bytes()
+        files = list((tmp_path / "state").iterdir())
+        content = b"".join(file.read_bytes() for file in files)
+    assert len(files) == 3
+    assert b"incidentio_create_incident" in content
     assert box.key("incidentio").encode() not in content
     assert b"severity_id" not in content
 

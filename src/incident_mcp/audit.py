@@ -32,9 +32,10 @@ class AuditLog:
 
     path: Path
     trouble: str | None = None
+    """Why the last line could not be written."""
 
     async def append(self, entry: Json) -> None:
-        """Add a line; a log that cannot be written is told of once and never loses a call."""
+        """Add a line; a log that cannot be written loses no call, and is logged once until it can be again."""
         await anyio.to_thread.run_sync(self._append, {"at": datetime.now(UTC).isoformat(), **entry})
 
     def mend(self) -> None:
@@ -51,9 +52,12 @@ class AuditLog:
                     if entry is not None:
                         _write(file, entry, previous)
         except OSError as error:
-            if self.trouble is None:
-                self.trouble = f"The audit log cannot be written ({type(error).__name__}: {error})"
+            first = self.trouble is None
+            self.trouble = f"The audit log cannot be written ({type(error).__name__}: {error})"
+            if first:
                 _log.warning("%s", self.trouble)
+        else:
+            self.trouble = None
 
 
 def _write(file: BinaryIO, entry: Json, previous: str) -> str:

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     import filelock
 
 from incident_mcp.guard import WINDOW_SECONDS, WriteLimit
-from incident_mcp.journal_file import KEPT_SECONDS, LOCK, Changes, Entry, JournalFile, Sent, Touch, private_folder
+from incident_mcp.journal_file import KEPT_SECONDS, Changes, Entry, JournalFile, Sent, Touch
 from incident_mcp.models import Json
+from incident_mcp.state_folder import file_lock, private_folder, release
 
 SAME_KEY_SECONDS = 86_400
 """For how long a call whose outcome is open is sent again with its first key."""
@@ -37,6 +38,7 @@ AHEAD_SECONDS = 5.0
 """How far ahead of the clock a row may be before the clock counts as set back."""
 
 _log = logging.getLogger(__name__)
+_NO_LOCKS = "The state folder takes no locks: identical calls of several processes are not kept apart"
 _FAILURES = (sqlite3.Error, OSError, UnicodeError, RuntimeError)
 
 
@@ -95,7 +97,9 @@ class Journal:
         self._unsaved = Changes()
         self._guard = threading.Lock()
         self._turns: dict[str, _Turn] = {}
+        self._pruned = time.monotonic()
         self._warned = False
+        self._lock_warned = False
 
     async def look(self, intent: str) -> Known:
         """Return what is known of an intent."""
@@ -243,6 +247,7 @@ class Journal:
                     self._check(limit, full, now)
                 self._unsaved = Changes()
                 self.trouble = None
+                self._warned = False
         self._own.add(changes)
         self._prune(now)
 
@@ -254,11 +259,15 @@ class Journal:
             raise limit.refuse(len(recent), recent[0] + WINDOW_SECONDS - now)
 
     def _prune(self, now: float) -> None:
-        self._own.rows = {name: row for name, row in self._own.rows.items() if row and row.at > now - KEPT_SECONDS}
-        self._own.touches = {name: each for name, each in self._own.touches.items() if each and each.at > now - 86_400}
-        self._own.sent = {
-            name: each for name, each in self._own.sent.items() if each and each.at > now - WINDOW_SECONDS
-        }
+        if time.monotonic() < self._pruned + WINDOW_SECONDS:
+            return
+        self._pruned = time.monotonic()
+        own = self._own
+        self._own = Changes(
+            {name: row for name, row in own.rows.items() if row and row.at > now - KEPT_SECONDS},
+            {name: touch for name, touch in own.touches.items() if touch and touch.at > now - 86_400},
+            {name: sent for name, sent in own.sent.items() if sent and sent.at > now - WINDOW_SECONDS},
+        )
 
     @asynccontextmanager
     async def alone(self, intent: str, deadline: float) -> AsyncGenerator[bool]:
@@ -289,15 +298,15 @@ class Journal:
 
     @asynccontextmanager
     async def _among_processes(self, intent: str, deadline: float) -> AsyncGenerator[bool]:
-        file = await anyio.to_thread.run_sync(self._lock_file, intent)
-        if file is None:
+        folder = await anyio.to_thread.run_sync(self._lock_folder)
+        if folder is None:
             yield True
             return
-        lock = _file_lock(file)
+        lock = file_lock(folder, intent)
         try:
             yield await self._acquire(lock, deadline)
         finally:
-            lock.release()
+            release(lock)
 
     async def _acquire(self, lock: "filelock.FileLock", deadline: float) -> bool:
         while True:
@@ -308,9 +317,12 @@ class Journal:
                     return False
                 await anyio.sleep(0.05)
             except (OSError, NotImplementedError) as error:
-                self._warn(error)
+                if not self._lock_warned:
+                    self._lock_warned = True
+                    _log.warning("%s (%s: %s)", _NO_LOCKS, type(error).__name__, error)
                 return True
             else:
+                self._lock_warned = False
                 return True
 
     def close(self) -> None:
@@ -319,11 +331,11 @@ class Journal:
             if self._file is not None:
                 self._file.close()
 
-    def _lock_file(self, intent: str) -> Path | None:
+    def _lock_folder(self) -> Path | None:
         if self._folder is None:
             return None
         try:
-            return private_folder(self._folder()) / f"{LOCK}{intent}"
+            return private_folder(self._folder())
         except (OSError, RuntimeError) as error:
             self._warn(error)
             return None
@@ -352,10 +364,3 @@ async def _taken(lock: anyio.Lock, deadline: float) -> bool:
         await lock.acquire()
         return True
     return False
-
-
-def _file_lock(path: Path) -> "filelock.FileLock":
-    import filelock  # noqa: PLC0415  # only a journalled write needs it
-
-    # A soft lock would outlive a process that was killed.
-    return filelock.FileLock(path, mode=0o600, fallback_to_soft=False)

@@ -4,49 +4,23 @@ import json
 import os
 import sqlite3
 import time
-import uuid
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from incident_mcp import journal_database as database
+from incident_mcp.journal_database import COLUMNS
 from incident_mcp.models import Json
+from incident_mcp.state_folder import NAME, private_folder, sweep_locks
 
-NAME = "journal.sqlite3"
 KEPT_SECONDS = 7 * 86_400
-VERSION = 1
-"""Kept in SQLite's `user_version`; a journal of a later version is not read."""
-LOCK_SECONDS = 1.0
-"""How long another process may hold the database before it counts as not readable."""
 RETRY_SECONDS = 2.0
-"""How long it then stays so: one call must not wait for it at every step."""
-
-_FIRST_COLUMNS = ("intent", "tool", "account", "key", "state", "result_id", "answer", "at", "lands_by")
-_TABLES = """
-CREATE TABLE IF NOT EXISTS writes (
-    intent TEXT PRIMARY KEY,
-    tool TEXT NOT NULL,
-    account TEXT NOT NULL,
-    key TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('pending', 'unknown', 'done')),
-    result_id TEXT,
-    answer TEXT,
-    at REAL NOT NULL,
-    lands_by REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS touches (thing TEXT PRIMARY KEY, intent TEXT NOT NULL, at REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS sent (id TEXT PRIMARY KEY, kind TEXT NOT NULL, at REAL NOT NULL);
-CREATE INDEX IF NOT EXISTS writes_by_key ON writes (account, key);
-CREATE INDEX IF NOT EXISTS sent_by_kind ON sent (kind, at);
-"""
-_LATER_COLUMNS = {
-    "turn": "INTEGER NOT NULL DEFAULT 1",
-    "began": "REAL NOT NULL DEFAULT 0",
-    "before": "TEXT",
-    "things": "TEXT NOT NULL DEFAULT '[]'",
-}
-_COLUMNS = ", ".join((*_FIRST_COLUMNS, *_LATER_COLUMNS))
+"""How long a locked journal counts as not readable: one call must not wait for it at every step."""
+_PRUNED_EVERY_SECONDS = 86_400
+_PRUNED_AT_ONCE = 100
+"""How many old rows of a table one write deletes: the rest is left to the next ones."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +98,9 @@ class JournalFile:
     def __init__(self, folder: Callable[[], Path]) -> None:
         self._folder = folder
         self._db: sqlite3.Connection | None = None
-        self._inode = 0
+        self._files: tuple[int, ...] = ()
+        """The inodes of what is open; none when it is open to be read this once."""
+        self._prepared = False
         self._failed: tuple[float, Exception] | None = None
 
     def exists(self) -> bool:
@@ -143,7 +119,7 @@ class JournalFile:
         if db is None:
             return None
         with self._watched():
-            return _entry(db.execute(f"SELECT {_COLUMNS} FROM writes WHERE intent = ?", (intent,)).fetchone())  # noqa: S608  # our own words
+            return _entry(db.execute(f"SELECT {COLUMNS} FROM writes WHERE intent = ?", (intent,)).fetchone())  # noqa: S608  # our own words
 
     def touches(self, things: Sequence[str]) -> dict[str, Touch]:
         """Read the last writes to some things."""
@@ -161,7 +137,7 @@ class JournalFile:
         if db is None:
             return []
         with self._watched():
-            query = f"SELECT {_COLUMNS} FROM writes WHERE account = ? AND key = ?"  # noqa: S608  # our own words
+            query = f"SELECT {COLUMNS} FROM writes WHERE account = ? AND key = ?"  # noqa: S608  # our own words
             rows = db.execute(query, (account, key)).fetchall()
         return [entry for row in rows if (entry := _entry(row))]
 
@@ -183,10 +159,7 @@ class JournalFile:
                 rows = db.execute(query, (kind, *between)).fetchall()
                 if len(rows) >= most:
                     return dict(rows)
-            oldest = time.time() - KEPT_SECONDS
-            db.execute("DELETE FROM writes WHERE at < ?", (oldest,))
-            db.execute("DELETE FROM touches WHERE at < ?", (oldest,))
-            db.execute("DELETE FROM sent WHERE at < ?", (oldest,))
+            _prune(db, time.time())
             _put_all(db, changes)
         return None
 
@@ -194,7 +167,7 @@ class JournalFile:
         """Close the database."""
         if self._db is not None:
             self._db.close()
-            self._db = None
+            self._db, self._files = None, ()
 
     def _watched(self) -> "_Watched":
         return _Watched(self._fail)
@@ -212,23 +185,36 @@ class JournalFile:
         self._failed = None
         with self._watched():
             path = self._folder() / NAME
-            found = _stat(path)
-            if self._db is not None and (found is None or found.st_ino != self._inode):
-                # Removed or replaced while this process had it open.
+            files = _inodes(path)
+            if self._db is not None and not (files and files == self._files):
+                # One of its files was removed or replaced while this process had it open.
                 self.close()
             if self._db is None:
-                if found is None:
-                    if not create:
-                        return None
-                    _create(path)
-                self._db = _connect(path)
-                self._inode = path.stat().st_ino
-                with suppress(OSError):
-                    private_folder(path.parent)
-                _sweep(path.parent)
+                if not files and not create:
+                    return None
+                if not files:
+                    database.create(path)
+                self._db = self._connect(path, create=create)
             else:
-                _check_version(self._db)
+                database.check_version(self._db)
+            if create and not self._prepared:
+                database.prepare_to_write(self._db, path)
+                self._files, self._prepared = _inodes(path), True
         return self._db
+
+    def _connect(self, path: Path, *, create: bool) -> sqlite3.Connection:
+        try:
+            db = database.connect(path)
+        except sqlite3.OperationalError as error:
+            # SQLite writes beside the file even to read it, which a full disk or a read-only folder refuses.
+            if create or "locked" in str(error) or not database.is_whole(path):
+                raise
+            return database.connect(path, read_only=True)
+        self._files, self._prepared = _inodes(path), False
+        with suppress(OSError):
+            private_folder(path.parent)
+        sweep_locks(path.parent)
+        return db
 
 
 @dataclass
@@ -244,75 +230,27 @@ class _Watched:
             self.fail(error)
 
 
-def _stat(path: Path) -> os.stat_result | None:
+def _inodes(path: Path) -> tuple[int, ...]:
+    """Return the inodes of the database and of what SQLite keeps beside it; none when there is no database."""
     try:
-        return path.stat()
+        found = path.stat().st_ino
     except FileNotFoundError:
-        return None
+        return ()
+    return (found, *(inode for inode, _ in database.beside(path, "-wal", "-shm")))
 
 
-def _create(path: Path) -> None:
-    """Make an empty journal at once: a file without tables was cut off, and is never taken for a new one."""
-    folder = private_folder(path.parent)
-    new = folder / f"{NAME}-new-{uuid.uuid4().hex}"
-    try:
-        os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        with closing(sqlite3.connect(new, isolation_level=None)) as db:
-            db.executescript(f"PRAGMA synchronous=FULL; BEGIN; {_TABLES} {_later_columns(())} COMMIT;")
-        with suppress(FileExistsError):
-            try:
-                os.link(new, path)
-            except FileExistsError:
-                raise
-            except OSError:
-                # A file system without hard links.
-                if not path.exists():
-                    new.rename(path)
-    finally:
-        new.unlink(missing_ok=True)
-
-
-def _later_columns(known: Sequence[str]) -> str:
-    added = [
-        f"ALTER TABLE writes ADD COLUMN {name} {kind};" for name, kind in _LATER_COLUMNS.items() if name not in known
-    ]
-    return " ".join([*added, f"PRAGMA user_version = {VERSION};"])
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """Open a journal that is there.
-
-    Raises:
-        sqlite3.DatabaseError: It cannot be read: cut off, of a later version, or something else.
-    """
-    if path.stat().st_size == 0:
-        raise sqlite3.DatabaseError("the file is empty: something cut it off")
-    with suppress(OSError):
-        path.chmod(0o600)
-    db = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        version = _check_version(db)
-        columns = [row[1] for row in db.execute("PRAGMA table_info(writes)")]
-        if not set(_FIRST_COLUMNS) <= set(columns):
-            raise sqlite3.DatabaseError("it has no table of writes, or another one")  # noqa: TRY301  # closed below
-        if version < VERSION:
-            db.executescript(f"BEGIN IMMEDIATE; {_TABLES} {_later_columns(columns)} COMMIT;")
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _check_version(db: sqlite3.Connection) -> int:
-    """Return the version of a journal.
-
-    Raises:
-        sqlite3.DatabaseError: It is a later one than this.
-    """
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version > VERSION:
-        raise sqlite3.DatabaseError(f"it is of a later version of incident-mcp ({version}, known up to {VERSION})")
-    return version
+def _prune(db: sqlite3.Connection, now: float) -> None:
+    """Delete rows that are older than needed: once a day, and never so many that a write would wait."""
+    (pruned,) = db.execute("SELECT pruned FROM upkeep").fetchone()
+    # A day that lies ahead was written before the clock was set back.
+    if now - _PRUNED_EVERY_SECONDS < pruned <= now:
+        return
+    left = False
+    for table in ("writes", "touches", "sent"):
+        query = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE at < ? LIMIT ?)"  # noqa: S608  # our own words
+        left |= db.execute(query, (now - KEPT_SECONDS, _PRUNED_AT_ONCE)).rowcount == _PRUNED_AT_ONCE
+    if not left:
+        db.execute("UPDATE upkeep SET pruned = ?", (now,))
 
 
 def _put_all(db: sqlite3.Connection, changes: Changes) -> None:
@@ -321,7 +259,7 @@ def _put_all(db: sqlite3.Connection, changes: Changes) -> None:
             db.execute("DELETE FROM writes WHERE intent = ?", (intent,))
         else:
             marks = ", ".join("?" * 13)
-            db.execute(f"INSERT OR REPLACE INTO writes ({_COLUMNS}) VALUES ({marks})", _values(row))  # noqa: S608  # our own words
+            db.execute(f"INSERT OR REPLACE INTO writes ({COLUMNS}) VALUES ({marks})", _values(row))  # noqa: S608  # our own words
     for thing, touch in changes.touches.items():
         if touch is None:
             db.execute("DELETE FROM touches WHERE thing = ?", (thing,))
@@ -378,28 +316,3 @@ def _json(text: str | None, kind: type) -> object:
     except ValueError:
         return None
     return read if isinstance(read, kind) else None
-
-
-LOCK = "lock-"
-_OURS = (LOCK, NAME)
-_SWEPT_SECONDS = 86_400
-
-
-def _sweep(folder: Path) -> None:
-    """Delete lock files that nobody has used for a day."""
-    import filelock  # noqa: PLC0415  # only a journalled write needs it
-
-    for path in folder.glob(f"{LOCK}*"):
-        with suppress(OSError):
-            if path.stat().st_mtime < time.time() - _SWEPT_SECONDS:
-                # A process that waits for it meanwhile sees that the file is gone, and makes a new one.
-                with filelock.FileLock(path, mode=0o600, fallback_to_soft=False).acquire(blocking=False):
-                    path.unlink()
-
-
-def private_folder(folder: Path) -> Path:
-    """Make a folder that only its owner can enter; one that holds other things too is left unchanged."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if folder.stat().st_mode & 0o077 and all(path.name.startswith(_OURS) for path in folder.iterdir()):
-        folder.chmod(0o700)
-    return folder

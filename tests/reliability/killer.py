@@ -28,6 +28,8 @@ TRACED = (
     "sending.py",
     "journal.py",
     "journal_file.py",
+    "journal_database.py",
+    "state_folder.py",
     "http.py",
     "intents.py",
     "confirm.py",

@@ -381,3 +381,21 @@ def test_a_full_disk_loses_no_call(tmp_path: Path) -> None:
         assert CREATE.count(sandbox.state()) == 1
     assert err.count(b"journal cannot be written") == 1
     assert err.count(b"audit log cannot be written") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+def test_a_journal_is_still_read_where_nothing_can_be_written(tmp_path: Path) -> None:
+    def fill() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    with served_sandbox() as sandbox:
+        with server(tmp_path, sandbox.settings()) as running:
+            assert word(running.call(CREATE_NOTE.tool, **CREATE_NOTE.arguments)) == "done"
+            running.end()
+        with server(tmp_path, sandbox.settings(), preexec_fn=fill) as full:
+            again = full.call(CREATE_NOTE.tool, **CREATE_NOTE.arguments)
+            other = full.call(CREATE_NOTE.tool, **CREATE_NOTE.arguments | {"body": "While the disk is full."})
+    assert again.structured_content["repeated"] is True
+    assert "did this" in again.structured_content["note"]
+    assert word(other) == "done"
+    assert "journal cannot be written" in other.structured_content["note"]

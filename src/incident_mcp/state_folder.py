@@ -1,0 +1,50 @@
+"""The folder that holds the journal and the locks, for its owner alone."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import filelock
+
+NAME = "journal.sqlite3"
+_LOCK = "lock-"
+
+
+def private_folder(folder: Path) -> Path:
+    """Make a folder that only its owner can enter; one that holds other things too, or links, is left unchanged."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_mode & 0o077 and not folder.is_symlink() and all(_is_ours(path) for path in folder.iterdir()):
+        with suppress(PermissionError):
+            folder.chmod(0o700)
+    return folder
+
+
+def _is_ours(path: Path) -> bool:
+    return path.name.startswith((_LOCK, NAME)) and not path.is_symlink()
+
+
+def file_lock(folder: Path, name: str) -> "filelock.FileLock":
+    """Return a lock among processes, not acquired yet; it ends with its process."""
+    import filelock  # noqa: PLC0415  # only a journalled write needs it
+
+    # A soft lock would outlive a process that was killed.
+    return filelock.FileLock(folder / f"{_LOCK}{name}", mode=0o600, fallback_to_soft=False)
+
+
+def release(lock: "filelock.FileLock") -> None:
+    """Release a lock, and delete its file if this process holds it."""
+    if lock.is_locked:
+        # Safe only for the holder: whoever waits sees that the file it has open is gone, and makes a new one.
+        with suppress(OSError):
+            Path(lock.lock_file).unlink()
+    lock.release()
+
+
+def sweep_locks(folder: Path) -> None:
+    """Delete the lock files of processes that were killed, and those that earlier versions left."""
+    for path in folder.glob(f"{_LOCK}*"):
+        lock = file_lock(folder, path.name.removeprefix(_LOCK))
+        with suppress(OSError, NotImplementedError):
+            lock.acquire(blocking=False)
+            release(lock)
