@@ -152,7 +152,7 @@ def flattened(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
         return flattened(schema, definitions)
     told = {}
     for name, value in schema.items():
-        idle = name in ("default", "additionalProperties") and value is False
+        idle = (name == "default" and value is False) or (name == "additionalProperties" and isinstance(value, bool))
         if idle or name in ("$defs", "$ref", "title") or (name == "default" and value is None):
             continue
         if name == "properties":
