@@ -1,7 +1,7 @@
 """JSON schemas read off annotations: flat, without `$ref`, `anyOf`, titles or nulls, over which some hosts drop a tool.
 
-Nor is a schema a boolean (`additionalProperties`), which converters of large SDKs do not take: that unknown arguments
-are refused is left to the server.
+No schema is a boolean either (`additionalProperties: false`), which converters of large SDKs do not accept: the server
+rejects unknown arguments itself.
 
 Pydantic writes such schemas too, but builds every validator first, which would be a tenth of the server's start. The
 tests hold each of these up against pydantic's own.
