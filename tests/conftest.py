@@ -114,10 +114,32 @@ def uv() -> str:
     return found
 
 
+# What lies in a developer's folder, and must not travel with what is packed from it.
+PLANTED = [
+    *(".env", ".env.py", ".mcp.json", ".vscode/mcp.json", ".DS_Store", "__pycache__/cli.cpython-311.pyc"),
+    *("audit.jsonl", "journal.sqlite3", "journal.sqlite3-wal", "incident.log", "settings.json", "settings.py.orig"),
+    *("key.pem", "id_rsa", "keys/id_rsa"),
+]
+IN_FOLDERS = [".", "src", "src/incident_mcp", "src/incident_mcp/ionhour", "src/incident_mcp/sandbox/demo"]
+
+
 @pytest.fixture(scope="session")
-def built(uv: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this repository in which files lie that must not travel."""
+    copy = tmp_path_factory.mktemp("planted") / "incident-mcp"
+    shutil.copytree(
+        ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "node_modules", "__pycache__", ".*_cache")
+    )
+    for file in [copy / folder / name for folder in IN_FOLDERS for name in PLANTED] + [copy / "src/scratch.py"]:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("planted", "utf-8")
+    return copy
+
+
+@pytest.fixture(scope="session")
+def built(uv: str, planted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the source distribution, and the wheel that was built from it."""
     out = tmp_path_factory.mktemp("dist")
-    building = run(uv, "build", "--out-dir", out, ROOT, timeout=300)
+    building = run(uv, "build", "--out-dir", out, planted, timeout=300)
     assert building.returncode == 0, building.stderr
     return out

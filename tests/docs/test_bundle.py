@@ -1,7 +1,9 @@
-"""The MCP bundle: it validates, packs what a host needs and no more, and the unpacked server starts."""
+"""What is packed: bundle, wheel and source distribution hold what they need and no more; the unpacked server starts."""
 
 import json
-from collections.abc import Iterator
+import tarfile
+import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,19 +16,21 @@ from tests.spawned import ROOT, environment, node_program, run
 pytestmark = pytest.mark.anyio
 
 
+PACKAGE = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src/incident_mcp").rglob("*.py")}
+PACKAGE |= {"incident_mcp/py.typed"}
+SOURCES = {f"src/{path}" for path in PACKAGE}
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+
+
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The bundle, packed from this tree and unpacked."""
+def bundle(planted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle, packed and unpacked."""
     mcpb, folder = node_program("mcpb"), tmp_path_factory.mktemp("bundle")
-    packed = run(mcpb, "pack", ROOT, folder / "incident-mcp.mcpb")
+    packed = run(mcpb, "pack", planted, folder / "incident-mcp.mcpb")
     assert packed.returncode == 0, packed.stdout + packed.stderr
     unpacked = run(mcpb, "unpack", folder / "incident-mcp.mcpb", folder / "unpacked")
     assert unpacked.returncode == 0, unpacked.stdout + unpacked.stderr
     return folder / "unpacked"
-
-
-def names_in(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
 
 
 def test_the_manifest_validates() -> None:
@@ -35,18 +39,25 @@ def test_the_manifest_validates() -> None:
 
 
 def test_the_bundle_holds_what_a_host_needs_and_no_more(bundle: Path) -> None:
-    assert names_in(bundle) == {
-        "CHANGELOG.md",
-        "LICENSE",
-        "README.md",
-        "SKILL.md",
-        "manifest.json",
-        "pyproject.toml",
-        "src",
-    }
-    sources = {path.relative_to(ROOT) for path in (ROOT / "src").rglob("*.py")}
-    assert {path.relative_to(bundle) for path in bundle.rglob("*") if path.suffix == ".py"} == sources
-    assert not [path for path in bundle.rglob("*") if path.name == "__pycache__"]
+    files = {path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if not path.is_dir()}
+    assert files == SOURCES | {"LICENSE", "README.md", "SKILL.md", "manifest.json", "pyproject.toml"}
+
+
+def test_the_wheel_holds_the_package_and_no_more(built: Path) -> None:
+    [wheel] = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        files = set(archive.namelist())
+    about = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
+    described = {f"incident_mcp-{VERSION}.dist-info/{name}" for name in about}
+    assert files == PACKAGE | {"incident_mcp/SKILL.md"} | described
+
+
+def test_the_source_distribution_holds_what_builds_the_wheel_and_no_more(built: Path) -> None:
+    [sdist] = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        files = {member.name.removeprefix(f"incident_mcp-{VERSION}/") for member in archive if not member.isdir()}
+    documents = {"CHANGELOG.md", "LICENSE", "README.md", "SKILL.md", "manifest.json"}
+    assert files == SOURCES | documents | {".gitignore", "PKG-INFO", "pyproject.toml"}
 
 
 async def test_the_unpacked_bundle_starts_as_its_manifest_says_and_lists_its_tools(
@@ -73,4 +84,4 @@ async def test_the_unpacked_bundle_starts_as_its_manifest_says_and_lists_its_too
         == [spec.name for spec in TOOLS if spec.toolset == "core"]
     )
     assert not answer.is_error
-    assert ".venv" in names_in(bundle), "it ran from its own environment"
+    assert (bundle / ".venv").is_dir(), "it ran from its own environment"
