@@ -50,7 +50,7 @@ def build_server(
     network: Network | None = None,
     limits: Limits = DOCUMENTED,
     closed: Callable[[], None] = lambda: None,
-) -> MCPServer[App]:
+) -> HouseServer:
     """Make the server that these settings ask for.
 
     Args:
