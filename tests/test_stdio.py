@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -80,11 +80,19 @@ async def test_read_only_offers_no_tool_that_writes(tmp_path: Path) -> None:
 class Wire:
     """A server process, and JSON lines to and from it."""
 
-    def __init__(self, state: Path, *, log: IO[bytes] | int = subprocess.PIPE, **settings: str) -> None:
+    def __init__(
+        self,
+        state: Path,
+        *,
+        command: Sequence[str] = (*SERVER, "--sandbox"),
+        out: IO[bytes] | int = subprocess.PIPE,
+        log: IO[bytes] | int = subprocess.PIPE,
+        **settings: str,
+    ) -> None:
         self.process = subprocess.Popen(
-            [*SERVER, "--sandbox"],
+            command,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=out,
             stderr=log,
             env=environment(state, **settings),
         )
@@ -293,6 +301,45 @@ def test_a_signal_ends_it_within_a_second_with_128_and_its_number(wire: Wire, nu
     assert wire.process.wait(timeout=5) == 128 + number
     assert time.monotonic() - began < 1
     assert b"Traceback" not in wire.process.stderr.read()
+
+
+LIST = {"name": "incidentio_list_severities", "arguments": {}}
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["idle", "with an answer to write"])
+def test_a_host_that_reads_no_more_ends_it(wire: Wire, asked: bool) -> None:
+    wire.start()
+    wire.process.stdout.close()
+    if asked:
+        wire.write(request(id=2, method="tools/call", params=LIST))
+    assert wire.process.wait(timeout=20) == 1
+    err = wire.process.stderr.read()
+    assert b"stdout" in err
+    assert b"Traceback" not in err
+    assert len(err) < 1_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
+def test_a_parent_that_was_killed_ends_it_although_stdin_stays_open(tmp_path: Path) -> None:
+    wire = Wire(tmp_path, command=("sh", "-c", f"{shlex.join(SERVER)} --sandbox; true"))
+    try:
+        wire.start()
+        wire.process.kill()
+        assert wire.process.wait(timeout=20) == -signal.SIGKILL
+        # The server's own stdout and stderr end with it.
+        assert wire.process.stdout.read() == b""
+        assert b"The process that started this server is" in wire.process.stderr.read()
+    finally:
+        wire.process.communicate()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX devices")
+def test_a_full_stdout_ends_it(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        wire = Wire(tmp_path, out=full)
+    wire.write(json.dumps(INITIALIZE).encode())
+    assert wire.process.wait(timeout=20) == 1
+    assert b"No space left" in b" ".join(wire.process.communicate()[1].split())
 
 
 def test_an_unusable_setting_is_told_on_stderr_and_ends_it_with_2(tmp_path: Path) -> None:
