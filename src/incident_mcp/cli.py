@@ -3,12 +3,12 @@
 import argparse
 import gc
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from incident_mcp import __version__
+from incident_mcp.console import NotWritten, complain, discard_stdout, prepare, printing, put
 
 if TYPE_CHECKING:
     from incident_mcp.settings import Settings
@@ -20,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 when a tool or a step failed, 2 for usage and settings.
     """
+    prepare()
     options = _parser().parse_args(argv)
     # Building schema models allocates much and frees nothing: collections in between are 5 % of the start.
     gc.disable()
@@ -28,11 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _COMMANDS[options.command](options)
     except SettingError as error:
-        print(f"incident-mcp: {error}", file=sys.stderr)  # stdout may be the protocol
+        complain(f"incident-mcp: {error}")  # stdout may be the protocol
         return 2
-    except BrokenPipeError:
-        # The reader has seen enough (`| head`); closing stdout again at exit must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except NotWritten as error:
+        if not isinstance(error.__cause__, BrokenPipeError):  # else its reader has seen enough (`| head`)
+            complain(f"incident-mcp {options.command}: the output could not be written to stdout ({error}).")
+        discard_stdout()
         return 1
 
 
@@ -78,13 +80,16 @@ def _stdio(options: argparse.Namespace) -> int:
 def _demo(_: argparse.Namespace) -> int:
     from incident_mcp.sandbox.demo import run  # noqa: PLC0415
 
-    return run()
+    with printing():
+        return run()
 
 
 def _tools(options: argparse.Namespace) -> int:
     from incident_mcp.shell import print_tools  # noqa: PLC0415
 
-    return print_tools(_settings(options), as_json=options.json)
+    settings = _settings(options)
+    with printing():
+        return print_tools(settings, as_json=options.json)
 
 
 def _call(options: argparse.Namespace) -> int:
@@ -98,13 +103,13 @@ def _audit(options: argparse.Namespace) -> int:
 
     try:
         found = verify(options.file)
-    except OSError as error:
-        print(f"incident-mcp audit verify: {error}", file=sys.stderr)
+    except (OSError, ValueError) as error:
+        complain(f"incident-mcp audit verify: {error}")
         return 2
     if found.problem:
-        print(f"{options.file}: {found.problem}.")
+        put(f"{options.file}: {found.problem}.")
         return 1
-    print(f"{options.file}: intact, {found.lines} lines.")
+    put(f"{options.file}: intact, {found.lines} lines.")
     return 0
 
 
