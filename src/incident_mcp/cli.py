@@ -3,6 +3,7 @@
 import argparse
 import gc
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,9 +73,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _stdio(options: argparse.Namespace) -> int:
+    if sys.stdin is None or sys.stdout is None:
+        complain("incident-mcp: stdin or stdout is closed; MCP on stdio needs both.")
+        return 2
+    settings = _settings(options)
+    if sys.stdin.isatty():
+        complain(_ON_A_TERMINAL)
     from incident_mcp.stdio import serve  # noqa: PLC0415
 
-    return serve(_settings(options))
+    return serve(settings)
 
 
 def _demo(_: argparse.Namespace) -> int:
@@ -119,4 +126,8 @@ def _settings(options: argparse.Namespace) -> "Settings":
     return Settings.from_env(os.environ, sandbox=options.sandbox)
 
 
+_ON_A_TERMINAL = """\
+incident-mcp serves MCP on stdin and stdout and now waits for an MCP host's messages; Ctrl-D ends it.
+Set up a host: let it run this command with INCIDENTIO_API_KEY, IONHOUR_API_KEY or both in its environment (see README).
+Try it without a key: `incident-mcp demo`, or `incident-mcp call --sandbox situation`. More: `incident-mcp --help`."""
 _COMMANDS = {"stdio": _stdio, "demo": _demo, "tools": _tools, "call": _call, "audit": _audit}

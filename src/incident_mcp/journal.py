@@ -37,7 +37,7 @@ AHEAD_SECONDS = 5.0
 """How far ahead of the clock a row may be before the clock counts as set back."""
 
 _log = logging.getLogger(__name__)
-_FAILURES = (sqlite3.Error, OSError, UnicodeError, RuntimeError)
+_FAILURES = (sqlite3.Error, OSError, ValueError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -307,7 +307,7 @@ class Journal:
                 if anyio.current_time() + 1 > deadline:
                     return False
                 await anyio.sleep(0.05)
-            except (OSError, NotImplementedError) as error:
+            except (OSError, ValueError, NotImplementedError) as error:
                 self._warn(error)
                 return True
             else:
@@ -324,7 +324,7 @@ class Journal:
             return None
         try:
             return private_folder(self._folder()) / f"{LOCK}{intent}"
-        except (OSError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             self._warn(error)
             return None
 

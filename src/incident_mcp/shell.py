@@ -9,8 +9,8 @@ from mcp import Client
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, TextContent
 
-from incident_mcp.catalogue import TOOLS, TOOLSETS, explain_unknown, select
-from incident_mcp.console import NotWritten, complain, discard_stdout, put_json
+from incident_mcp.catalogue import TOOLS, TOOLSETS, explain_unknown, hidden, select, warnings
+from incident_mcp.console import NotWritten, complain, discard_stdout, put, put_json
 from incident_mcp.cost import count_tokens, tokenizer
 from incident_mcp.models import shorten
 from incident_mcp.server import build_server
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 def print_tools(settings: Settings, *, as_json: bool) -> int:
     """Print the tools that these settings offer, set by set, and what each set costs a model."""
     offered = {spec.name: spec.build() for spec in select(settings)}
+    notes = warnings(settings)
+    notes += [f"Not offered: {', '.join(names)}: {reason}." for reason, names in hidden(settings).items()]
     if as_json:
         put_json([_as_json(tool) for tool in offered.values()])
+        for note in notes:
+            complain(note)
         return 0
     from rich.console import Console  # noqa: PLC0415  # JSON does without
 
@@ -32,6 +36,8 @@ def print_tools(settings: Settings, *, as_json: bool) -> int:
     for toolset in TOOLSETS:
         tools = [spec for spec in TOOLS if spec.toolset == toolset]
         _print_toolset(console, toolset, [offered[spec.name] for spec in tools if spec.name in offered], len(tools))
+    for note in notes:
+        put(note)
     return 0
 
 
