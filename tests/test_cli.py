@@ -1,6 +1,9 @@
 """The command line: what it prints where, and its exit codes."""
 
 import json
+import shlex
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -263,3 +266,79 @@ def test_a_real_process_behaves_the_same(tmp_path: Path) -> None:
     assert json.loads(good.stdout)["incident_types"]
     bad = run(*SERVER, "call", "--sandbox", "nothing", env=environment(tmp_path))
     assert (bad.returncode, bad.stdout) == (2, "")
+
+
+EMOJI = "Kasse \U0001f525 é 加盟店"
+CREATE = ("call", "--sandbox", "incidentio_create_incident", f"name={EMOJI}", "severity=minor")
+READ = ("call", "--sandbox", "incidentio_list_types")
+ENCODINGS = ("ascii", "cp1252", "cp1252:strict", "cp437", "latin-1:strict", "utf-16")
+
+
+def on(tmp_path: Path, *arguments: str, to: str = "", **settings: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command as a process, with a shell's redirections."""
+    line = f"{shlex.join([*SERVER, *arguments])} {to}"
+    env = environment(tmp_path, **settings)
+    return subprocess.run(["sh", "-c", line], capture_output=True, env=env, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_an_answer_is_the_same_json_on_any_console(tmp_path: Path, encoding: str) -> None:
+    codec = encoding.partition(":")[0]
+    done = on(tmp_path, *CREATE, PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout.decode(codec))["name"] == EMOJI
+
+
+def test_an_answer_is_the_same_json_in_the_c_locale(tmp_path: Path) -> None:
+    settings = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    done = on(tmp_path, *READ, **settings)
+    assert (done.returncode, done.stderr) == (0, b"")
+    refused = on(tmp_path, "call", "--sandbox", "incidentio_create_incident", "name=x", "severity=加盟店", **settings)
+    assert refused.returncode == 1
+    assert b"Minor, Major, Critical" in refused.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252:strict", "utf-16"])
+@pytest.mark.parametrize("command", [("tools",), ("tools", "--json"), ("demo",), ("audit", "verify", "加盟店.jsonl")])
+def test_no_command_fails_on_a_console_s_encoding(tmp_path: Path, command: tuple[str, ...], encoding: str) -> None:
+    done = on(tmp_path, *command, PYTHONIOENCODING=encoding)
+    assert done.returncode == (2 if command[0] == "audit" else 0), done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
+
+
+@POSIX
+@pytest.mark.parametrize("to", [">&-", "> /dev/full", "| true"], ids=["closed", "full", "unread"])
+def test_an_answer_that_cannot_be_written_says_what_was_done(tmp_path: Path, to: str) -> None:
+    wrote, read, planned = (on(tmp_path, *call, to=to) for call in (CREATE, READ, (*CREATE, "dry_run=true")))
+    said = wrote.stderr.decode()
+    assert "The write was done, do not repeat it: " in said
+    answer = json.loads(said.partition("do not repeat it: ")[2])
+    assert (answer["name"], answer["reference"][:4]) == (EMOJI, "INC-")
+    for done in (wrote, read, planned):
+        assert done.returncode == (0 if to == "| true" else 1)  # of a pipe the shell returns true's
+        assert b"could not be written to stdout" in done.stderr
+        assert b"Traceback" not in done.stderr
+        assert b"Exception ignored" not in done.stderr
+    assert b"Nothing was written to the service." in read.stderr
+    assert b"Nothing was written to the service." in planned.stderr
+
+
+@POSIX
+@pytest.mark.parametrize("command", [READ, ("tools",), ("tools", "--json"), ("demo",)], ids=" ".join)
+def test_closed_and_full_consoles_end_a_command_with_1(tmp_path: Path, command: tuple[str, ...]) -> None:
+    for to, says in ((">&-", b"stdout is closed"), ("> /dev/full", b"No space left"), (">&- 2>&-", b"")):
+        done = on(tmp_path, *command, to=to)
+        assert (done.returncode, done.stdout) == (1, b""), to
+        assert says in done.stderr
+        assert b"Traceback" not in done.stderr
+    assert on(tmp_path, *command, to="2>&-").stdout
+
+
+@POSIX
+def test_an_error_never_goes_to_stdout_in_place_of_a_closed_stderr(tmp_path: Path) -> None:
+    for command, code in ((("call", "--sandbox", "nothing"), 2), ((*READ[:2], "incidentio_get_incident"), 1)):
+        done = on(tmp_path, *command, to="2>&-")
+        assert (done.returncode, done.stdout) == (code, b"")

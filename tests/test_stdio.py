@@ -1,13 +1,15 @@
 """The spawned server as a host sees it: both protocol eras, bad input, and its end."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from mcp import Client
@@ -17,6 +19,7 @@ from tests.spawned import SERVER, environment
 
 pytestmark = pytest.mark.anyio
 
+PLANTED = "planted-for-the-test"
 ERAS = [("legacy", "2025-11-25"), ("auto", "2026-07-28")]
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -77,12 +80,20 @@ async def test_read_only_offers_no_tool_that_writes(tmp_path: Path) -> None:
 class Wire:
     """A server process, and JSON lines to and from it."""
 
-    def __init__(self, state: Path, **settings: str) -> None:
+    def __init__(
+        self,
+        state: Path,
+        *,
+        command: Sequence[str] = (*SERVER, "--sandbox"),
+        out: IO[bytes] | int = subprocess.PIPE,
+        log: IO[bytes] | int = subprocess.PIPE,
+        **settings: str,
+    ) -> None:
         self.process = subprocess.Popen(
-            [*SERVER, "--sandbox"],
+            command,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=out,
+            stderr=log,
             env=environment(state, **settings),
         )
 
@@ -93,10 +104,20 @@ class Wire:
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send a request and read lines until its answer; every line must be JSON."""
         self.write(json.dumps(message).encode())
-        while True:
-            answer = json.loads(self.process.stdout.readline())
-            if answer.get("id") == message["id"]:
-                return answer
+        return self.answer_to(message["id"])
+
+    def answer_to(self, number: int) -> dict[str, Any]:
+        return self._read_until(number)[-1]
+
+    def answers_until(self, number: int) -> list[dict[str, Any]]:
+        """Read the answers that come before another one."""
+        return self._read_until(number)[:-1]
+
+    def _read_until(self, number: int) -> list[dict[str, Any]]:
+        answers = [json.loads(self.process.stdout.readline())]
+        while answers[-1].get("id") != number:
+            answers.append(json.loads(self.process.stdout.readline()))
+        return answers
 
     def start(self, **capabilities: Any) -> None:
         hello = {**INITIALIZE, "params": {**INITIALIZE["params"], "capabilities": capabilities}}
@@ -112,23 +133,149 @@ def wire(tmp_path: Path) -> Iterator[Wire]:
     wire.process.communicate()
 
 
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        b"not json",
-        b"{",
-        b"[]",
-        b'{"jsonrpc":"2.0"}',
-        b"\xff\xfe",
-        b'"' + b"x" * 100_000,
-        b'{"jsonrpc":"2.0","id":7,"method":5}',
-    ],
-    ids=["words", "cut", "empty batch", "no method", "no utf-8", "long", "wrong type"],
-)
-def test_a_line_of_garbage_is_survived(wire: Wire, garbage: bytes) -> None:
-    wire.start()
-    wire.write(garbage)
-    assert wire.ask({"jsonrpc": "2.0", "id": 2, "method": "ping"})["result"] == {}
+@dataclass
+class Logged:
+    """A server that many lines go to, and its log."""
+
+    wire: Wire
+    log: Path
+
+    def send(self, line: bytes) -> tuple[list[dict[str, Any]], bytes]:
+        """Send a line; return the answers that come before that to a ping, and what was logged meanwhile."""
+        before = self.log.stat().st_size
+        self.wire.write(line)
+        self.wire.write(request(id=2))
+        return self.wire.answers_until(2), self.log.read_bytes()[before:]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
+    folder = tmp_path_factory.mktemp("served")
+    with (folder / "log").open("wb") as log:
+        wire = Wire(folder, log=log)
+        wire.start()
+        yield Logged(wire, folder / "log")
+        wire.process.kill()
+        wire.process.communicate()
+
+
+def request(**fields: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 7, "method": "ping", **fields}).encode()
+
+
+DEEP, DIGITS = b"[" * 300 + b"]" * 300, b"9" * 5_000
+PARSE, INVALID = -32700, -32600
+# A line, and the id and code of its answer; None when it gets none.
+REFUSED: dict[str, tuple[bytes, tuple[Any, int] | None]] = {
+    "words": (b"not json", (None, PARSE)),
+    "a banner": (b"\x1b[31mWelcome!\x1b[0m", (None, PARSE)),
+    "cut": (b"{", (None, PARSE)),
+    "cut after its id": (b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"na', (7, PARSE)),
+    "cut in a text": (b'{"id":"seven","method":"ping","params":{"a":"' + b'\\"' * 100_000, ("seven", PARSE)),
+    "two messages": (request() + request(), (7, PARSE)),
+    "a text, cut": (b'"' + b"x" * 100_000, (None, PARSE)),
+    "Latin-1": (request(params={"a": "X"}).replace(b"X", b"caf\xe9"), (7, PARSE)),
+    "UTF-16": (request().decode().encode("utf-16"), (None, PARSE)),
+    "5,000 digits": (b'{"jsonrpc":"2.0","id":"a","method":"ping","params":{"a":' + DIGITS + b"}}", ("a", PARSE)),
+    "5,000 digits as the id": (b'{"jsonrpc":"2.0","id":' + DIGITS + b',"method":"ping"}', (None, PARSE)),
+    "300 levels": (b'{"params":{"a":' + DEEP + b'},"jsonrpc":"2.0","id":7,"method":"ping"}', (7, PARSE)),
+    "100,000 levels": (b'{"id":7,"method":"ping","params":' + b'{"a":' * 100_000, (7, PARSE)),
+    "an empty batch": (b"[]", (None, INVALID)),
+    "a batch": (b"[" + request() + b"]", (None, INVALID)),
+    "a number": (b"5", (None, INVALID)),
+    "null": (b"null", (None, INVALID)),
+    "nothing but a version": (b'{"jsonrpc":"2.0"}', (None, INVALID)),
+    "no method": (b'{"jsonrpc":"2.0","id":7}', (7, INVALID)),
+    "a number as the method": (request(method=5), (7, INVALID)),
+    "a number as the method, no id": (b'{"jsonrpc":"2.0","method":5}', (None, INVALID)),
+    "JSON-RPC 1.0": (request(jsonrpc="1.0"), (7, INVALID)),
+    "no version": (b'{"id":7,"method":"ping"}', (7, INVALID)),
+    "params as a list": (request(params=["a"]), (7, INVALID)),
+    "null as the id": (request(id=None), (None, INVALID)),
+    "a fraction as the id": (request(id=1.5), (None, INVALID)),
+    "a boolean as the id": (request(id=True), (None, INVALID)),
+    "an object as the id": (request(id={"id": 7}), (None, INVALID)),
+    "half a pair in the id": (request(id="\ud83d"), (None, INVALID)),
+    "too long": (request(params={"a": "x" * 64 * 1024 * 1024}), (7, INVALID)),
+    "a broken notification": (b'{"jsonrpc":"2.0","method":"notifications/initialized","params":{"a":NaN,}}', None),
+    "a notification with a list": (b'{"jsonrpc":"2.0","method":"notifications/progress","params":[1]}', None),
+    "a broken response": (b'{"jsonrpc":"2.0","id":7,"result":{"a":' + DIGITS + b"}}", None),
+    "a response with a number": (b'{"jsonrpc":"2.0","id":7,"result":5}', None),
+}
+
+
+@pytest.mark.parametrize(("line", "answer"), REFUSED.values(), ids=REFUSED)
+def test_a_line_that_is_no_message_is_answered_with_its_id_and_logged(
+    served: Logged, line: bytes, answer: tuple[Any, int] | None
+) -> None:
+    answers, log = served.send(line)
+    got = [(each["id"], each["error"]["code"]) for each in answers]
+    assert got == ([answer] if answer else [])
+    assert all("could not be read" in each["error"]["message"] for each in answers)
+    assert b"A line on stdin is" in log
+    assert len(log) < 1_000
+    assert b"\x1b[31m" not in log
+
+
+MARK = "\ufeff".encode()
+
+
+def call_with(name: bytes, rest: bytes = b"") -> bytes:
+    """Return a call whose name argument is written with these bytes."""
+    arguments = b'{"severity":"minor","dry_run":true,"name":"%s"}' % name
+    params = b'{"name":"incidentio_create_incident","arguments":%s%s}' % (arguments, rest)
+    return b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":%s}' % params
+
+
+MENDED: dict[str, tuple[bytes, str]] = {
+    "half a pair": (call_with(rb"a\ud83d"), "a\ufffd"),
+    "the other half": (call_with(rb"\uDE00a"), "\ufffda"),
+    "reversed": (call_with(rb"\ude00\ud83d"), "\ufffd\ufffd"),
+    "half a pair before a whole one": (call_with(rb"\ud83d\ud83d\ude00"), "\ufffd\U0001f600"),
+    "an escaped backslash before it": (call_with(rb"\\ud83d\\\ud83d"), "\\ud83d\\\ufffd"),
+    "in a key": (call_with(rb"a", rb',"_meta":{"\ud83d":1}'), "a"),
+    "a pair as two characters": (call_with(b"\xed\xa0\xbd\xed\xb8\x80"), "\U0001f600"),
+    "half of one as a character": (call_with(b"a\xed\xa0\xbd"), "a\ufffd"),
+    "a byte-order mark": (MARK + call_with(b"a"), "a"),
+    "two marks": (MARK + MARK + call_with(b"a"), "a"),
+    "a mark and half a pair": (MARK + call_with(rb"\ud83d"), "\ufffd"),
+    "a carriage return": (call_with(b"a") + b"\r", "a"),
+    "NaN": (call_with(b"a", b',"_meta":{"a":NaN}'), "a"),
+    "a key twice": (call_with(b'b","name":"a'), "a"),
+}
+
+
+@pytest.mark.parametrize(("line", "meant"), MENDED.values(), ids=MENDED)
+def test_half_a_surrogate_pair_or_a_mark_costs_no_answer(served: Logged, line: bytes, meant: str) -> None:
+    before = served.log.read_bytes()
+    served.wire.write(line)
+    answer = served.wire.answer_to(7)
+    assert answer["result"]["structuredContent"]["would_send"]["body"]["name"] == meant
+    assert served.log.read_bytes() == before
+
+
+@pytest.mark.parametrize("line", [b"", b"  \t", b"\r", MARK, b"\0"], ids=repr)
+def test_an_empty_line_is_skipped_without_a_word(served: Logged, line: bytes) -> None:
+    assert served.send(line) == ([], b"")
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_a_client_goes_on_after_an_answer_to_no_request(mode: Any, tmp_path: Path) -> None:
+    noisy = ["-c", f"(echo Welcome; echo []; exec cat) | {shlex.join([*SERVER, '--sandbox'])}"]
+    server = StdioServerParameters(command="sh", args=noisy, env=environment(tmp_path))
+    async with Client(server, mode=mode) as client:
+        answer = await client.call_tool("incidentio_list_severities", {})
+    assert not answer.is_error
+
+
+def test_the_log_of_a_line_holds_no_key_and_no_hidden_character(tmp_path: Path) -> None:
+    wire = Wire(tmp_path, INCIDENTIO_API_KEY=PLANTED, IONHOUR_API_KEY=PLANTED[::-1])
+    wire.write(f"INCIDENTIO_API_KEY={PLANTED} \u202e IONHOUR_API_KEY={PLANTED[::-1]}".encode())
+    out, err = wire.process.communicate(timeout=20)
+    assert json.loads(out)["error"]["code"] == PARSE
+    logged = " ".join(err.decode().split())
+    assert "INCIDENTIO_API_KEY=[key] <U+202E> IONHOUR_API_KEY=[key]" in logged
+    assert PLANTED.encode() not in out + err
 
 
 def test_the_end_of_input_ends_it_with_0_and_a_quiet_stderr(wire: Wire) -> None:
@@ -156,6 +303,45 @@ def test_a_signal_ends_it_within_a_second_with_128_and_its_number(wire: Wire, nu
     assert b"Traceback" not in wire.process.stderr.read()
 
 
+LIST = {"name": "incidentio_list_severities", "arguments": {}}
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["idle", "with an answer to write"])
+def test_a_host_that_reads_no_more_ends_it(wire: Wire, asked: bool) -> None:
+    wire.start()
+    wire.process.stdout.close()
+    if asked:
+        wire.write(request(id=2, method="tools/call", params=LIST))
+    assert wire.process.wait(timeout=20) == 1
+    err = wire.process.stderr.read()
+    assert b"stdout" in err
+    assert b"Traceback" not in err
+    assert len(err) < 1_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
+def test_a_parent_that_was_killed_ends_it_although_stdin_stays_open(tmp_path: Path) -> None:
+    wire = Wire(tmp_path, command=("sh", "-c", f"{shlex.join(SERVER)} --sandbox; true"))
+    try:
+        wire.start()
+        wire.process.kill()
+        assert wire.process.wait(timeout=20) == -signal.SIGKILL
+        # The server's own stdout and stderr end with it.
+        assert wire.process.stdout.read() == b""
+        assert b"The process that started this server is" in wire.process.stderr.read()
+    finally:
+        wire.process.communicate()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX devices")
+def test_a_full_stdout_ends_it(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        wire = Wire(tmp_path, out=full)
+    wire.write(json.dumps(INITIALIZE).encode())
+    assert wire.process.wait(timeout=20) == 1
+    assert b"No space left" in b" ".join(wire.process.communicate()[1].split())
+
+
 def test_an_unusable_setting_is_told_on_stderr_and_ends_it_with_2(tmp_path: Path) -> None:
     ended = subprocess.run(
         SERVER,
@@ -173,6 +359,7 @@ def test_an_unusable_setting_is_told_on_stderr_and_ends_it_with_2(tmp_path: Path
 CONTENTLESS = "The host accepted without an answer in the form"
 ODD = "The host could not ask for confirmation (its answer is not as documented)"
 NO = [
+    ({"result": 5}, "The host could not ask for confirmation (A line on stdin could not be read"),
     ({"result": {"action": "accept", "content": {"confirm": {"is": True}}}}, ODD),
     ({"result": {"action": "maybe"}}, ODD),
     ({"result": {}}, ODD),

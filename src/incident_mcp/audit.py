@@ -40,18 +40,23 @@ class AuditLog:
 
     def mend(self) -> None:
         """Replace a last line that a crash cut by one that says so."""
-        if self.path.exists():
+        try:
+            there = self.path.exists()
+        except (OSError, ValueError):
+            there = True
+        if there:
             self._append(None)
 
     def _append(self, entry: Json | None) -> None:
         try:
-            with filelock.FileLock(f"{self.path}.lock", timeout=5, mode=0o600):
-                descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600)
+            path = self.path.expanduser()  # a `~` that is still there has no home folder
+            with filelock.FileLock(f"{path}.lock", timeout=5, mode=0o600):
+                descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
                 with os.fdopen(descriptor, "r+b") as file:
                     previous = _mend(file)
                     if entry is not None:
                         _write(file, entry, previous)
-        except OSError as error:
+        except (OSError, ValueError, RuntimeError) as error:
             first = self.trouble is None
             self.trouble = f"The audit log cannot be written ({type(error).__name__}: {error})"
             if first:

@@ -68,11 +68,28 @@ def _hidden_by(tool: ToolSpec, settings: Settings) -> str | None:
         return "INCIDENT_MCP_READ_ONLY is set: tools that write are not offered"
     if "all" not in settings.toolsets and tool.toolset not in settings.toolsets:
         return f"INCIDENT_MCP_TOOLSETS does not have {tool.toolset}"
-    keys = {"incidentio": settings.incidentio_key, "ionhour": settings.ionhour_key}
-    if settings.sandbox or not any(keys.values()):
+    if settings.sandbox or not any(settings.key(service) for service in KEY_VARIABLES):
         return None
-    missing = [KEY_VARIABLES[service] for service in tool.services if not keys[service]]
-    return f"{' and '.join(missing)} is not set" if missing else None
+    missing = [settings.why_no_key(service) for service in tool.services if settings.key(service) is None]
+    return " and ".join(missing) or None
+
+
+def hidden(settings: Settings) -> dict[str, list[str]]:
+    """Return the names of the tools that these settings do not offer, by reason."""
+    reasons: dict[str, list[str]] = {}
+    for tool in TOOLS:
+        if reason := _hidden_by(tool, settings):
+            reasons.setdefault(reason, []).append(tool.name)
+    return reasons
+
+
+def warnings(settings: Settings) -> list[str]:
+    """Return what a person should know of the settings: variables that count as not set, and the lack of any key."""
+    reasons = " ".join(hidden(settings))
+    told = [f"{name} {why}." for name, why in settings.unfilled.items() if name not in reasons]
+    if not settings.sandbox and not any(settings.key(service) for service in KEY_VARIABLES):
+        told.append(f"No key is set: every call fails until {' or '.join(KEY_VARIABLES.values())} is set.")
+    return told
 
 
 def explain_unknown(name: str, settings: Settings) -> str:

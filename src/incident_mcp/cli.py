@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from incident_mcp import __version__
+from incident_mcp.console import NotWritten, complain, discard_stdout, prepare, printing, put
 
 if TYPE_CHECKING:
     from incident_mcp.settings import Settings
@@ -20,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 when a tool or a step failed, 2 for usage and settings.
     """
+    prepare()
     options = _parser().parse_args(argv)
     # Building schema models allocates much and frees nothing: collections in between are 5 % of the start.
     gc.disable()
@@ -28,11 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _COMMANDS[options.command](options)
     except SettingError as error:
-        print(f"incident-mcp: {error}", file=sys.stderr)  # stdout may be the protocol
+        complain(f"incident-mcp: {error}")  # stdout may be the protocol
         return 2
-    except BrokenPipeError:
-        # The reader has seen enough (`| head`); closing stdout again at exit must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except NotWritten as error:
+        if not isinstance(error.__cause__, BrokenPipeError):  # else its reader has seen enough (`| head`)
+            complain(f"incident-mcp {options.command}: the output could not be written to stdout ({error}).")
+        discard_stdout()
         return 1
 
 
@@ -70,21 +73,30 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _stdio(options: argparse.Namespace) -> int:
+    if sys.stdin is None or sys.stdout is None:
+        complain("incident-mcp: stdin or stdout is closed; MCP on stdio needs both.")
+        return 2
+    settings = _settings(options)
+    if sys.stdin.isatty():
+        complain(_ON_A_TERMINAL)
     from incident_mcp.stdio import serve  # noqa: PLC0415
 
-    return serve(_settings(options))
+    return serve(settings)
 
 
 def _demo(_: argparse.Namespace) -> int:
     from incident_mcp.sandbox.demo import run  # noqa: PLC0415
 
-    return run()
+    with printing():
+        return run()
 
 
 def _tools(options: argparse.Namespace) -> int:
     from incident_mcp.shell import print_tools  # noqa: PLC0415
 
-    return print_tools(_settings(options), as_json=options.json)
+    settings = _settings(options)
+    with printing():
+        return print_tools(settings, as_json=options.json)
 
 
 def _call(options: argparse.Namespace) -> int:
@@ -98,13 +110,13 @@ def _audit(options: argparse.Namespace) -> int:
 
     try:
         found = verify(options.file)
-    except OSError as error:
-        print(f"incident-mcp audit verify: {error}", file=sys.stderr)
+    except (OSError, ValueError) as error:
+        complain(f"incident-mcp audit verify: {error}")
         return 2
     if found.problem:
-        print(f"{options.file}: {found.problem}.")
+        put(f"{options.file}: {found.problem}.")
         return 1
-    print(f"{options.file}: intact, {found.lines} lines.")
+    put(f"{options.file}: intact, {found.lines} lines.")
     return 0
 
 
@@ -114,4 +126,8 @@ def _settings(options: argparse.Namespace) -> "Settings":
     return Settings.from_env(os.environ, sandbox=options.sandbox)
 
 
+_ON_A_TERMINAL = """\
+incident-mcp serves MCP on stdin and stdout and now waits for an MCP host's messages; Ctrl-D ends it.
+Set up a host: let it run this command with INCIDENTIO_API_KEY, IONHOUR_API_KEY or both in its environment (see README).
+Try it without a key: `incident-mcp demo`, or `incident-mcp call --sandbox situation`. More: `incident-mcp --help`."""
 _COMMANDS = {"stdio": _stdio, "demo": _demo, "tools": _tools, "call": _call, "audit": _audit}

@@ -34,11 +34,14 @@ def app_of(ctx: Ctx) -> App:
     return ctx.request_context.lifespan_context
 
 
-def _api(service: Service | None, name: str, variable: str) -> Api:
+def _api(ctx: Ctx, service: Service | None, name: str, *slugs: str) -> Api:
     if service is None:
+        settings = app_of(ctx).settings
+        why = " and ".join(settings.why_no_key(slug) for slug in slugs)
+        variables = " or ".join(KEY_VARIABLES[slug] for slug in slugs)
         raise SettingError(
-            f"No {name} key: set {variable} where this server is started, and restart it. To try the tools on made-up"
-            " incidents without a key, start it as `incident-mcp --sandbox`."
+            f"No {name} key ({why}): set {variables} where this server is started, and restart it. To try the tools on"
+            " made-up incidents without a key, start it as `incident-mcp --sandbox`."
         )
     return Api(service)
 
@@ -46,12 +49,12 @@ def _api(service: Service | None, name: str, variable: str) -> Api:
 # Resolvers are async: the SDK runs plain ones in a thread, which costs more than they do.
 async def incidentio(ctx: Ctx) -> Api:
     """Give incident.io for this call."""
-    return _api(app_of(ctx).incidentio, "incident.io", KEY_VARIABLES["incidentio"])
+    return _api(ctx, app_of(ctx).incidentio, "incident.io", "incidentio")
 
 
 async def ionhour(ctx: Ctx) -> Api:
     """Give Ionhour for this call."""
-    return _api(app_of(ctx).ionhour, "Ionhour", KEY_VARIABLES["ionhour"])
+    return _api(ctx, app_of(ctx).ionhour, "Ionhour", "ionhour")
 
 
 @dataclass
@@ -66,7 +69,7 @@ async def services(ctx: Ctx) -> Services:
     """Give both services for this call."""
     app = app_of(ctx)
     if app.incidentio is None and app.ionhour is None:
-        return Services(_api(None, "incident.io or Ionhour", " or ".join(KEY_VARIABLES.values())), None)
+        return Services(_api(ctx, None, "incident.io or Ionhour", *KEY_VARIABLES), None)
     return Services(
         Api(app.incidentio) if app.incidentio else None,
         Api(app.ionhour) if app.ionhour else None,

@@ -39,7 +39,7 @@ AHEAD_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
 _NO_LOCKS = "The state folder takes no locks: identical calls of several processes are not kept apart"
-_FAILURES = (sqlite3.Error, OSError, UnicodeError, RuntimeError)
+_FAILURES = (sqlite3.Error, OSError, ValueError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -316,7 +316,7 @@ class Journal:
                 if anyio.current_time() + 1 > deadline:
                     return False
                 await anyio.sleep(0.05)
-            except (OSError, NotImplementedError) as error:
+            except (OSError, ValueError, NotImplementedError) as error:
                 if not self._lock_warned:
                     self._lock_warned = True
                     _log.warning("%s (%s: %s)", _NO_LOCKS, type(error).__name__, error)
@@ -336,7 +336,7 @@ class Journal:
             return None
         try:
             return private_folder(self._folder())
-        except (OSError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             self._warn(error)
             return None
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -12,6 +13,7 @@ from mcp.server.mcpserver.prompts import Prompt
 from mcp.server.mcpserver.prompts.base import Message
 from mcp.server.mcpserver.resources import FunctionResource
 from mcp.shared.exceptions import MCPError
+from mcp.shared.message import SessionMessage
 from mcp_types import (
     INVALID_PARAMS,
     CallToolResult,
@@ -85,6 +87,15 @@ class HouseServer(MCPServer[App]):
         if self.explain_unknown is not None and self._tool_manager.get_tool(name) is None:
             raise ToolError(self.explain_unknown(name))
         return await super().call_tool(name, arguments, context)
+
+    async def serve_streams(
+        self,
+        read_stream: MemoryObjectReceiveStream[SessionMessage | Exception],
+        write_stream: MemoryObjectSendStream[SessionMessage],
+    ) -> None:
+        """Serve a client on two streams until the first one ends."""
+        server = self._lowlevel_server
+        await server.run(read_stream, write_stream, server.create_initialization_options())
 
     def offer_later(self, offer: Callable[[], None]) -> None:
         """Keep what puts prompts and resources on the server."""

@@ -13,7 +13,7 @@ from mcp.server.mcpserver import MCPServer
 from pydantic import SecretStr
 
 from incident_mcp import __version__
-from incident_mcp.catalogue import explain_unknown, select
+from incident_mcp.catalogue import explain_unknown, hidden, select, warnings
 from incident_mcp.deps import App
 from incident_mcp.guard import WriteLimit
 from incident_mcp.http import DOCUMENTED, Limits, Network, Service
@@ -51,7 +51,7 @@ def build_server(
     network: Network | None = None,
     limits: Limits = DOCUMENTED,
     closed: Callable[[], None] = lambda: None,
-) -> MCPServer[App]:
+) -> HouseServer:
     """Make the server that these settings ask for.
 
     Args:
@@ -85,7 +85,7 @@ def build_server(
         "incident-mcp",
         title="Incidents: incident.io and Ionhour",
         version=__version__,
-        instructions=INSTRUCTIONS,
+        instructions=_instructions(settings),
         tools=[spec.build() for spec in select(settings)],
         lifespan=lifespan,
         log_level="WARNING",
@@ -97,6 +97,12 @@ def build_server(
     # At INFO it logs every address with its query.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     return server
+
+
+def _instructions(settings: Settings) -> str:
+    """Return the instructions, with what a model should know of these settings."""
+    notes = [f"{len(names)} tools are not offered: {reason}." for reason, names in hidden(settings).items()]
+    return INSTRUCTIONS + "".join(f"- {note}\n" for note in (*warnings(settings), *notes))
 
 
 def _app(settings: Settings, network: Network | None, limits: Limits) -> App:
@@ -126,11 +132,20 @@ def _app(settings: Settings, network: Network | None, limits: Limits) -> App:
 
 
 def _state_folder(settings: Settings) -> Path:
+    """Return the folder for the journal.
+
+    Raises:
+        RuntimeError: There is no home folder to look in.
+    """
     if settings.state_dir is not None:
-        return settings.state_dir
+        return settings.state_dir.expanduser()
     from platformdirs import user_state_path  # noqa: PLC0415  # only a write needs it
 
-    return user_state_path("incident-mcp", appauthor=False)
+    folder = user_state_path("incident-mcp", appauthor=False)
+    if not folder.is_absolute():
+        # Without a home folder the `~` stands as it is, and the state would lie wherever the server was started.
+        raise RuntimeError("there is no home folder; set INCIDENT_MCP_STATE_DIR")
+    return folder
 
 
 def _audit_log(settings: Settings) -> "AuditLog | None":

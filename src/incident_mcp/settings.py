@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -20,8 +21,17 @@ CONFIRM = ("never", "destructive", "writes")
 IGNORED_ARGUMENTS = ("sessionId", "toolCallId", "action", "chatInput", "random_string")
 """What workflow builders and some hosts are known to add to every call."""
 
-_UNFILLED = re.compile(r"\$\{[^}]*\}")
-"""What a host leaves of an optional setting that its user did not fill in."""
+_PLACEHOLDER = re.compile(
+    r"\$\{.*\}|\$\(.*\)|\$(env:)?\w+|%[^%\s]+%|\{+[^{}]*\}+|<[^<>@]*>"
+    r"|null|none|nil|undefined|x{3,}|\*+|\.{3,}|…|-+|change[ _-]?me|replace[ _-]?me|todo"
+    r"|(enter |paste |insert )?your[ _-][\w .-]*?(key|token|secret|id)([ _-]here)?",
+    re.IGNORECASE,
+)
+"""What stands for a value that nobody filled in: a host's variable, a language's nothing, a README's words."""
+_BY_HOST = re.compile(r"\$\{user_config\.[^}]*\}")
+"""What a host leaves of an optional setting, which is no mistake of a person."""
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
+_OURS = ("INCIDENTIO_", "INCIDENT_API_KEY", "INCIDENT_MCP_", "IONHOUR_")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
@@ -53,16 +63,17 @@ class Settings:
     """E-mail of the person behind the incident.io key: `me` in every person argument."""
     ignore_arguments: tuple[str, ...] = IGNORED_ARGUMENTS
     """Arguments that hosts add to every call."""
+    unfilled: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
+    """Variables that hold something and count as not set, and why."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, sandbox: bool = False) -> "Settings":
-        """Read the settings; a blank value or an unfilled `${user_config.x}` counts as unset.
+        """Read the settings; a blank value or a placeholder counts as unset.
 
         Raises:
             SettingError: A value cannot be used; the text names the variable and what it takes.
         """
-        env = {name: value.strip() for name, value in environ.items()}
-        env = {name: value for name, value in env.items() if value and not _UNFILLED.fullmatch(value)}
+        env, unfilled = _filled(environ)
         return cls(
             incidentio_key=_key(env, "INCIDENTIO_API_KEY") or _key(env, "INCIDENT_API_KEY"),
             incidentio_url=_url("INCIDENTIO_API_URL", env.get("INCIDENTIO_API_URL", INCIDENTIO_URL)),
@@ -80,7 +91,38 @@ class Settings:
             confirm=_choice(env, "INCIDENT_MCP_CONFIRM", CONFIRM),
             me=_email(env, "INCIDENT_MCP_ME"),
             ignore_arguments=_words(env, "INCIDENT_MCP_IGNORE_ARGUMENTS", IGNORED_ARGUMENTS),
+            unfilled=unfilled,
         )
+
+    def key(self, service: str) -> SecretStr | None:
+        """Return a service's key."""
+        return {"incidentio": self.incidentio_key, "ionhour": self.ionhour_key}[service]
+
+    def why_no_key(self, service: str) -> str:
+        """Explain that a service has no key."""
+        names = [KEY_VARIABLES[service], *(["INCIDENT_API_KEY"] if service == "incidentio" else [])]
+        found = [f"{name} {self.unfilled[name]}" for name in names if name in self.unfilled]
+        return found[0] if found else f"{names[0]} is not set"
+
+
+def _filled(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the values that somebody filled in, and why others of ours count as not set."""
+    env: dict[str, str] = {}
+    unfilled: dict[str, str] = {}
+    for name, value in environ.items():
+        if not name.startswith(_OURS):
+            continue
+        text = value.strip()
+        bare = text.strip(_QUOTES).strip()
+        if not bare or _BY_HOST.fullmatch(bare):
+            continue
+        if _PLACEHOLDER.fullmatch(bare):
+            unfilled[name] = "holds a placeholder: it counts as not set"
+        elif bare != text and name.endswith("_API_KEY"):
+            unfilled[name] = "is in quotes: it counts as not set"
+        else:
+            env[name] = bare if text[0] in _QUOTES and text[-1] in _QUOTES else text
+    return env, unfilled
 
 
 def _key(env: Mapping[str, str], name: str) -> SecretStr | None:
@@ -121,7 +163,13 @@ def _email(env: Mapping[str, str], name: str) -> str | None:
 
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:
-    return Path(env[name]).expanduser() if name in env else None
+    if name not in env:
+        return None
+    path = Path(env[name])
+    # Without a home folder the `~` stays: whatever uses the path then says so.
+    with suppress(RuntimeError):
+        path = path.expanduser()
+    return path
 
 
 def _switch(env: Mapping[str, str], name: str) -> bool:
