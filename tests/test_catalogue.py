@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from incident_mcp.cost import count_tokens, tokenizer
 from incident_mcp.errors import SettingError
 from incident_mcp.sandbox import Sandbox
-from incident_mcp.server import build_server
+from incident_mcp.server import INSTRUCTIONS, build_server
 from incident_mcp.settings import Settings
 from tests.account import Scripted
 from tests.conftest import NOW, Caller, text_of
@@ -212,3 +212,59 @@ async def test_a_list_of_25_incidents_stays_inside_its_figure(connect, worked_on
     print(f"25 incidents: {cost} tokens")
     assert len(json.loads(text)["incidents"]) == 25
     assert cost <= most
+
+
+NO_KEY = "No key is set: every call fails until INCIDENTIO_API_KEY or IONHOUR_API_KEY is set."
+# The settings, and what the instructions say besides.
+EXPLAINED: list[tuple[dict[str, str], list[str]]] = [
+    (KEY | OTHER, []),
+    ({"INCIDENT_MCP_SANDBOX": "1"}, []),
+    (KEY, ["9 tools are not offered: IONHOUR_API_KEY is not set."]),
+    (OTHER, ["11 tools are not offered: INCIDENTIO_API_KEY is not set."]),
+    (KEY | {"IONHOUR_API_KEY": "${user_config.x}"}, ["9 tools are not offered: IONHOUR_API_KEY is not set."]),
+    (
+        KEY | {"IONHOUR_API_KEY": "$X"},
+        ["9 tools are not offered: IONHOUR_API_KEY holds a placeholder: it counts as not set."],
+    ),
+    (
+        OTHER | {"INCIDENT_API_KEY": '"k"'},
+        ["11 tools are not offered: INCIDENT_API_KEY is in quotes: it counts as not set."],
+    ),
+    (
+        {"IONHOUR_API_KEY": "'k'", "INCIDENTIO_API_KEY": "your key"},
+        [
+            "IONHOUR_API_KEY is in quotes: it counts as not set.",
+            "INCIDENTIO_API_KEY holds a placeholder: it counts as not set.",
+            NO_KEY,
+        ],
+    ),
+    ({}, [NO_KEY]),
+    (
+        KEY | OTHER | {"INCIDENT_MCP_READ_ONLY": "1"},
+        ["9 tools are not offered: INCIDENT_MCP_READ_ONLY is set."],
+    ),
+    (
+        KEY | OTHER | {"INCIDENT_MCP_READ_ONLY": "%X%"},
+        ["INCIDENT_MCP_READ_ONLY holds a placeholder: it counts as not set."],
+    ),
+]
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize(("env", "notes"), EXPLAINED)
+async def test_the_instructions_say_what_is_not_offered_and_why(env, notes, mode):
+    async with Client(build_server(Settings.from_env(env)), mode=mode) as client:
+        _, plain, said = (client.instructions or "").partition(INSTRUCTIONS)
+    assert plain
+    assert said.splitlines() == [f"- {note}" for note in notes]
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_a_call_says_that_its_key_is_in_quotes(mode):
+    env = {"INCIDENTIO_API_KEY": '"planted"', "IONHOUR_API_KEY": "%X%"}
+    async with Client(build_server(Settings.from_env(env)), mode=mode) as client:
+        texts = [text_of(await client.call_tool(name, {})) for name in ("incidentio_list_severities", "situation")]
+    for text in texts:
+        assert "INCIDENTIO_API_KEY is in quotes: it counts as not set" in text
+        assert "planted" not in text
+    assert "IONHOUR_API_KEY holds a placeholder" in texts[1]

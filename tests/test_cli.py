@@ -342,3 +342,22 @@ def test_an_error_never_goes_to_stdout_in_place_of_a_closed_stderr(tmp_path: Pat
     for command, code in ((("call", "--sandbox", "nothing"), 2), ((*READ[:2], "incidentio_get_incident"), 1)):
         done = on(tmp_path, *command, to="2>&-")
         assert (done.returncode, done.stdout) == (code, b"")
+
+
+def test_tools_names_those_that_are_not_offered_and_why(shell: Shell) -> None:
+    settings = {"INCIDENTIO_API_KEY": PLANTED, "IONHOUR_API_KEY": f'"{PLANTED}"', "INCIDENT_MCP_READ_ONLY": "1"}
+    table, listed = shell("tools", **settings), shell("tools", "--json", **settings)
+    assert (table.code, table.err, listed.code) == (0, "", 0)
+    offered = [tool["name"] for tool in json.loads(listed.out)]
+    for said in (table.out, listed.err):
+        writing, keyed = sorted(line for line in said.splitlines() if line.startswith("Not offered: "))
+        assert keyed.endswith("ionhour_list_notes: IONHOUR_API_KEY is in quotes: it counts as not set.")
+        assert writing.endswith(": INCIDENT_MCP_READ_ONLY is set.")
+        named = [name for line in (keyed, writing) for name in line.split(": ")[1].split(", ")]
+        assert sorted(named + offered) == sorted(tool.name for tool in TOOLS)
+        assert PLANTED not in said
+
+
+def test_tools_says_that_there_is_no_key(shell: Shell) -> None:
+    assert "No key is set: every call fails until" in shell("tools").out
+    assert "No key is set" not in shell("tools", "--sandbox").out

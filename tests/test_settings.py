@@ -154,3 +154,47 @@ def test_keys_are_not_in_the_text_of_the_settings():
     settings = Settings.from_env({"INCIDENTIO_API_KEY": "inc_abcdef", "IONHOUR_API_KEY": "ionh_abcdef"})
     for text in (repr(settings), str(settings), f"{settings}"):
         assert "abcdef" not in text
+
+
+PLACEHOLDERS = (
+    *("null", "NULL", "None", "nil", "undefined", '"null"', "'None'", '""', "''", "``", "\u201c\u201d"),
+    *("$INCIDENTIO_API_KEY", "$env:INCIDENTIO_API_KEY", "$(pass incident.io)", "%INCIDENTIO_API_KEY%", '"$X"', "'%X%'"),
+    *("${env:X}", "${input:incidentio}", "${INCIDENTIO_API_KEY:-}", "{{X}}", "{{ X }}", "{X}"),
+    *("your key", "your-api-key", "YOUR_INCIDENTIO_API_KEY", "your incident.io key", "<your key>", "<YOUR-API-KEY>"),
+    *("xxx", "xxxxxxxx", "***", "...", "…", "changeme", "change-me", "paste your key here", "TODO"),
+)
+
+
+@pytest.mark.parametrize("value", PLACEHOLDERS)
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_placeholder_in_any_variable_counts_as_unset(name, value):
+    assert Settings.from_env({name: value}) == Settings()
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['"inc_secret"', "'inc_secret'", '"inc_secret', "inc_secret'", "`inc_secret`", "“inc_secret”", ' " inc_secret " '],
+)
+@pytest.mark.parametrize("name", ["INCIDENTIO_API_KEY", "INCIDENT_API_KEY", "IONHOUR_API_KEY"])
+def test_a_key_in_quotes_counts_as_unset_and_the_reason_names_it(name, value):
+    settings = Settings.from_env({name: value})
+    assert settings == Settings()
+    assert (
+        settings.why_no_key("ionhour" if "IONHOUR" in name else "incidentio")
+        == f"{name} is in quotes: it counts as not set"
+    )
+    assert "secret" not in repr(settings)
+
+
+def test_another_setting_is_read_without_its_quotes():
+    env = {"INCIDENT_MCP_READ_ONLY": '"true"', "INCIDENT_MCP_MAX_WRITES": "'7'", "INCIDENT_MCP_STATE_DIR": '"it\'s"'}
+    assert Settings.from_env(env) == Settings(read_only=True, max_writes=7, state_dir=Path("it's"))
+
+
+@pytest.mark.parametrize("key", ["inc_null", "null0", "nonesuch", "a$X", "50%", "yourself", "inc-your-key-1", "xx1xx"])
+def test_a_key_that_holds_a_placeholder_s_word_is_a_key(key):
+    assert Settings.from_env({"IONHOUR_API_KEY": key}).ionhour_key == SecretStr(key)
+
+
+def test_a_variable_of_somebody_else_is_not_read():
+    assert Settings.from_env({"INCIDENT_ID": "null", "INCIDENTS": '"x"', "PATH": "$X"}).unfilled == {}

@@ -1,6 +1,7 @@
 """The spawned server as a host sees it: both protocol eras, bad input, and its end."""
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -15,7 +16,8 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
-from tests.spawned import SERVER, environment
+from tests.response.served import served as account
+from tests.spawned import SERVER, environment, run
 
 pytestmark = pytest.mark.anyio
 
@@ -109,8 +111,10 @@ class Wire:
     def answer_to(self, number: int) -> dict[str, Any]:
         return self._read_until(number)[-1]
 
-    def answers_until(self, number: int) -> list[dict[str, Any]]:
-        """Read the answers that come before another one."""
+    def answers_until(self, number: int, *, ask: bool = False) -> list[dict[str, Any]]:
+        """Read the answers that come before another one, of a ping that is sent first if `ask`."""
+        if ask:
+            self.write(request(id=number))
         return self._read_until(number)[:-1]
 
     def _read_until(self, number: int) -> list[dict[str, Any]]:
@@ -144,8 +148,7 @@ class Logged:
         """Send a line; return the answers that come before that to a ping, and what was logged meanwhile."""
         before = self.log.stat().st_size
         self.wire.write(line)
-        self.wire.write(request(id=2))
-        return self.wire.answers_until(2), self.log.read_bytes()[before:]
+        return self.wire.answers_until(2, ask=True), self.log.read_bytes()[before:]
 
 
 @pytest.fixture(scope="module")
@@ -396,3 +399,101 @@ def test_an_answer_of_a_host_that_is_no_yes_is_a_tool_error(tmp_path: Path) -> N
         assert text.startswith(why), answer
         assert text.endswith("Not sent.")
     assert found["result"]["structuredContent"]["incidents"] == []
+
+
+FOR_A_PERSON = [b"incident-mcp serves MCP on stdin and stdout", b"Set up a host: ", b"Try it without a key: "]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals")
+@pytest.mark.parametrize("piped", [False, True], ids=["a terminal", "a terminal with stdout in a pipe"])
+def test_on_a_terminal_it_says_in_three_lines_what_it_is(tmp_path: Path, piped: bool) -> None:
+    import pty  # noqa: PLC0415  # not there on Windows
+
+    host, terminal = pty.openpty()
+    out = subprocess.PIPE if piped else terminal
+    process = subprocess.Popen(
+        SERVER, stdin=terminal, stdout=out, stderr=subprocess.PIPE, env=environment(tmp_path), start_new_session=True
+    )
+    os.close(terminal)
+    lines = [process.stderr.readline() for _ in FOR_A_PERSON]
+    os.write(host, b"\x04")
+    _, rest = process.communicate(timeout=20)
+    os.close(host)
+    assert [line.startswith(start) for line, start in zip(lines, FOR_A_PERSON, strict=True)] == [True] * 3
+    assert (process.returncode, rest) == (0, b"")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_without_stdin_or_stdout_it_ends_with_2_and_says_so(tmp_path: Path, closed: str) -> None:
+    ended = run("sh", "-c", f"{shlex.join(SERVER)} --sandbox {closed}", env=environment(tmp_path))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ("stdin or stdout is closed" in ended.stderr) == ("2>" not in closed)
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_closed_stderr_costs_no_answer(tmp_path: Path) -> None:
+    wire = Wire(tmp_path, command=("sh", "-c", f"exec {shlex.join(SERVER)} --sandbox 2>&-"))
+    wire.start()
+    wire.write(b"not json")
+    assert [each["error"]["code"] for each in wire.answers_until(2, ask=True)] == [PARSE]
+    wire.process.communicate(timeout=20)
+    assert wire.process.returncode == 0
+
+
+NO_HOME = """\
+import os, pwd, sys
+
+def nobody(_):
+    raise KeyError
+
+pwd.getpwuid = nobody
+os.environ.pop("HOME", None)
+from incident_mcp.cli import main
+
+sys.exit(main())
+"""
+"""Starts the server as a user without a home folder and without an entry among the users."""
+LONG = "x" * 300
+# What is wrong, the settings, and what the note of a write says of it.
+NOWHERE: dict[str, tuple[dict[str, str], str]] = {
+    "no home": ({"INCIDENT_MCP_STATE_DIR": ""}, "home directory"),
+    "a ~ without a home": ({"INCIDENT_MCP_STATE_DIR": "~/x"}, "INCIDENT_MCP_STATE_DIR: there is no home folder for ~)"),
+    "a ~ of nobody": ({"INCIDENT_MCP_STATE_DIR": "~nosuchuser/x"}, "there is no home folder for ~nosuchuser"),
+    "an unwritable XDG folder": ({"INCIDENT_MCP_STATE_DIR": "", "XDG_STATE_HOME": "/dev/null"}, "Not a directory"),
+    "a file": ({"INCIDENT_MCP_STATE_DIR": "{}/file"}, "Not a directory"),
+    "a folder in a file": ({"INCIDENT_MCP_STATE_DIR": "{}/file/x"}, "Not a directory"),
+    "a device": ({"INCIDENT_MCP_STATE_DIR": "/dev/null"}, "Not a directory"),
+    "a dangling link": ({"INCIDENT_MCP_STATE_DIR": "{}/dangling"}, "File exists"),
+    "a link to itself": ({"INCIDENT_MCP_STATE_DIR": "{}/loop"}, "symbolic links"),
+    "a long name": ({"INCIDENT_MCP_STATE_DIR": f"{{}}/{LONG}"}, "File name too long"),
+    "a read-only system": ({"INCIDENT_MCP_STATE_DIR": "/proc/x"}, "/proc/x"),
+    "an audit log of nobody": ({"INCIDENT_MCP_AUDIT_LOG": "~nosuchuser/a"}, "The audit log cannot be written"),
+    "an audit log without a home": ({"INCIDENT_MCP_AUDIT_LOG": "~/a"}, "The audit log cannot be written"),
+    "a folder as the audit log": ({"INCIDENT_MCP_AUDIT_LOG": "{}"}, "Is a directory"),
+    "an audit log with a long name": ({"INCIDENT_MCP_AUDIT_LOG": f"{{}}/{LONG}"}, "File name too long"),
+    "a device as the audit log": ({"INCIDENT_MCP_AUDIT_LOG": "/dev/null"}, "The audit log cannot be written"),
+    "an audit log behind a dangling link": ({"INCIDENT_MCP_AUDIT_LOG": "{}/dangling/a"}, "The audit log cannot"),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux's users, devices and words")
+@pytest.mark.parametrize(("settings", "says"), NOWHERE.values(), ids=NOWHERE)
+def test_a_write_without_a_place_for_its_state_is_made_and_says_so(
+    tmp_path: Path, settings: dict[str, str], says: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    (folder := tmp_path / "started here").mkdir()
+    command = [sys.executable, "-c", NO_HOME, "call", "incidentio_create_incident", "name=Carts", "severity=Minor"]
+    with account() as sandbox:
+        plain = {name: value for name, value in environment(tmp_path / "state").items() if not name.startswith("XDG")}
+        chosen = {name: value.format(tmp_path) for name, value in settings.items()}
+        done = run(*command, env={**plain, **sandbox.variables(), **chosen}, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    note = json.loads(done.stdout)["note"]
+    assert says in note
+    assert ("recognised only until the server ends" in note) == ("INCIDENT_MCP_AUDIT_LOG" not in settings)
+    assert done.stderr.count("cannot be written") == 1
+    assert list(folder.iterdir()) == []

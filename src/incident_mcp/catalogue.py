@@ -65,7 +65,7 @@ def _offered(tool: ToolSpec, settings: Settings) -> bool:
 def _hidden_by(tool: ToolSpec, settings: Settings) -> str | None:
     """Return the setting that keeps a tool from being offered, None when it is offered."""
     if tool.writes and settings.read_only:
-        return "INCIDENT_MCP_READ_ONLY is set: tools that write are not offered"
+        return "INCIDENT_MCP_READ_ONLY is set"
     if "all" not in settings.toolsets and tool.toolset not in settings.toolsets:
         return f"INCIDENT_MCP_TOOLSETS does not have {tool.toolset}"
     if settings.sandbox or not any(settings.key(service) for service in KEY_VARIABLES):

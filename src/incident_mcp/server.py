@@ -138,14 +138,14 @@ def _state_folder(settings: Settings) -> Path:
         RuntimeError: There is no home folder to look in.
     """
     if settings.state_dir is not None:
-        return settings.state_dir.expanduser()
+        try:
+            return settings.state_dir.expanduser()
+        except RuntimeError:
+            home = settings.state_dir.parts[0]
+            raise RuntimeError(f"INCIDENT_MCP_STATE_DIR: there is no home folder for {home}") from None
     from platformdirs import user_state_path  # noqa: PLC0415  # only a write needs it
 
-    folder = user_state_path("incident-mcp", appauthor=False)
-    if not folder.is_absolute():
-        # Without a home folder the `~` stands as it is, and the state would lie wherever the server was started.
-        raise RuntimeError("there is no home folder; set INCIDENT_MCP_STATE_DIR")
-    return folder
+    return user_state_path("incident-mcp", appauthor=False)
 
 
 def _audit_log(settings: Settings) -> "AuditLog | None":
