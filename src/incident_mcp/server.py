@@ -83,7 +83,7 @@ def build_server(
 
     server = HouseServer(
         "incident-mcp",
-        title="Incidents: incident.io and Ionhour",
+        title="Incidents",
         version=__version__,
         instructions=_instructions(settings),
         tools=[spec.build() for spec in select(settings)],

@@ -15,14 +15,14 @@ from incident_mcp.response.prompts import PROMPTS
 from incident_mcp.response.resources import ACCOUNT, TEMPLATES
 from incident_mcp.settings import IGNORED_ARGUMENTS, Settings
 from incident_mcp.skill import URI
-from tests.spawned import ROOT, run
+from tests.spawned import ROOT, environment, run
 
 BUILT = [spec.build() for spec in TOOLS]
 DEFAULT = [spec.name for spec in TOOLS if spec.toolset == "core"]
 ARGUMENTS = {name for tool in BUILT for name in tool.parameters["properties"]}
 SETTINGS = set(
     re.findall(
-        r'"((?:INCIDENTIO|INCIDENT|IONHOUR)_[A-Z_]+)"', (ROOT / "src/incident_mcp/settings.py").read_text("utf-8")
+        r'"((?:INCIDENTIO|INCIDENT|IONHOUR)_[A-Z_]*[A-Z])"', (ROOT / "src/incident_mcp/settings.py").read_text("utf-8")
     )
 )
 DOCUMENTS = ["README.md", "SKILL.md", "manifest.json"]
@@ -82,7 +82,7 @@ def test_every_name_in_backticks_is_an_argument_or_a_field(document: str) -> Non
     prose = re.sub(r"```.*?```", "", text(document), flags=re.DOTALL)
     named = {name for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)(?:=[^`]*)?`", prose) if name.split("_")[0] != "mcp"}
     known = {tool.name for tool in BUILT} | ARGUMENTS | {name for tool in BUILT for name in fields(tool.output_schema)}
-    assert named - known - {"claude_desktop_config", *IGNORED_ARGUMENTS} == set()
+    assert named - known - {"claude_desktop_config", "env_vars", *IGNORED_ARGUMENTS} == set()
 
 
 @pytest.mark.parametrize("document", ["README.md", "SKILL.md", "CONTRIBUTING.md", "manifest.json"])
@@ -96,13 +96,46 @@ def test_the_readme_s_table_has_every_setting() -> None:
     assert sorted(name for name in SETTINGS if f"`{name}`" not in rows) == []
 
 
-def test_the_readme_s_json_blocks_can_be_read_and_start_the_command() -> None:
+def host_settings() -> list[dict[str, Any]]:
+    """Return the server entry of each host's settings in the README."""
     blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text("README.md"), re.DOTALL)]
-    assert len(blocks) == 5
-    for block in blocks:
-        servers = block.get("mcpServers") or block.get("servers") or block["mcp"]["servers"]
-        assert servers["incidents"]["command"] == "uvx"
-        assert servers["incidents"]["args"] == ["incident-mcp"]
+    blocks += [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", text("README.md"), re.DOTALL)]
+    servers = [
+        block.get("mcpServers") or block.get("mcp_servers") or block.get("servers") or block["mcp"]["servers"]
+        for block in blocks
+    ]
+    return [server["incidents"] for server in servers]
+
+
+def test_the_readme_s_settings_of_hosts_start_the_installed_command_with_both_keys() -> None:
+    entries = host_settings()
+    assert len(entries) == 7
+    for entry in entries:
+        assert (entry["command"], entry["args"]) == ("incident-mcp", [])
+        assert {"INCIDENTIO_API_KEY", "IONHOUR_API_KEY"} == set(entry.get("env") or entry["env_vars"])
+
+
+def test_a_placeholder_that_a_host_leaves_in_place_counts_as_unset() -> None:
+    for entry in host_settings():
+        assert Settings.from_env(entry.get("env", {})) == Settings()
+
+
+def test_no_document_fetches_a_package_that_no_index_has() -> None:
+    for document in ("README.md", "SKILL.md", "CONTRIBUTING.md"):
+        fetching = r".*(?:uvx|pipx run|pipx install|uv tool install|pip install) incident-mcp\b.*"
+        lines = re.findall(fetching, text(document))
+        assert [line for line in lines if "Once the package is published" not in line] == []
+
+
+@pytest.mark.parametrize("runner", ["uvx --from", "uv run --directory"])
+def test_the_forms_without_an_installation_start_from_a_copy(runner: str, uv: str, tmp_path: Path) -> None:
+    [command] = re.findall(rf"`({runner} /path/to/incident-mcp .*?incident-mcp)`", text("README.md"))
+    program, *arguments = command.replace("/path/to/incident-mcp", str(ROOT)).split()
+    launcher = [uv, "tool", "run"] if program == "uvx" else [uv]
+    environ = {name: value for name, value in environment(tmp_path).items() if name != "VIRTUAL_ENV"}
+    called = run(*launcher, *arguments, "--version", env=environ, timeout=120)
+    assert called.returncode == 0, called.stderr
+    assert called.stdout.strip() == tomllib.loads(text("pyproject.toml"))["project"]["version"]
 
 
 def test_the_manifest_is_of_this_version_and_lists_the_default_tools_in_order() -> None:
