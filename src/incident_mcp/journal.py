@@ -11,6 +11,7 @@ empty one: `unreadable` then says why.
 import hashlib
 import json
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -101,9 +102,14 @@ class Journal:
         self._warned = False
         self._lock_warned = False
 
-    async def look(self, intent: str) -> Known:
-        """Return what is known of an intent."""
-        return await anyio.to_thread.run_sync(self._look, intent)
+    async def look(self, intent: str, asked: float = math.inf) -> Known:
+        """Return what is known of an intent.
+
+        Args:
+            intent: Which one.
+            asked: Unix seconds at which the call began to wait for its turn: later writes do not end an earlier one.
+        """
+        return await anyio.to_thread.run_sync(self._look, intent, asked)
 
     async def with_key(self, account: str, key: str) -> list[Entry]:
         """Return the writes made with a caller's idempotency key."""
@@ -152,11 +158,11 @@ class Journal:
             undo = Changes(rows, undo.touches, undo.sent)
         await self._save(undo)
 
-    def _look(self, intent: str) -> Known:
+    def _look(self, intent: str, asked: float) -> Known:
         with self._guard:
             row = self._row(intent)
             touches = self._touches(row.things) if row else {}
-        ended = any(touch.intent != intent and row and touch.at > row.at for touch in touches.values())
+        ended = any(touch.intent != intent and row and row.at < touch.at < asked for touch in touches.values())
         return Known(row, ended)
 
     def _row(self, intent: str) -> Entry | None:

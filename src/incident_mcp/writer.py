@@ -9,6 +9,7 @@ protection holds. A record that comes back older than the time for which a repea
 intent: then the next key is used, so that a write that is meant is never swallowed.
 """
 
+import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -81,12 +82,13 @@ class Writer:
             api.renew()
         if not write.remembered:
             return await self._plainly(api, write, intent)
+        asked = time.time()
         async with self.safety.journal.alone(intent.hash, api.deadline) as alone:
             if not alone:
                 raise NotSent(
                     "An identical call is still under way. Call again with the same arguments.", outcome=NOT_SENT
                 )
-            return await self._once(api, write, intent)
+            return await self._once(api, write, intent, asked)
 
     def asks(self, *, destructive: bool = False) -> bool:
         """Return whether a write of this kind needs confirmation."""
@@ -145,11 +147,11 @@ class Writer:
         outcome = self._outcome(api, write, answer, State(None, open=False, recent=False, started=started))
         return replace(outcome, note=" ".join(filter(None, (outcome.note, self._notes()))) or None)
 
-    async def _once(self, api: Api, write: Write[A, R], intent: Intent) -> Outcome[R]:
+    async def _once(self, api: Api, write: Write[A, R], intent: Intent, asked: float) -> Outcome[R]:
         """Carry a journalled write out, unless an identical call did it before."""
         journal = self.safety.journal
         await self._check_key(write, intent)
-        state = await self._state(write, intent)
+        state = await self._state(write, intent, asked)
         if journal.unreadable and write.repeat is Repeat.NEVER:
             raise NotSent(
                 f"{journal.unreadable}, so a note that an earlier call left could not be told from a new one. Free it,"
@@ -200,8 +202,8 @@ class Writer:
                     " request, or leave it out. Not sent."
                 )
 
-    async def _state(self, write: Write[A, R], intent: Intent) -> State:
-        known = await self.safety.journal.look(intent.hash)
+    async def _state(self, write: Write[A, R], intent: Intent, asked: float = math.inf) -> State:
+        known = await self.safety.journal.look(intent.hash, asked)
         entry = known.entry
         state = State(entry, open=False, recent=False, ended=known.ended)
         if entry is not None and entry.state == "done":

@@ -1,5 +1,7 @@
 """What is meant is sent: a repeat is recognised only as long as nothing else was done to the same thing."""
 
+import contextlib
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,10 +9,11 @@ from typing import Any
 import anyio
 import pytest
 
+from incident_mcp.journal import Journal
 from incident_mcp.sandbox import Fault, Sandbox
 from tests.conftest import Caller, text_of
 from tests.reliability.conftest import Serve
-from tests.reliability.effects import CREATE, POST_UPDATE, WriteCase, word
+from tests.reliability.effects import CREATE, CREATE_NOTE, POST_UPDATE, WriteCase, word
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +50,34 @@ async def test_the_incident_may_be_named_by_its_id_in_between(box: Sandbox, serv
         await call.ok("incidentio_edit_incident", incident=incident, call_url="https://meet.example/1")
         assert "repeated" not in await call.ok("incidentio_post_update", incident="114", message="A.")
         assert "repeated" in await call.ok("incidentio_post_update", incident=incident, message="A.")
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["one process", "two processes"])
+async def test_a_call_that_waits_for_its_turn_meanwhile_is_still_a_repeat(
+    shared: bool, box: Sandbox, serve: Serve, state: Path
+) -> None:
+    async with serve() as one, serve() as two:
+        other = one if shared else two
+        await one.ok(CREATE_NOTE.tool, **CREATE_NOTE.arguments)
+        with contextlib.closing(sqlite3.connect(state / "journal.sqlite3")) as db:
+            ((intent,),) = db.execute("SELECT intent FROM writes").fetchall()
+        answers: list[dict[str, Any]] = []
+
+        async def again() -> None:
+            answers.append(await other.ok(CREATE_NOTE.tool, **CREATE_NOTE.arguments))
+
+        holder = Journal(lambda: state)
+        async with anyio.create_task_group() as tasks, holder.alone(intent, anyio.current_time() + 10):
+            tasks.start_soon(again)
+            await anyio.wait_all_tasks_blocked()
+            # Made after the waiting call was asked for.
+            await one.ok(CREATE_NOTE.tool, **CREATE_NOTE.arguments | {"body": "Something else."})
+            assert answers == []
+        holder.close()
+        assert answers[0]["repeated"] is True
+        # One that is asked for now is meant.
+        assert "repeated" not in await other.ok(CREATE_NOTE.tool, **CREATE_NOTE.arguments)
+    assert CREATE_NOTE.count(box.state()) == 2
 
 
 async def test_a_note_posted_deleted_and_posted_again_is_there(serve: Serve) -> None:
