@@ -244,8 +244,8 @@ EXPLAINED: list[tuple[dict[str, str], list[str]]] = [
         ["9 tools are not offered: INCIDENT_MCP_READ_ONLY is set."],
     ),
     (
-        KEY | OTHER | {"INCIDENT_MCP_READ_ONLY": "%X%"},
-        ["INCIDENT_MCP_READ_ONLY holds a placeholder: it counts as not set."],
+        KEY | OTHER | {"INCIDENT_MCP_ME": "%X%"},
+        ["INCIDENT_MCP_ME holds a placeholder: it counts as not set."],
     ),
 ]
 

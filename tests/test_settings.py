@@ -165,8 +165,18 @@ PLACEHOLDERS = (
 )
 
 
+SAFETY = ("INCIDENT_MCP_READ_ONLY", "INCIDENT_MCP_CONFIRM")
+
+
+@pytest.mark.parametrize("value", ["$READ_ONLY", "%READ_ONLY%", "null", "TODO"])
+@pytest.mark.parametrize("name", SAFETY)
+def test_a_placeholder_turns_no_safety_switch_off(name, value):
+    with pytest.raises(SettingError, match=f"{name} takes one of"):
+        Settings.from_env({name: value})
+
+
 @pytest.mark.parametrize("value", PLACEHOLDERS)
-@pytest.mark.parametrize("name", VARIABLES)
+@pytest.mark.parametrize("name", [name for name in VARIABLES if name not in SAFETY])
 def test_a_placeholder_in_any_variable_counts_as_unset(name, value):
     assert Settings.from_env({name: value}) == Settings()
 

@@ -201,10 +201,14 @@ _NEVER_LEFT = (
     httpx2.InvalidURL,
 )
 """What is raised before a request leaves, whatever the transport."""
+_OF_THE_NETWORK = (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, OverflowError)
+"""What a client raises that may be no error of our own."""
 
 
 def explain_failure(error: Exception, route: Route, progress: Progress) -> NoConnection | None:
     """Return why a request never left; None if a part of it may have."""
+    if progress.left is None and not isinstance(error, _OF_THE_NETWORK):
+        return None
     left = isinstance(error, httpx2.HTTPError | TimeoutError) if progress.left is None else progress.left
     if left and not isinstance(error, _NEVER_LEFT):
         return None

@@ -105,6 +105,10 @@ class Settings:
         return found[0] if found else f"{names[0]} is not set"
 
 
+_SAFETY = ("INCIDENT_MCP_READ_ONLY", "INCIDENT_MCP_CONFIRM")
+"""Switches that `$X` or `null` must not turn off: it stops the start, unless it is a form that hosts leave behind."""
+
+
 def _filled(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the values that somebody filled in, and why others of ours count as not set."""
     env: dict[str, str] = {}
@@ -116,7 +120,7 @@ def _filled(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]
         bare = text.strip(_QUOTES).strip()
         if not bare or _BY_HOST.fullmatch(bare):
             continue
-        if _PLACEHOLDER.fullmatch(bare):
+        if _PLACEHOLDER.fullmatch(bare) and (name not in _SAFETY or bare.startswith("${")):
             unfilled[name] = "holds a placeholder: it counts as not set"
         elif bare != text and name.endswith("_API_KEY"):
             unfilled[name] = "is in quotes: it counts as not set"
