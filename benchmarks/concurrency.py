@@ -12,7 +12,7 @@ import anyio
 from mcp import Client
 
 from incident_mcp.sandbox import Fault, Sandbox
-from incident_mcp.server import build_server
+from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 
 CALLS = 32

@@ -22,7 +22,7 @@ from mcp.server.mcpserver import MCPServer
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from incident_mcp.sandbox import Sandbox
-from incident_mcp.server import build_server
+from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 from tests.hostile import KINDS, READS, At, Playing, Recording, fields, filled, put
 

@@ -23,11 +23,11 @@ import httpx2
 from mcp import Client
 from mcp.server.mcpserver import MCPServer
 
-from incident_mcp.journal import Journal
-from incident_mcp.journal_file import Entry
 from incident_mcp.sandbox import Sandbox
-from incident_mcp.server import build_server
+from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
+from incident_mcp.writing.journal.file import Entry
+from incident_mcp.writing.journal.journal import Journal
 
 FEW, MANY = 1_000, 300_000
 ROUNDS = 80

@@ -15,7 +15,7 @@ import tiktoken
 from mcp import Client
 
 from incident_mcp.sandbox import Sandbox
-from incident_mcp.server import build_server
+from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 
 EACH = 20

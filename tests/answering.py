@@ -9,10 +9,10 @@ from typing import Any
 import httpx2
 from mcp import Client
 
-from incident_mcp.http import Limits
 from incident_mcp.sandbox import Sandbox
-from incident_mcp.server import build_server
+from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
+from incident_mcp.transport.api import Limits
 from tests.account import Scripted
 from tests.conftest import Caller
 

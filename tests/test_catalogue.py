@@ -7,10 +7,10 @@ import pytest
 from mcp import Client
 from pydantic import SecretStr
 
-from incident_mcp.cost import count_tokens, tokenizer
 from incident_mcp.errors import SettingError
+from incident_mcp.records.tokens import count_tokens, tokenizer
 from incident_mcp.sandbox import Sandbox
-from incident_mcp.server import INSTRUCTIONS, build_server
+from incident_mcp.serving.server import INSTRUCTIONS, build_server
 from incident_mcp.settings import Settings
 from tests.account import Scripted
 from tests.conftest import NOW, Caller, text_of

@@ -7,10 +7,10 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from incident_mcp.records.text import make_visible
 from incident_mcp.sandbox import Sandbox
-from incident_mcp.server import build_server
+from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.visible import make_visible
 from tests.conftest import NOW, text_of
 from tests.hostile import KINDS, READS, WRITES, At, Playing, Recording, fields, filled, put
 

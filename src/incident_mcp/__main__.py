@@ -2,7 +2,7 @@
 
 import sys
 
-from incident_mcp.cli import main
+from incident_mcp.commands.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,7 +2,6 @@
 
 import re
 
-from incident_mcp.arguments import nearest
 from incident_mcp.errors import SettingError
 from incident_mcp.incidentio import (
     incident_close,
@@ -16,11 +15,12 @@ from incident_mcp.incidentio import (
 )
 from incident_mcp.ionhour import events, notes
 from incident_mcp.ionhour import incidents as ionhour_incidents
-from incident_mcp.models import shorten
+from incident_mcp.records.record import shorten
+from incident_mcp.records.text import inert
 from incident_mcp.response import declare, situation, timeline
 from incident_mcp.settings import KEY_VARIABLES, Settings
-from incident_mcp.toolset import ToolSpec
-from incident_mcp.visible import inert
+from incident_mcp.tooling.arguments import nearest
+from incident_mcp.tooling.tools import ToolSpec
 
 TOOLS: list[ToolSpec] = [
     *situation.TOOLS,

@@ -9,7 +9,7 @@ from pathlib import Path
 import uvicorn
 
 from incident_mcp.sandbox import Sandbox
-from incident_mcp.server import build_server
+from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 
 

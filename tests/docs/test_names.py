@@ -13,8 +13,8 @@ import pytest
 from incident_mcp.catalogue import TOOLS
 from incident_mcp.response.prompts import PROMPTS
 from incident_mcp.response.resources import ACCOUNT, TEMPLATES
+from incident_mcp.serving.skill import URI
 from incident_mcp.settings import IGNORED_ARGUMENTS, Settings
-from incident_mcp.skill import URI
 from tests.spawned import ROOT, environment, run
 
 BUILT = [spec.build() for spec in TOOLS]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from incident_mcp.catalogue import TOOLS
-from incident_mcp.cli import main
+from incident_mcp.commands.cli import main
 from tests.spawned import OURS, ROOT, environment, run
 
 SKILL = (ROOT / "SKILL.md").read_text("utf-8")
@@ -99,7 +99,7 @@ def test_the_wheel_starts_by_itself(built: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "installed")
     settings = environment(tmp_path / "state", PYTHONPATH=str(tmp_path / "installed"))
-    code = "import sys, incident_mcp.cli as cli; print(cli.__file__); sys.exit(cli.main(sys.argv[1:]))"
+    code = "import sys, incident_mcp.commands.cli as cli; print(cli.__file__); sys.exit(cli.main(sys.argv[1:]))"
     started = run(sys.executable, "-c", code, "tools", "--json", env=settings, cwd=tmp_path)
     where, tools = started.stdout.splitlines()
     assert where.startswith(str(tmp_path))

@@ -10,7 +10,7 @@ import pytest
 from mcp import Client
 
 from incident_mcp.catalogue import TOOLS
-from incident_mcp.server import build_server
+from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 from tests.spawned import ROOT
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from incident_mcp.errors import InputError
-from incident_mcp.http import fill
 from incident_mcp.incidentio.references import path_id
+from incident_mcp.transport.api import fill
 from tests.account import ENTRY, FIELD, INCIDENT, OPTION, ROLE, SEVERITY, STATUS, TYPE, USER
 
 pytestmark = pytest.mark.anyio

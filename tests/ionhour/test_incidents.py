@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from incident_mcp.cost import count_tokens
+from incident_mcp.records.tokens import count_tokens
 from incident_mcp.sandbox import Sandbox
 from tests.answering import Answering
 from tests.conftest import NOW

@@ -17,23 +17,23 @@ import anyio
 from mcp import Client
 from pydantic import SecretStr
 
-from incident_mcp.http import Limits
-from incident_mcp.server import build_server
+from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
+from incident_mcp.transport.api import Limits
 
 TRACED = (
-    "writer.py",
-    "write_state.py",
-    "writes.py",
-    "sending.py",
-    "journal.py",
-    "journal_file.py",
-    "journal_database.py",
-    "state_folder.py",
-    "http.py",
-    "intents.py",
-    "confirm.py",
-    "audit.py",
+    "writing/perform.py",
+    "writing/state.py",
+    "writing/plan.py",
+    "writing/sending.py",
+    "writing/intents.py",
+    "writing/confirm.py",
+    "writing/audit.py",
+    "writing/journal/journal.py",
+    "writing/journal/file.py",
+    "writing/journal/database.py",
+    "writing/journal/folder.py",
+    "transport/api.py",
 )
 BRIEF = Limits(attempt=0.5, call=10, backoff=0.01)
 

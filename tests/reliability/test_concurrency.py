@@ -5,8 +5,8 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from incident_mcp.http import Limits
 from incident_mcp.sandbox import Fault, Sandbox
+from incident_mcp.transport.api import Limits
 from tests.conftest import text_of
 from tests.reliability.conftest import BRIEF, Serve, until
 from tests.reliability.effects import CREATE

@@ -9,8 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
-from incident_mcp.journal import Journal
 from incident_mcp.sandbox import Fault, Sandbox
+from incident_mcp.writing.journal.journal import Journal
 from tests.conftest import Caller, text_of
 from tests.reliability.conftest import Serve
 from tests.reliability.effects import CREATE, CREATE_NOTE, POST_UPDATE, WriteCase, word

@@ -14,9 +14,9 @@ import pytest
 from mcp import Client
 from pydantic import SecretStr
 
-from incident_mcp.http import Limits
-from incident_mcp.server import build_server
+from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
+from incident_mcp.transport.api import Limits
 from tests.conftest import Caller
 from tests.reliability.conftest import until
 from tests.reliability.effects import (

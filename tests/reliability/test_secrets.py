@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from mcp_types import CallToolResult
 
-from incident_mcp.cli import main
+from incident_mcp.commands.cli import main
 from tests.reliability.effects import WRITES
 from tests.reliability.processes import Served, served_sandbox, server
 from tests.spawned import OURS, SERVER, environment, run
@@ -29,7 +29,7 @@ DEBUG = [
     "-c",
     (
         "import logging, sys; logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, force=True);"
-        " from incident_mcp.cli import main; sys.exit(main())"
+        " from incident_mcp.commands.cli import main; sys.exit(main())"
     ),
 ]
 READS = [
@@ -152,7 +152,7 @@ def test_the_process_list_and_a_traceback_hold_no_key(tmp_path: Path) -> None:
     script = (
         "import anyio, logging, sys, httpx2; logging.basicConfig(level=logging.DEBUG)\n"
         "from mcp import Client\n"
-        "from incident_mcp.server import build_server\n"
+        "from incident_mcp.serving.server import build_server\n"
         "from incident_mcp.settings import Settings\n"
         "import os\n"
         "class Broken:\n"
@@ -183,9 +183,9 @@ def test_the_process_list_and_a_traceback_hold_no_key(tmp_path: Path) -> None:
 
 def test_settings_and_what_is_made_of_them_show_no_key_when_printed() -> None:
     script = (
-        "import os; from incident_mcp.settings import Settings; from incident_mcp.server import build_server\n"
+        "import os; from incident_mcp.settings import Settings; from incident_mcp.serving.server import build_server\n"
         "settings = Settings.from_env(os.environ); server = build_server(settings)\n"
-        "from incident_mcp.http import Service; s = Service('n', 'u', settings.incidentio_key, 'V')\n"
+        "from incident_mcp.transport.api import Service; s = Service('n', 'u', settings.incidentio_key, 'V')\n"
         "print(settings, repr(settings), vars(server), s, f'{s!r}')\n"
     )
     environ = environment(Path("/nowhere"), INCIDENTIO_API_KEY=PLANTED["one"], IONHOUR_API_KEY=PLANTED["two"])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from mcp import Client
 
-from incident_mcp.server import build_server
+from incident_mcp.serving.server import build_server
 from tests.conftest import text_of
 from tests.response.served import Served, Spawned, served
 

@@ -9,8 +9,8 @@ from types import FrameType
 import anyio
 import pytest
 
-from incident_mcp.http import Limits
 from incident_mcp.sandbox import Fault, Sandbox
+from incident_mcp.transport.api import Limits
 from tests.conftest import NOW
 from tests.reliability.conftest import serving, until
 

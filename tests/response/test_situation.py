@@ -10,11 +10,11 @@ import pytest
 import tiktoken
 from mcp import Client
 
-from incident_mcp.http import Limits
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.sandbox.faults import Fault
-from incident_mcp.server import build_server
+from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
+from incident_mcp.transport.api import Limits
 from tests.account import Scripted
 from tests.conftest import text_of
 

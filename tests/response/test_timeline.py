@@ -11,7 +11,7 @@ from mcp import Client
 
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.sandbox.faults import Fault
-from incident_mcp.server import build_server
+from incident_mcp.serving.server import build_server
 from tests.conftest import NOW
 
 from .altered import NO_INSTANTS, Json, alter

@@ -1,9 +1,9 @@
 """Reading one incident, and what a refusal means for a request about one."""
 
-from incident_mcp.http import Api, fill
 from incident_mcp.incidentio.references import path_id
-from incident_mcp.models import A
+from incident_mcp.records.record import A
 from incident_mcp.settings import KEY_VARIABLES
+from incident_mcp.transport.api import Api, fill
 
 VIEW = "incidents.view"
 

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from incident_mcp.errors import InputError
-from incident_mcp.http import Api
 from incident_mcp.incidentio.pages import Rows
-from incident_mcp.models import shorten
+from incident_mcp.records.record import shorten
+from incident_mcp.transport.api import Api
 
 MOST_CANDIDATES = 20
 

@@ -5,15 +5,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from incident_mcp.deps import DryRun, IncidentioApi, WriterDep
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_edit import edit_write
 from incident_mcp.incidentio.incident_names import named
 from incident_mcp.incidentio.incident_records import Incident
 from incident_mcp.incidentio.incident_updates import IncidentUpdate, update_write
 from incident_mcp.incidentio.incidents import IncidentRef, described
-from incident_mcp.models import Instant, Outcome, Record, quoted
-from incident_mcp.toolset import write
+from incident_mcp.records.record import Instant, Outcome, Record, quoted
+from incident_mcp.tooling.dependencies import DryRun, IncidentioApi, WriterDep
+from incident_mcp.tooling.tools import write
 
 
 class ClosedIncident(Record):

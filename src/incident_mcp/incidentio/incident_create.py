@@ -7,18 +7,18 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from incident_mcp.deps import AppSettings, DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.errors import ServiceError
-from incident_mcp.http import Api, Repeat, Request
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer
 from incident_mcp.incidentio.incidents import Mode, given, read_incident, things
 from incident_mcp.incidentio.references import path_id
 from incident_mcp.incidentio.similar import identical_since, look_alikes
-from incident_mcp.models import Json, Outcome, quoted
-from incident_mcp.toolset import write
-from incident_mcp.writer import Writer
-from incident_mcp.writes import DECLARE_SECONDS, Since, Write
+from incident_mcp.records.record import Json, Outcome, quoted
+from incident_mcp.tooling.dependencies import AppSettings, DryRun, IdempotencyKey, IncidentioApi, WriterDep
+from incident_mcp.tooling.tools import write
+from incident_mcp.transport.api import Api, Repeat, Request
+from incident_mcp.writing.perform import Writer
+from incident_mcp.writing.plan import DECLARE_SECONDS, Since, Write
 
 TOOL = "incidentio_create_incident"
 

@@ -7,18 +7,18 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from incident_mcp.deps import AppSettings, DryRun, IncidentioApi, WriterDep
 from incident_mcp.errors import InputError, NoAnswer
-from incident_mcp.http import Api, Repeat, Request, fill
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.access import VIEW, access_advice, read_one
 from incident_mcp.incidentio.incident_create import CustomFields, Roles, Timestamps
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, RawIncidentAnswer, holds
 from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
 from incident_mcp.incidentio.references import path_id
-from incident_mcp.models import Json, Outcome, R, quoted, read_body, shorten
-from incident_mcp.toolset import write
-from incident_mcp.writes import UPDATE_SECONDS, Since, Write
+from incident_mcp.records.record import Json, Outcome, R, quoted, read_body, shorten
+from incident_mcp.tooling.dependencies import AppSettings, DryRun, IncidentioApi, WriterDep
+from incident_mcp.tooling.tools import write
+from incident_mcp.transport.api import Api, Repeat, Request, fill
+from incident_mcp.writing.plan import UPDATE_SECONDS, Since, Write
 
 _TEXTS = ("summary", "call_url")
 _MAPS = ("custom_fields", "roles", "timestamps")

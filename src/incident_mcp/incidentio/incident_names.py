@@ -6,11 +6,11 @@ import anyio
 from pydantic import BaseModel, Field
 
 from incident_mcp.errors import IncidentMcpError, Refused, ServiceError
-from incident_mcp.http import Api
 from incident_mcp.incidentio.access import read_one
 from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, Rows, read_rows
 from incident_mcp.incidentio.references import path_id
-from incident_mcp.models import Record
+from incident_mcp.records.record import Record
+from incident_mcp.transport.api import Api
 
 _FORBIDDEN = 403
 _MOST_SINGLE = 8

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasPath, BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
-from incident_mcp.instants import parse_instant
-from incident_mcp.models import Instant, Json, Long, Name, Record, is_foreign, part, parts
+from incident_mcp.records.instants import parse_instant
+from incident_mcp.records.record import Instant, Json, Long, Name, Record, is_foreign, part, parts
 
 
 def _flat(read: Callable[[list[Json]], object]) -> BeforeValidator:

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from incident_mcp.deps import IncidentioApi
-from incident_mcp.http import Api
 from incident_mcp.incidentio.pages import keep_rows
-from incident_mcp.models import Listed, Record, Whole, cut_at
-from incident_mcp.toolset import read
+from incident_mcp.records.record import Listed, Record, Whole, cut_at
+from incident_mcp.tooling.dependencies import IncidentioApi
+from incident_mcp.tooling.tools import read
+from incident_mcp.transport.api import Api
 
 Category = Literal["triage", "declined", "merged", "canceled", "live", "learning", "closed", "paused"]
 

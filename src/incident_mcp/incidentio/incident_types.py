@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from incident_mcp.deps import IncidentioApi
-from incident_mcp.http import Api
 from incident_mcp.incidentio.pages import keep_rows
-from incident_mcp.models import Listed, Record, cut_at
-from incident_mcp.toolset import read
+from incident_mcp.records.record import Listed, Record, cut_at
+from incident_mcp.tooling.dependencies import IncidentioApi
+from incident_mcp.tooling.tools import read
+from incident_mcp.transport.api import Api
 
 
 class IncidentType(Record):

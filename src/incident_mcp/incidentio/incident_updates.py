@@ -7,20 +7,20 @@ from typing import Annotated, Self
 
 from pydantic import AliasPath, BaseModel, Field
 
-from incident_mcp.deps import DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.errors import InputError
-from incident_mcp.fitting import FEW
-from incident_mcp.http import Api, Repeat, Request
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.access import access_advice, read_one
 from incident_mcp.incidentio.incident_names import IncidentName, named, names_of
 from incident_mcp.incidentio.incident_records import Actor, RawIncidentAnswer, holds
 from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
 from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, Page, Rows, read_pages, read_rows
-from incident_mcp.instants import parse_instant
-from incident_mcp.models import Instant, Json, Listed, Name, Outcome, R, Record, quoted
-from incident_mcp.toolset import read, write
-from incident_mcp.writes import UPDATE_SECONDS, Since, Write
+from incident_mcp.records.fitting import FEW
+from incident_mcp.records.instants import parse_instant
+from incident_mcp.records.record import Instant, Json, Listed, Name, Outcome, R, Record, quoted
+from incident_mcp.tooling.dependencies import DryRun, IdempotencyKey, IncidentioApi, WriterDep
+from incident_mcp.tooling.tools import read, write
+from incident_mcp.transport.api import Api, Repeat, Request
+from incident_mcp.writing.plan import UPDATE_SECONDS, Since, Write
 
 
 class IncidentUpdate(Record):

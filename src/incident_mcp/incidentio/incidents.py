@@ -6,10 +6,7 @@ from typing import Annotated, Any, Literal, Self
 import anyio.lowlevel
 from pydantic import AfterValidator, Field
 
-from incident_mcp import words
-from incident_mcp.deps import AppSettings, IncidentioApi
 from incident_mcp.errors import InputError
-from incident_mcp.http import Api, Query
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.access import read_one
 from incident_mcp.incidentio.incident_names import named
@@ -26,11 +23,14 @@ from incident_mcp.incidentio.pages import (
     read_pages,
     read_rows,
 )
-from incident_mcp.instants import date_or_instant, parse_instant
-from incident_mcp.intents import account_of
-from incident_mcp.models import Json, Listed, Offset, shorten
-from incident_mcp.toolset import read
-from incident_mcp.writer import Writer
+from incident_mcp.records import words
+from incident_mcp.records.instants import date_or_instant, parse_instant
+from incident_mcp.records.record import Json, Listed, Offset, shorten
+from incident_mcp.tooling.dependencies import AppSettings, IncidentioApi
+from incident_mcp.tooling.tools import read
+from incident_mcp.transport.api import Api, Query
+from incident_mcp.writing.intents import account_of
+from incident_mcp.writing.perform import Writer
 
 Mode = Literal["standard", "retrospective", "test", "tutorial"]
 MOST_LOOKED_AT = 1000

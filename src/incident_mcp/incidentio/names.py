@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from pydantic import Field
 
 from incident_mcp.errors import InputError, Refused, ServiceError
-from incident_mcp.http import Api
 from incident_mcp.incidentio import people
 from incident_mcp.incidentio.finding import N, Named, candidates, find, fitting, is_complete
 from incident_mcp.incidentio.incident_statuses import IncidentStatus, load_statuses
 from incident_mcp.incidentio.incident_types import IncidentType, load_types
 from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, Rows, read_page, read_rows
 from incident_mcp.incidentio.severities import Severity, load_severities
-from incident_mcp.instants import instant_with_zone
-from incident_mcp.models import Json, Record
+from incident_mcp.records.instants import instant_with_zone
+from incident_mcp.records.record import Json, Record
+from incident_mcp.transport.api import Api
 
 MOST_OPTIONS = 5000
 """Options of a field, and entries of a catalog type, that are looked through for a name."""

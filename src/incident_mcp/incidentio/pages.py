@@ -7,8 +7,8 @@ from typing import Annotated, Any, TypeVar, cast
 from pydantic import AliasPath, BaseModel, Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
 from incident_mcp.errors import TooLarge
-from incident_mcp.http import Api, Query
-from incident_mcp.models import is_foreign
+from incident_mcp.records.record import is_foreign
+from incident_mcp.transport.api import Api, Query
 
 MOST_A_PAGE = 250
 """Of incidents, updates and custom field options; the vendor's schema allows 500 for incidents, its text 250."""

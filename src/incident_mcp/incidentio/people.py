@@ -5,9 +5,9 @@ import re
 from pydantic import Field
 
 from incident_mcp.errors import InputError, Refused
-from incident_mcp.http import Api
 from incident_mcp.incidentio.pages import Page, Rows, read_rows
-from incident_mcp.models import Json, Record, shorten
+from incident_mcp.records.record import Json, Record, shorten
+from incident_mcp.transport.api import Api
 
 MOST_A_PAGE = 10_000
 MOST_SHOWN = 10

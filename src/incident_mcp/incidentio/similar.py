@@ -8,14 +8,14 @@ import anyio
 from pydantic import AliasPath, BaseModel, Field
 
 from incident_mcp.errors import InputError, ServiceError
-from incident_mcp.http import Api
 from incident_mcp.incidentio.likeness import likeness
 from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, read_pages
 from incident_mcp.incidentio.references import path_id
 from incident_mcp.incidentio.summaries import alerts_in
-from incident_mcp.instants import parse_instant
-from incident_mcp.models import Json, Record, shorten
-from incident_mcp.visible import one_line
+from incident_mcp.records.instants import parse_instant
+from incident_mcp.records.record import Json, Record, shorten
+from incident_mcp.records.text import one_line
+from incident_mcp.transport.api import Api
 
 RECENT_SECONDS = 1_800
 OPEN = ("live", "triage", "paused")

@@ -1,13 +1,13 @@
 """Ionhour's event timeline of an incident."""
 
-from incident_mcp.deps import IonhourApi
-from incident_mcp.fitting import FEW
-from incident_mcp.http import Api, fill
 from incident_mcp.ionhour.incidents import require_incident
 from incident_mcp.ionhour.pages import Listing
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord
-from incident_mcp.models import Instant, Listed
-from incident_mcp.toolset import read
+from incident_mcp.records.fitting import FEW
+from incident_mcp.records.record import Instant, Listed
+from incident_mcp.tooling.dependencies import IonhourApi
+from incident_mcp.tooling.tools import read
+from incident_mcp.transport.api import Api, fill
 
 
 class Event(IonhourRecord):

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pydantic import AliasChoices, AliasPath, Field
 
 from incident_mcp.errors import InputError
-from incident_mcp.http import Api
 from incident_mcp.ionhour.pages import Listing, read_pages
 from incident_mcp.ionhour.records import IonhourRecord
-from incident_mcp.models import shorten
+from incident_mcp.records.record import shorten
+from incident_mcp.transport.api import Api
 
 MOST_LOOKED_AT = 500
 MOST_SHOWN = 20

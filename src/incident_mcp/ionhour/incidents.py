@@ -6,21 +6,33 @@ from typing import Annotated, Literal, Self
 import anyio.lowlevel
 from pydantic import AliasChoices, AliasPath, BeforeValidator, Field, model_validator
 
-from incident_mcp import words
-from incident_mcp.cost import tokens
-from incident_mcp.deps import AppSettings, DryRun, IonhourApi, WriterDep
 from incident_mcp.errors import InputError
-from incident_mcp.html import start_to_text
-from incident_mcp.http import Api, Query, Repeat, Request, fill
-from incident_mcp.intents import account_of
 from incident_mcp.ionhour.filters import check_filter, project_filter
 from incident_mcp.ionhour.pages import Listing, read_page, read_pages
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord
-from incident_mcp.models import HtmlText, Instant, Json, Listed, Long, Name, Offset, Outcome, Whole, cut_at, shorten
-from incident_mcp.spans import format_span
-from incident_mcp.toolset import read, write
-from incident_mcp.writer import Writer
-from incident_mcp.writes import Since, Write
+from incident_mcp.records import words
+from incident_mcp.records.html import start_to_text
+from incident_mcp.records.record import (
+    HtmlText,
+    Instant,
+    Json,
+    Listed,
+    Long,
+    Name,
+    Offset,
+    Outcome,
+    Whole,
+    cut_at,
+    shorten,
+)
+from incident_mcp.records.spans import format_span
+from incident_mcp.records.tokens import tokens
+from incident_mcp.tooling.dependencies import AppSettings, DryRun, IonhourApi, WriterDep
+from incident_mcp.tooling.tools import read, write
+from incident_mcp.transport.api import Api, Query, Repeat, Request, fill
+from incident_mcp.writing.intents import account_of
+from incident_mcp.writing.perform import Writer
+from incident_mcp.writing.plan import Since, Write
 
 MOST_LOOKED_AT = 1000
 """Incidents that are looked through for words, or for a state."""

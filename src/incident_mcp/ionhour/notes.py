@@ -7,19 +7,19 @@ from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, AliasPath, Field, model_validator
 
-from incident_mcp.deps import DryRun, IonhourApi, WriterDep
 from incident_mcp.errors import NoAnswer
-from incident_mcp.fitting import MOST_TOKENS, bound
-from incident_mcp.html import decode_entities, html_to_text, start_to_text
-from incident_mcp.http import Api, Repeat, Request, fill
-from incident_mcp.instants import parse_instant
 from incident_mcp.ionhour.incidents import described, require_incident, things
 from incident_mcp.ionhour.pages import Listing
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, NoteId
-from incident_mcp.journal import fingerprint
-from incident_mcp.models import HtmlText, Instant, Json, Listed, Offset, Outcome, Record, quoted
-from incident_mcp.toolset import read, write
-from incident_mcp.writes import UPDATE_SECONDS, Earlier, Since, Write
+from incident_mcp.records.fitting import MOST_TOKENS, bound
+from incident_mcp.records.html import decode_entities, html_to_text, start_to_text
+from incident_mcp.records.instants import parse_instant
+from incident_mcp.records.record import HtmlText, Instant, Json, Listed, Offset, Outcome, Record, quoted
+from incident_mcp.tooling.dependencies import DryRun, IonhourApi, WriterDep
+from incident_mcp.tooling.tools import read, write
+from incident_mcp.transport.api import Api, Repeat, Request, fill
+from incident_mcp.writing.journal.journal import fingerprint
+from incident_mcp.writing.plan import UPDATE_SECONDS, Earlier, Since, Write
 
 Body = Annotated[str, Field(min_length=1, description="The note's text.")]
 

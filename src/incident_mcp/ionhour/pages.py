@@ -6,8 +6,8 @@ from typing import Any, TypeVar, cast
 from pydantic import Field, model_validator
 
 from incident_mcp.errors import TooLarge
-from incident_mcp.http import Api, Query
-from incident_mcp.models import Json, Record, Whole
+from incident_mcp.records.record import Json, Record, Whole
+from incident_mcp.transport.api import Api, Query
 
 MOST_A_PAGE = 100
 _SMALLER = 5

@@ -5,7 +5,7 @@ from typing import Annotated, Any, cast
 from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
 
-from incident_mcp.models import Json, Record, is_foreign
+from incident_mcp.records.record import Json, Record, is_foreign
 
 IncidentId = Annotated[int, Field(ge=1, description="Alert number.")]
 NoteId = Annotated[int, Field(ge=1, description="Note number.")]

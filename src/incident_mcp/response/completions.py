@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import anyio
 
-from incident_mcp.deps import App
 from incident_mcp.errors import IncidentMcpError
-from incident_mcp.http import Api, Service
 from incident_mcp.incidentio.incidents import open_references
 from incident_mcp.incidentio.severities import load_severities
 from incident_mcp.ionhour.incidents import unresolved_incidents
+from incident_mcp.tooling.dependencies import App
+from incident_mcp.transport.api import Api, Service
 
 PATIENCE = 2.0
 """Seconds: somebody is typing."""

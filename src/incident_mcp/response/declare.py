@@ -11,24 +11,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from incident_mcp.deps import DryRun, IncidentioApi, IonhourApi, WriterDep
 from incident_mcp.errors import IncidentMcpError, InputError, NoAnswer, Refused
-from incident_mcp.http import Api
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_create import Despite, check_look_alikes, declare_write
 from incident_mcp.incidentio.incident_records import Incident
 from incident_mcp.incidentio.incidents import Mode, given, read_incident
 from incident_mcp.incidentio.severities import Severity, load_severities
-from incident_mcp.intents import account_of
 from incident_mcp.ionhour.incidents import WholeIncident, acknowledge_write, priority, read_whole
 from incident_mcp.ionhour.notes import Note, delete_write, equal_notes, note_write, read_notes
 from incident_mcp.ionhour.records import IncidentId
-from incident_mcp.journal import fingerprint
-from incident_mcp.models import Json, Outcome, Planned, Record, shorten
+from incident_mcp.records.record import Json, Outcome, Planned, Record, shorten
 from incident_mcp.response.links import alert_id, declared_since, note_text, references_in, summary_line
-from incident_mcp.toolset import write
-from incident_mcp.writer import Writer
-from incident_mcp.writes import Since, Write
+from incident_mcp.tooling.dependencies import DryRun, IncidentioApi, IonhourApi, WriterDep
+from incident_mcp.tooling.tools import write
+from incident_mcp.transport.api import Api
+from incident_mcp.writing.intents import account_of
+from incident_mcp.writing.journal.journal import fingerprint
+from incident_mcp.writing.perform import Writer
+from incident_mcp.writing.plan import Since, Write
 
 TOOL = "declare_from_ionhour"
 MOST_OF_NAME, MOST_OF_SUMMARY = 500, 10_000

@@ -13,14 +13,14 @@ from functools import cached_property
 
 from pydantic import AliasPath, BaseModel, Field
 
-from incident_mcp.http import Api
 from incident_mcp.incidentio.access import read_one
 from incident_mcp.incidentio.pages import Page, read_pages
 from incident_mcp.incidentio.summaries import MOST_READ, AlertId, alerts_in
-from incident_mcp.instants import parse_instant
 from incident_mcp.ionhour.incidents import IonhourIncident
-from incident_mcp.models import Record
+from incident_mcp.records.instants import parse_instant
+from incident_mcp.records.record import Record
 from incident_mcp.response.reading import Problems
+from incident_mcp.transport.api import Api
 
 _NOTE = re.compile(r"^Declared in incident\.io as (INC-[0-9]{1,18})(?:: \S+)?[^\S\n]*$", re.MULTILINE)
 MOST_OF_ADDRESS = 2_000

@@ -8,11 +8,11 @@ from typing import Annotated
 import anyio
 from pydantic import BeforeValidator
 
-from incident_mcp.deps import Services
 from incident_mcp.errors import IncidentMcpError, ServiceError
-from incident_mcp.http import MOST_REQUESTS, Api
-from incident_mcp.instants import parse_instant
-from incident_mcp.models import shorten
+from incident_mcp.records.instants import parse_instant
+from incident_mcp.records.record import shorten
+from incident_mcp.tooling.dependencies import Services
+from incident_mcp.transport.api import MOST_REQUESTS, Api
 
 AT_ONCE = 16
 """Parts that are read at once, of both services; each service is asked for no more at once anyway."""

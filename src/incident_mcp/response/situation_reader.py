@@ -8,16 +8,16 @@ from typing import Annotated, cast
 
 from pydantic import AliasPath, BeforeValidator, Field
 
-from incident_mcp.deps import Services
-from incident_mcp.http import Api
 from incident_mcp.incidentio.incident_records import Actor, Lead
 from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, each_page, read_pages
 from incident_mcp.incidentio.summaries import AlertId
 from incident_mcp.ionhour.incidents import IonhourIncident, priority, read_incident, unresolved_incidents
-from incident_mcp.models import Json, Record, Whole, part
+from incident_mcp.records.record import Json, Record, Whole, part
 from incident_mcp.response.links import LinkedIncident, alert_id, day_of, declared_since
 from incident_mcp.response.reading import Part, Reading, When
 from incident_mcp.settings import KEY_VARIABLES, Settings
+from incident_mcp.tooling.dependencies import Services
+from incident_mcp.transport.api import Api
 
 MOST_OPEN = 500
 """Open incidents that are read before the worst are picked."""

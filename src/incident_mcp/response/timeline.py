@@ -6,13 +6,11 @@ from typing import Annotated, Self
 
 from pydantic import AliasPath, Field
 
-from incident_mcp.deps import BothServices, Services
 from incident_mcp.errors import InputError
-from incident_mcp.fitting import FEW
-from incident_mcp.http import Api
 from incident_mcp.incidentio.summaries import MOST_NAMED, AlertId, alerts_in
 from incident_mcp.ionhour.incidents import IonhourIncident, read_incident
-from incident_mcp.models import Listed, Record
+from incident_mcp.records.fitting import FEW
+from incident_mcp.records.record import Listed, Record
 from incident_mcp.response.links import (
     LinkedIncident,
     alert_id,
@@ -23,7 +21,9 @@ from incident_mcp.response.links import (
 )
 from incident_mcp.response.reading import Part
 from incident_mcp.response.timeline_reader import Story, TimelineEntry, check_cursor
-from incident_mcp.toolset import read
+from incident_mcp.tooling.dependencies import BothServices, Services
+from incident_mcp.tooling.tools import read
+from incident_mcp.transport.api import Api
 
 
 class Timeline(Listed):

@@ -7,18 +7,18 @@ from typing import TypeVar
 
 from pydantic import AliasPath, Field
 
-from incident_mcp.deps import Services
 from incident_mcp.errors import InputError
-from incident_mcp.http import Api
 from incident_mcp.incidentio.incident_names import names_of
 from incident_mcp.incidentio.incident_records import Actor
 from incident_mcp.incidentio.pages import Page, read_pages
-from incident_mcp.instants import parse_instant, to_second
 from incident_mcp.ionhour.events import read_events
 from incident_mcp.ionhour.notes import Notes, read_notes
-from incident_mcp.models import Record, shorten
+from incident_mcp.records.instants import parse_instant, to_second
+from incident_mcp.records.record import Record, shorten
 from incident_mcp.response.links import LinkedIncident
 from incident_mcp.response.reading import Reading, When
+from incident_mcp.tooling.dependencies import Services
+from incident_mcp.transport.api import Api
 
 MOST_ENTRIES = 1000
 """Updates, and timeline items, that are read of one incident."""

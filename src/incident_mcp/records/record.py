@@ -1,0 +1,340 @@
+"""What every answer is made of: tolerant in, lean out."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
+
+from incident_mcp.records import instants
+from incident_mcp.records.fitting import MOST_TOKENS, bound, fit, is_larger, rows_within, shorten
+from incident_mcp.records.html import start_to_text
+from incident_mcp.records.text import visible_answer
+
+Json = dict[str, Any]
+"""A JSON object as it travels: the one place for Any."""
+
+
+def part(value: Json, key: str) -> Json:
+    """Return an object inside a JSON object, empty when it is not there."""
+    inner = value.get(key)
+    return cast("Json", inner) if isinstance(inner, dict) else {}
+
+
+def parts(value: Json, key: str) -> list[Json]:
+    """Return the objects of a list inside a JSON object, none when it is not there."""
+    inner = value.get(key)
+    return (
+        [cast("Json", row) for row in cast("list[object]", inner) if isinstance(row, dict)]
+        if isinstance(inner, list)
+        else []
+    )
+
+
+class Record(BaseModel):
+    """One thing as an API describes it: unknown keys are ignored, absent ones are left out of the answer.
+
+    Fields are read from the API's JSON by their validation aliases and written under their own names. Only identity
+    is required: an optional field that cannot be read is left out.
+    """
+
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, coerce_numbers_to_str=True, populate_by_name=True, defer_build=True
+    )
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _leave_out_unreadable(cls, value: object, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        try:
+            if isinstance(value, float) and not math.isfinite(value) and is_foreign(info):
+                # Text fields take numbers; this one is none.
+                raise ValueError("is no number")  # noqa: TRY301  # the handler below decides
+            return read(value)
+        except ValueError:
+            field = cls.model_fields[info.field_name or ""]
+            if not is_foreign(info) or field.is_required():
+                raise
+            return field.get_default(call_default_factory=True)
+
+    REST: ClassVar = ""
+    """How to read what was cut of its texts; `{offset}` stands for how many characters were shown."""
+
+    def dump(self) -> Json:
+        """Return the record as JSON: no nulls."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def answer(self, most: float = MOST_TOKENS) -> Json:
+        """Return what a tool answers: nothing in it is hidden, and it costs no more than a host takes."""
+        return bound(visible_answer(self.dump()), most, self.REST)
+
+    @classmethod
+    def from_dump(cls, dump: Json) -> Self:
+        """Read what `dump` wrote: by field name, and strictly.
+
+        Raises:
+            ValidationError: It is not a dump of this record.
+        """
+        return cls.model_validate(dump, by_alias=False, by_name=True)
+
+
+class Long(Record):
+    """A thing whose long texts are read in parts."""
+
+    offset: int = Field(default=0, validation_alias="characters that were read before", exclude=True)
+
+    def answer(self, most: float = MOST_TOKENS) -> Json:
+        """Return what a tool answers: all of it, or what follows the characters that were read before."""
+        return bound(visible_answer(self.dump()), most, self.REST, self.offset)
+
+
+_FOREIGN = {"foreign": True}
+
+
+def is_foreign(info: ValidationInfo) -> bool:
+    """Return whether a service's answer is being read, rather than a record of ours."""
+    return info.context is _FOREIGN
+
+
+A = TypeVar("A", bound=BaseModel)
+
+
+def read_answer(content: bytes, answer: type[A]) -> A:
+    """Read a service's answer; rows without a readable identity are counted in `unreadable` and left out.
+
+    The whole JSON is parsed in Rust, and only what the record keeps becomes Python objects: every row of a list of
+    incidents repeats all options of all custom fields.
+
+    Raises:
+        ValidationError: It is not JSON, or lacks the answer's identity.
+    """
+    try:
+        return answer.model_validate_json(
+            content if content.strip() not in _EMPTY else b"{}", context=_FOREIGN, by_alias=True, by_name=False
+        )
+    except ValidationError:
+        return read_body(read_json(content), answer)
+
+
+_EMPTY = (b"", b"null")
+
+
+def read_body(body: object, answer: type[A]) -> A:
+    """Read parsed JSON of a service as `read_answer` does.
+
+    Raises:
+        ValidationError: It lacks the answer's identity.
+    """
+    try:
+        return answer.model_validate(body, context=_FOREIGN, by_alias=True, by_name=False)
+    except ValidationError as error:
+        rows = _without_odd_rows(body, error)
+        if rows is None:
+            raise
+    read = answer.model_validate(rows[0], context=_FOREIGN, by_alias=True, by_name=False)
+    return read.model_copy(update={"unreadable": rows[1] or None})
+
+
+def _without_odd_rows(body: object, error: ValidationError) -> tuple[object, int] | None:
+    """Return the answer with null lists emptied and odd rows removed, and their number; None if more is wrong."""
+    places = {tuple(problem["loc"][:2]) for problem in error.errors(include_url=False, include_input=False)}
+    if isinstance(body, list):
+        # A bare list is read as an envelope of `items`.
+        body = {"items": cast("list[object]", body)}
+    if not isinstance(body, dict):
+        return None
+    answer = dict(cast("Json", body))
+    odd: dict[str, set[int]] = {}
+    for place in places:
+        name = str(place[0]) if place else ""
+        if len(place) == 2 and isinstance(place[1], int) and isinstance(answer.get(name), list):  # noqa: PLR2004
+            odd.setdefault(name, set()).add(place[1])
+        elif len(place) == 1 and name in answer and answer[name] is None:
+            answer[name] = []
+        else:
+            return None
+    for name, numbers in odd.items():
+        answer[name] = [row for number, row in enumerate(answer[name]) if number not in numbers]
+    return answer, sum(map(len, odd.values()))
+
+
+def read_json(content: bytes) -> object:
+    """Read JSON as forgivingly as Python does: lone surrogates, NaN and wrong UTF-8 pass; None for what is no JSON."""
+    if content.strip() in _EMPTY:
+        return {}
+    try:
+        return json.loads(content.decode("utf-8-sig", errors="replace"), parse_int=_number)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _number(digits: str) -> int | None:
+    return int(digits) if len(digits) <= 100 else None  # noqa: PLR2004  # no id or count is that long
+
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A write as it would be sent, answered by `dry_run`."""
+
+    service: str
+    method: str
+    path: str
+    body: Json | None
+
+    def dump(self) -> Json:
+        """Return the request as JSON."""
+        answer: Json = {"service": self.service, "method": self.method, "path": self.path}
+        return answer if self.body is None else {**answer, "body": self.body}
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[R]):
+    """The outcome of a write: the record, or the request that `dry_run` held back."""
+
+    record: R | None = None
+    would_send: Planned | None = None
+    repeated: bool = False
+    """The record was made by an earlier, identical call; nothing new was made now."""
+    note: str | None = None
+    """What the caller should know beside the record."""
+    similar_open: tuple[str, ...] = ()
+    """Open or recent incidents that may be the same outage."""
+
+    def answer(self) -> Json:
+        """Return what a tool answers; a request that is shown is sent whole."""
+        rest = " here, not in what is sent" if self.would_send else self.record.REST if self.record else ""
+        return bound(visible_answer(self.dump()), MOST_TOKENS, rest)
+
+    def dump(self) -> Json:
+        """Return the answer's JSON: the record's own fields, with what else is true of this call."""
+        answer: Json = {} if self.record is None else self.record.dump()
+        if self.would_send is not None:
+            answer |= {"dry_run": True, "would_send": self.would_send.dump()}
+        if self.repeated:
+            answer["repeated"] = True
+        if self.similar_open:
+            answer["similar_open"] = list(self.similar_open)
+        if self.note:
+            answer["note"] = self.note
+        return answer
+
+
+OUTCOME_PROPERTIES: Json = {
+    "dry_run": {"type": "boolean", "description": "True: nothing was written."},
+    "would_send": {
+        "type": "object",
+        "description": "The request that a call without dry_run sends.",
+        "properties": {
+            "service": {"type": "string"},
+            "method": {"type": "string"},
+            "path": {"type": "string"},
+            "body": {"type": "object"},
+        },
+        "required": ["service", "method", "path"],
+    },
+    "repeated": {
+        "type": "boolean",
+        "description": "True: an earlier, identical call did this; nothing new was made now.",
+    },
+    "similar_open": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "Of a declaration: incidents that may be the same outage.",
+    },
+    "note": {"type": "string", "description": "What to know beside the record."},
+}
+
+
+def _to_second(value: object) -> str:
+    instant = instants.parse_instant(value)
+    if instant is None:
+        raise ValueError("is no instant")
+    return instants.to_second(instant)
+
+
+Instant = Annotated[str, BeforeValidator(_to_second)]
+"""RFC 3339 in UTC, to the second."""
+
+
+def _whole(value: object) -> object:
+    return round(value) if isinstance(value, float) and math.isfinite(value) else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number; a service's fraction is rounded."""
+
+
+HtmlText = Annotated[str, BeforeValidator(lambda value: start_to_text(value) if isinstance(value, str) else value)]
+"""A field that the API may fill with HTML, as text."""
+
+
+def quoted(value: str | list[str], length: int = 200) -> str:
+    """Return a text, or several, on one line and in quotes that nothing in it can end."""
+    text = " ".join((value if isinstance(value, str) else ", ".join(value)).split())
+    return json.dumps(shorten(text, length), ensure_ascii=False)
+
+
+def cut_at(length: int, mark: str) -> AfterValidator:
+    """Cut a text field of a list row."""
+    return AfterValidator(lambda text: shorten(text, length, mark) if isinstance(text, str) else text)
+
+
+class Listed(Record):
+    """An answer of rows, cut to fit: 25 rows cost at most about 1,900 tokens, more in proportion."""
+
+    MARK: ClassVar = "Texts that end in … were cut to fit."
+    """Says how to read what was cut."""
+    LONGEST: ClassVar[int | None] = None
+    """Characters of a text in a row."""
+    has_more: bool = False
+    unreadable: int | None = Field(default=None, validation_alias="unreadable rows")
+    """Rows that are left out since the service's answer has no readable identity for them."""
+    whole: bool = Field(default=False, validation_alias="texts are shown whole", exclude=True)
+    """Whether so few rows are asked for that their texts are shown whole."""
+
+    def answer(self, most: float = MOST_TOKENS) -> Json:
+        """Return the answer's JSON, its texts cut to what it may cost; then rows are left out from the end."""
+        dump = visible_answer(self.dump())
+        name = max(dump, key=lambda name: len(parts(dump, name)))
+        rows = len(parts(dump, name))
+        budget = MOST_TOKENS if self.whole else self.most_tokens(rows)
+        # Where an answer can go on, rows are left out before texts are cut to nothing.
+        answer = self._fitted(dump, budget if self.first(1) else min(most, budget))
+        if not rows or ("cut" not in answer and budget <= most) or not is_larger(answer, most):
+            return answer
+        left = rows_within(answer, name, most)
+        shown = self.first(left)
+        if shown is not None:
+            return shown.answer(most)
+        return {**answer, name: answer[name][:left], "cut": f"{rows - left} rows are left out. {self.MARK}"}
+
+    def _fitted(self, dump: Json, most: float) -> Json:
+        return fit(dump, most, self.MARK, math.inf if self.whole else self.LONGEST)
+
+    def first(self, rows: int) -> Self | None:
+        """Return the answer with just its first rows and where to go on; None where there is no way to go on."""
+        del rows
+        return None
+
+    def most_tokens(self, rows: int) -> float:
+        """Return what the answer may cost."""
+        return 76 * max(rows, 25)
+
+
+Offset = Annotated[int | None, Field(ge=1, description="Skip so many characters of long texts.")]
+
+Name = Annotated[str, cut_at(120, "… [cut]")]
+"""A name or title in a list row."""

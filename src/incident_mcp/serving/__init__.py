@@ -1,0 +1,1 @@
+"""Serving tools, prompts, resources and the skill over MCP."""

@@ -1,0 +1,1 @@
+"""The way to a service: operations, requests, retries, rate limits and error bodies."""

@@ -1,0 +1,131 @@
+"""Asking for a person's confirmation before a write, in both protocol versions.
+
+Until 2025-11-25 the server asks in the middle of a call and waits. From 2026-07-28 on it answers "input required"; the
+client asks and calls again with the answer, so the tool runs once more from its start, up to the same question.
+"""
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp.server.mcpserver import Context
+from mcp.shared.exceptions import MCPError
+from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
+from mcp_types.version import is_version_at_least
+from pydantic import ValidationError
+
+from incident_mcp.errors import InputRequired, NotConfirmed
+from incident_mcp.records.record import Json, shorten
+from incident_mcp.records.text import one_line
+
+_ASKED_BY_RESULT = "2026-07-28"
+LONGEST_QUESTION = 1_500
+_CUT = "… [cut: this change is larger than a question can show]"
+KEPT_SECONDS = 900
+MOST_OPEN = 1_000
+FORM: Json = {
+    "type": "object",
+    "properties": {
+        "confirm": {
+            "type": "boolean",
+            "title": "Confirm this change",
+            "description": "True sends it now. Anything else sends nothing.",
+        }
+    },
+    "required": ["confirm"],
+}
+"""An empty accept is no consent: hosts in automatic mode send one without asking anybody."""
+
+
+@dataclass
+class Questions:
+    """Questions that wait for an answer, each for one exact request and answered once."""
+
+    _open: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
+    """Nonce to the request that the question is about, and when it was asked."""
+
+    def ask(self, request: str) -> str:
+        """Open a question and return its nonce."""
+        now = time.monotonic()
+        self._open = {nonce: each for nonce, each in self._open.items() if each[1] > now - KEPT_SECONDS}
+        while len(self._open) >= MOST_OPEN:
+            del self._open[next(iter(self._open))]
+        nonce = secrets.token_urlsafe(16)
+        self._open[nonce] = (request, now)
+        return nonce
+
+    def close(self, nonce: str, request: str) -> bool:
+        """Close a question, and return whether it was open and is about this request."""
+        asked = self._open.pop(nonce, None)
+        return asked is not None and asked[0] == request and asked[1] > time.monotonic() - KEPT_SECONDS
+
+
+async def ask(ctx: Context[Any], questions: Questions, question: str, request: str) -> None:
+    """Ask for confirmation, and return if the answer is yes.
+
+    Args:
+        ctx: The call's context.
+        questions: The open questions of this process.
+        question: What will happen, with its values.
+        request: A hash of the exact request: an answer counts for this one alone.
+
+    Raises:
+        NotConfirmed: The answer is no or none, or the host cannot ask.
+        InputRequired: The question has to travel as the call's result.
+    """
+    # A name in it may hold anything: one line, nothing hidden, and not endless.
+    question = shorten(one_line(question), LONGEST_QUESTION, _CUT)
+    capabilities = ctx.client_capabilities
+    elicitation = capabilities.elicitation if capabilities else None
+    if elicitation is None or (elicitation.form is None and elicitation.url is not None):
+        raise NotConfirmed(
+            "This write needs a person's confirmation (INCIDENT_MCP_CONFIRM), and this host cannot ask for one (no"
+            " elicitation). Stop, and ask a person to make this change. Not sent."
+        )
+    version = ctx.protocol_version
+    if version is not None and is_version_at_least(version, _ASKED_BY_RESULT):
+        answer = _answered(ctx, questions, question, request)
+    else:
+        answer = await _elicited(ctx, question)
+    _check(answer, question)
+
+
+async def _elicited(ctx: Context[Any], question: str) -> ElicitResult:
+    session = ctx.request_context.session
+    try:
+        return await session.elicit_form(question, FORM, related_request_id=ctx.request_id)
+    except (MCPError, ValidationError) as error:
+        why = shorten(one_line(str(error)), 200) if isinstance(error, MCPError) else "its answer is not as documented"
+        raise NotConfirmed(f"The host could not ask for confirmation ({why}): {question} Not sent.") from None
+
+
+def _answered(ctx: Context[Any], questions: Questions, question: str, request: str) -> ElicitResult:
+    for key, answer in (ctx.input_responses or {}).items():
+        nonce = key.removeprefix(_PREFIX)
+        if nonce != key and isinstance(answer, ElicitResult) and questions.close(nonce, request):
+            return answer
+    form = ElicitRequestFormParams(message=question, requested_schema=FORM)
+    key = _PREFIX + questions.ask(request)
+    raise InputRequired(InputRequiredResult(input_requests={key: ElicitRequest(params=form)}))
+
+
+_PREFIX = "confirm-"
+
+
+def _check(answer: ElicitResult, question: str) -> None:
+    """Raise unless the answer is an explicit yes.
+
+    Raises:
+        NotConfirmed: It is not.
+    """
+    content = answer.content or {}
+    if answer.action == "accept" and content.get("confirm") is True:
+        return
+    if answer.action == "accept" and content.get("confirm") is False:
+        why = "The form came back with confirm=false"
+    elif answer.action == "accept":
+        why = "The host accepted without an answer in the form, so nobody is known to have agreed"
+    else:
+        why = f"The host {'declined' if answer.action == 'decline' else 'cancelled'}; whether a person did is not known"
+    raise NotConfirmed(f"{why}: {question} Not sent.")

@@ -1,0 +1,75 @@
+"""What a write is recognised by, and the idempotency keys that are derived from it."""
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, cast
+
+from incident_mcp.records.record import Json
+from incident_mcp.transport.api import Api, Request
+from incident_mcp.writing.journal.journal import fingerprint
+
+BUCKET_SECONDS = 6 * 3600
+"""How long the first key of an intent stays the same."""
+MOST_KEYS = 12
+"""Keys of earlier intents that one call passes over."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What a write is recognised by."""
+
+    account: str
+    hash: str
+
+    def key(self, now: float, after: str | None = None) -> str:
+        """Return the idempotency key: the first of this time, or the one after another."""
+        bucket = int(now // BUCKET_SECONDS)
+        keys = [self._derived(bucket, number) for number in range(MOST_KEYS * 8)]
+        return keys[keys.index(after) + 1] if after in keys[:-1] else keys[0]
+
+    def late_key(self, now: float, window: float) -> str:
+        """Return a key of these moments, for an intent that is repeated very often."""
+        return self._derived(int(now // max(window, 1.0)), -1)
+
+    def _derived(self, bucket: int, number: int) -> str:
+        return fingerprint("key", self.account, self.hash, bucket, number)[:32]
+
+
+def account_of(api: Api) -> str:
+    """Return what stands for a service and a key, without naming either."""
+    return fingerprint(api.service.name, api.service.base_url, api.service.key.get_secret_value())[:16]
+
+
+def intent_of(api: Api, tool: str, request: Request, *more: str | None) -> Intent:
+    """Return what a request is recognised by.
+
+    Args:
+        api: The service.
+        tool: The tool that asks for it.
+        request: The request, without a derived key.
+        *more: What else makes it another intent: the caller's key, what was declared in spite of a look-alike.
+    """
+    account = account_of(api)
+    parts = (account, tool, request.method, request.path, _canonical(request.body), *more)
+    return Intent(account, fingerprint(*parts))
+
+
+def _canonical(value: Any, name: str = "") -> Any:  # noqa: ANN401  # the JSON edge
+    """Return a body as far as it means something: order, padding, line ends and an e-mail's case do not."""
+    if isinstance(value, dict):
+        return {key: _canonical(item, key) for key, item in cast("Json", value).items()}
+    if isinstance(value, list):
+        return sorted(map(_canonical, cast("list[object]", value)), key=fingerprint)
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").strip()
+    if name == "email":
+        return text.casefold()
+    return _canonical_number(text) if name == "value_numeric" else text
+
+
+def _canonical_number(text: str) -> str:
+    try:
+        return str(Decimal(text).normalize())
+    except InvalidOperation:
+        return text

@@ -1,0 +1,1 @@
+"""What must survive a lost reply or a crash."""

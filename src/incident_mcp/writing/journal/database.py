@@ -1,0 +1,243 @@
+"""Making and opening the journal's database: in WAL mode, a flush a transaction, wherever that is safe.
+
+In WAL mode changes lie in a file beside the database (`-wal`) until they are moved into it. SQLite replays such a file
+into whatever database stands there, so a new journal never starts beside an old one's.
+"""
+
+import os
+import sqlite3
+import stat
+import sys
+import uuid
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+
+from incident_mcp.writing.journal.folder import NAME, file_lock, private_folder, release
+
+VERSION = 1
+"""Kept in SQLite's `user_version`; a journal of a later version is not read."""
+LOCK_SECONDS = 1.0
+"""How long another process may hold the database before it counts as not readable."""
+
+_BESIDE = ("-wal", "-shm", "-journal")
+_WAL_PAGES = 4_000
+"""How many pages (16 MB, some 200 writes) `-wal` takes before a commit moves them into the database."""
+_FIRST_COLUMNS = ("intent", "tool", "account", "key", "state", "result_id", "answer", "at", "lands_by")
+_TABLES = """
+CREATE TABLE IF NOT EXISTS writes (
+    intent TEXT PRIMARY KEY,
+    tool TEXT NOT NULL,
+    account TEXT NOT NULL,
+    key TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'unknown', 'done')),
+    result_id TEXT,
+    answer TEXT,
+    at REAL NOT NULL,
+    lands_by REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS touches (thing TEXT PRIMARY KEY, intent TEXT NOT NULL, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS sent (id TEXT PRIMARY KEY, kind TEXT NOT NULL, at REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS writes_by_key ON writes (account, key);
+"""
+_LATER_COLUMNS = {
+    "turn": "INTEGER NOT NULL DEFAULT 1",
+    "began": "REAL NOT NULL DEFAULT 0",
+    "before": "TEXT",
+    "things": "TEXT NOT NULL DEFAULT '[]'",
+}
+COLUMNS = ", ".join((*_FIRST_COLUMNS, *_LATER_COLUMNS))
+_UPKEEP = """
+CREATE INDEX IF NOT EXISTS writes_by_at ON writes (at);
+CREATE INDEX IF NOT EXISTS touches_by_at ON touches (at);
+CREATE INDEX IF NOT EXISTS sent_by_at ON sent (at);
+DROP INDEX IF EXISTS sent_by_kind;
+CREATE TABLE IF NOT EXISTS upkeep (id INTEGER PRIMARY KEY CHECK (id = 1), pruned REAL NOT NULL);
+INSERT OR IGNORE INTO upkeep VALUES (1, 0);
+"""
+"""What a journal of an earlier release lacks. Processes of that release can use it with this too, so the version stays.
+
+`upkeep` holds when old rows were last deleted.
+"""
+
+
+def create(path: Path) -> None:
+    """Make an empty journal at once: a file without tables was cut off, and is never taken for a new one."""
+    folder = private_folder(path.parent)
+    lock = file_lock(folder, "creation")
+    with suppress(NotImplementedError):
+        lock.acquire(timeout=LOCK_SECONDS, poll_interval=0.01)
+    try:
+        if os.path.lexists(path):
+            return
+        new = folder / f"{NAME}-new-{uuid.uuid4().hex}"
+        try:
+            os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            with closing(sqlite3.connect(new, isolation_level=None)) as db:
+                _extend(db, ())
+            for suffix in _BESIDE:
+                # Of a journal that was removed: SQLite would replay it into the new one.
+                path.with_name(NAME + suffix).unlink(missing_ok=True)
+            _publish(new, path)
+        finally:
+            new.unlink(missing_ok=True)
+    finally:
+        release(lock)
+
+
+def _publish(new: Path, path: Path) -> None:
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        return
+    except OSError:
+        # A file system without hard links.
+        if not path.exists():
+            new.rename(path)
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open a journal that is there.
+
+    Args:
+        path: The file.
+        read_only: Whether to write nothing at all, for which the file must be whole.
+
+    Raises:
+        sqlite3.DatabaseError: It cannot be read: cut off, of a later version, or something else.
+    """
+    if path.stat().st_size == 0:
+        raise sqlite3.DatabaseError("the file is empty: something cut it off")
+    if not read_only:
+        for suffix in ("", *_BESIDE):
+            _make_private(path.with_name(NAME + suffix))
+    file = f"{path.resolve().as_uri()}?immutable=1" if read_only else path
+    db = sqlite3.connect(file, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False, uri=read_only)
+    try:
+        # A row is on disk before its request leaves; some builds of SQLite would flush less in WAL mode.
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+        version = check_version(db)
+        columns = [row[1] for row in db.execute("PRAGMA table_info(writes)")]
+        if not set(_FIRST_COLUMNS) <= set(columns):
+            raise sqlite3.DatabaseError("it has no table of writes, or another one")  # noqa: TRY301  # closed below
+        if version < VERSION:
+            _extend(db, columns)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether the file holds all of the journal: nothing is left to be moved into it, or out of it."""
+    return not any(size for _, size in beside(path, "-wal", "-journal"))
+
+
+def beside(path: Path, *suffixes: str) -> list[tuple[int, int]]:
+    """Return inode and size of what SQLite keeps beside a database, where a link leads; zeros of what is not there."""
+    found: list[tuple[int, int]] = []
+    for suffix in suffixes:
+        try:
+            file = Path(os.path.realpath(path) + suffix).stat()
+        except FileNotFoundError:
+            found.append((0, 0))
+        else:
+            found.append((file.st_ino, file.st_size))
+    return found
+
+
+def _make_private(path: Path) -> None:
+    """Close a journal to others, unless it has another name elsewhere: its mode is then for others to choose."""
+    with suppress(OSError):
+        found = path.lstat()
+        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+            path.chmod(0o600)
+
+
+def check_version(db: sqlite3.Connection) -> int:
+    """Return the version of a journal.
+
+    Raises:
+        sqlite3.DatabaseError: It is a later one than this.
+    """
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise sqlite3.DatabaseError(f"it is of a later version of incident-mcp ({version}, known up to {VERSION})")
+    return version
+
+
+def _has_upkeep(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'upkeep'").fetchone() is not None
+
+
+def _extend(db: sqlite3.Connection, known: Sequence[str]) -> None:
+    added = " ".join(
+        f"ALTER TABLE writes ADD COLUMN {name} {kind};" for name, kind in _LATER_COLUMNS.items() if name not in known
+    )
+    db.executescript(f"BEGIN IMMEDIATE; {_TABLES} {added} {_UPKEEP} PRAGMA user_version = {VERSION}; COMMIT;")
+
+
+def prepare_to_write(db: sqlite3.Connection, path: Path) -> None:
+    """Bring a journal of an earlier release up to date: nothing in it is lost, and earlier releases go on with it."""
+    if not _has_upkeep(db):
+        _extend(db, [row[1] for row in db.execute("PRAGMA table_info(writes)")])
+    if db.execute("PRAGMA journal_mode").fetchone() != ("wal",) and _can_use_wal(path.resolve().parent):
+        # Another process that holds it now leaves the switch to the next one; both modes are safe together.
+        with suppress(sqlite3.OperationalError):
+            db.execute("PRAGMA journal_mode = WAL").fetchone()
+
+
+def _can_use_wal(folder: Path) -> bool:
+    """Return whether WAL mode works here: it takes memory that all processes map, so never over a network."""
+    if _is_shared(folder):
+        return False
+    trial = folder / f"{NAME}-new-{uuid.uuid4().hex}"
+    try:
+        with closing(sqlite3.connect(trial, isolation_level=None)) as db:
+            db.execute("PRAGMA synchronous = OFF")
+            if db.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+                return False
+            db.execute("CREATE TABLE trial (id)")
+    except sqlite3.Error:
+        return False
+    finally:
+        for suffix in ("", *_BESIDE):
+            with suppress(OSError):
+                trial.with_name(trial.name + suffix).unlink()
+    return True
+
+
+_SHARED = (
+    "nfs",
+    "cifs",
+    "smb",
+    "afs",
+    "ceph",
+    "lustre",
+    "gpfs",
+    "glusterfs",
+    "fuse.",
+    "9p",
+    "virtiofs",
+    "vboxsf",
+    "vmhgfs",
+)
+
+
+def _is_shared(folder: Path) -> bool:
+    """Return whether another machine may use a folder too, as far as Linux and Windows say."""
+    if sys.platform == "win32":
+        return str(folder).startswith("\\\\")
+    return kind_of_mount(folder.stat().st_dev, Path("/proc/self/mountinfo")).startswith(_SHARED)
+
+
+def kind_of_mount(device: int, table: Path) -> str:
+    """Return the file system of a device by a table of mounts in Linux's form; "" where that is not known."""
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    with suppress(OSError):
+        for line in table.read_text(errors="replace").splitlines():
+            fields = line.split(" ")
+            if fields[2] == wanted:
+                return fields[fields.index("-") + 1]
+    return ""

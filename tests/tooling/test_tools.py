@@ -1,0 +1,149 @@
+"""What holds for every tool, and each tool's contract as a snapshot.
+
+A change of a contract is a product decision. To take one, read the difference and rewrite the snapshots with
+`SNAPSHOTS=write uv run pytest tests/tooling/test_tools.py`.
+"""
+
+import inspect
+import json
+import os
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel
+
+from incident_mcp.catalogue import TOOLS
+from incident_mcp.records.record import Outcome
+from incident_mcp.tooling.schemas import object_schema
+from incident_mcp.tooling.tools import ToolSpec
+
+pytestmark = pytest.mark.anyio
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+WRITING = os.environ.get("SNAPSHOTS") == "write"
+NAMES = [spec.name for spec in TOOLS]
+every_tool = pytest.mark.parametrize("spec", TOOLS, ids=NAMES)
+INJECTED = {"api", "writer", "settings", "services", "incidentio", "ionhour", "ctx"}
+
+
+def contract(spec: ToolSpec) -> dict[str, Any]:
+    """What a host is told of a tool."""
+    tool = spec.build()
+    assert tool.annotations is not None
+    return {
+        "name": tool.name,
+        "title": tool.title,
+        "description": tool.description,
+        "annotations": tool.annotations.model_dump(by_alias=True, exclude_none=True),
+        "inputSchema": tool.parameters,
+        "outputSchema": tool.output_schema,
+    }
+
+
+@every_tool
+def test_a_tools_contract_is_the_one_that_was_read_and_taken(spec):
+    file = SNAPSHOTS / f"{spec.name}.json"
+    written = json.dumps(contract(spec), indent=2, ensure_ascii=False) + "\n"
+    if WRITING:
+        file.write_text(written, encoding="utf-8")
+    assert file.read_text(encoding="utf-8") == written
+
+
+def test_every_snapshot_is_of_a_tool():
+    gone = {file.stem for file in SNAPSHOTS.glob("*.json")} - set(NAMES)
+    if WRITING:
+        for name in gone:
+            (SNAPSHOTS / f"{name}.json").unlink()
+    else:
+        assert not gone
+
+
+async def test_a_client_is_told_the_snapshots(connect):
+    async with connect() as call:
+        tools = (await call.client.list_tools()).tools
+    for tool in tools:
+        told = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
+        snapshot = json.loads((SNAPSHOTS / f"{tool.name}.json").read_text(encoding="utf-8"))
+        assert {key: told[key] for key in snapshot} == snapshot
+
+
+def test_names_are_unique_short_and_say_service_verb_noun():
+    assert len(NAMES) == len(set(NAMES))
+    for name in NAMES:
+        assert len(name) <= 28
+        assert len(name.split("_")) >= 3 or not name.startswith(("incidentio", "ionhour"))
+
+
+@every_tool
+def test_every_argument_is_described_typed_and_none_is_injected(spec):
+    arguments = contract(spec)["inputSchema"]
+    for name, schema in arguments["properties"].items():
+        assert name not in INJECTED
+        assert schema.get("type"), name
+        assert schema.get("description", "").endswith("."), name
+        assert "title" not in schema
+    seen = set(inspect.signature(spec.fn).parameters)
+    assert set(arguments["properties"]) == seen - INJECTED
+
+
+@every_tool
+def test_hints_title_and_first_line_are_there(spec):
+    told = contract(spec)
+    hints = {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
+    assert {key for key, value in told["annotations"].items() if isinstance(value, bool)} == hints
+    assert told["title"]
+    assert told["annotations"]["title"] == told["title"]
+    first, *_ = told["description"].splitlines()
+    assert first.endswith(".")
+    assert not any(line.startswith("    ") for line in told["description"].splitlines())
+
+
+@every_tool
+def test_a_tool_writes_or_its_hints_say_that_it_does_not(spec):
+    told = contract(spec)
+    assert told["annotations"]["readOnlyHint"] is not spec.writes
+    assert ("dry_run" in told["inputSchema"]["properties"]) is spec.writes
+    assert ("would_send" in told["outputSchema"]["properties"]) is spec.writes
+    assert spec.writes or not told["annotations"]["destructiveHint"]
+
+
+def test_only_what_loses_something_or_wakes_people_is_destructive():
+    destructive = {spec.name for spec in TOOLS if spec.destructive}
+    assert destructive == {"incidentio_close_incident", "ionhour_delete_note"}
+
+
+def flattened(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Pydantic's own schema as we tell it: references inlined, `T | None` as T, no titles, no idle defaults."""
+    if "$ref" in schema:
+        schema = {**definitions[schema["$ref"].rpartition("/")[2]], **schema}
+    arms = [arm for arm in schema.get("anyOf", ()) if arm.get("type") != "null"]
+    if arms:
+        (arm,) = arms
+        schema = {**arm, **{name: value for name, value in schema.items() if name != "anyOf"}}
+        return flattened(schema, definitions)
+    told = {}
+    for name, value in schema.items():
+        idle = (name == "default" and value is False) or (name == "additionalProperties" and isinstance(value, bool))
+        if idle or name in ("$defs", "$ref", "title") or (name == "default" and value is None):
+            continue
+        if name == "properties":
+            told[name] = {key: flattened(item, definitions) for key, item in value.items()}
+        else:
+            told[name] = flattened(value, definitions) if isinstance(value, dict) else value
+    return told
+
+
+def judged(model: type[BaseModel], **how: Any) -> dict[str, Any]:
+    schema = model.model_json_schema(**how)
+    told = flattened(schema, schema.get("$defs", {}))
+    told.pop("description", None)
+    return told
+
+
+@every_tool
+def test_the_schemas_read_off_annotations_are_those_of_pydantic(spec):
+    annotation = inspect.signature(spec.fn, eval_str=True).return_annotation
+    record = get_args(annotation)[0] if get_origin(annotation) is Outcome else annotation
+    assert object_schema(record) == judged(record, by_alias=False, mode="serialization")
+    assert spec.build().parameters == judged(spec.build().fn_metadata.arg_model)
