@@ -13,8 +13,6 @@ from incident_mcp.records.record import (
     Instant,
     Listed,
     Name,
-    Outcome,
-    Planned,
     Record,
     Whole,
     cut_at,
@@ -23,6 +21,7 @@ from incident_mcp.records.record import (
 )
 from incident_mcp.records.text import make_visible, visible_answer
 from incident_mcp.records.tokens import tokens
+from incident_mcp.writing.result import Planned, WriteResult
 
 
 class Thing(Record):
@@ -156,10 +155,10 @@ def test_nulls_stay_away_and_unknown_keys_are_ignored():
 
 def test_an_outcome_tells_its_record_and_what_else_is_true():
     record = Thing(id="1")
-    assert Outcome(record).dump() == {"id": "1"}
-    assert Outcome(record, repeated=True, note="n").dump() == {"id": "1", "repeated": True, "note": "n"}
+    assert WriteResult(record).dump() == {"id": "1"}
+    assert WriteResult(record, repeated=True, note="n").dump() == {"id": "1", "repeated": True, "note": "n"}
     planned = Planned("incident.io", "POST", "/v2/incidents", {"name": "n"})
-    assert Outcome(would_send=planned).dump() == {
+    assert WriteResult(would_send=planned).dump() == {
         "dry_run": True,
         "would_send": {"service": "incident.io", "method": "POST", "path": "/v2/incidents", "body": {"name": "n"}},
     }

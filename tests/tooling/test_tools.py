@@ -14,9 +14,9 @@ import pytest
 from pydantic import BaseModel
 
 from incident_mcp.catalogue import TOOLS
-from incident_mcp.records.record import Outcome
 from incident_mcp.tooling.schemas import object_schema
 from incident_mcp.tooling.tools import ToolSpec
+from incident_mcp.writing.result import WriteResult
 
 pytestmark = pytest.mark.anyio
 
@@ -144,6 +144,6 @@ def judged(model: type[BaseModel], **how: Any) -> dict[str, Any]:
 @every_tool
 def test_the_schemas_read_off_annotations_are_those_of_pydantic(spec):
     annotation = inspect.signature(spec.fn, eval_str=True).return_annotation
-    record = get_args(annotation)[0] if get_origin(annotation) is Outcome else annotation
+    record = get_args(annotation)[0] if get_origin(annotation) is WriteResult else annotation
     assert object_schema(record) == judged(record, by_alias=False, mode="serialization")
     assert spec.build().parameters == judged(spec.build().fn_metadata.arg_model)

@@ -6,14 +6,15 @@ from typing import Annotated
 from pydantic import Field
 
 from incident_mcp.incidentio import names
-from incident_mcp.incidentio.incident_edit import edit_write
+from incident_mcp.incidentio.incident_edit import plan_edit
 from incident_mcp.incidentio.incident_names import named
 from incident_mcp.incidentio.incident_records import Incident
-from incident_mcp.incidentio.incident_updates import IncidentUpdate, update_write
+from incident_mcp.incidentio.incident_updates import IncidentUpdate, plan_update
 from incident_mcp.incidentio.incidents import IncidentRef, described
-from incident_mcp.records.record import Instant, Outcome, Record, quoted
+from incident_mcp.records.record import Instant, Record, quoted
 from incident_mcp.tooling.dependencies import DryRun, IncidentioApi, WriterDep
-from incident_mcp.tooling.tools import write
+from incident_mcp.tooling.tools import write_tool
+from incident_mcp.writing.result import WriteResult
 
 
 class ClosedIncident(Record):
@@ -55,7 +56,7 @@ async def incidentio_close_incident(
         bool, Field(description="Tell the incident's channel; a message tells it anyway.")
     ] = True,
     dry_run: DryRun = False,
-) -> Outcome[ClosedIncident]:
+) -> WriteResult[ClosedIncident]:
     """Close an incident: done, with no post-incident flow.
 
     "Resolved, to be reviewed" is usually a status of category learning instead: set that with
@@ -66,7 +67,7 @@ async def incidentio_close_incident(
     who = await described(api, writer, incident, dry_run=dry_run, destructive=True)
     question = f"Close incident {who} as {closed.name}"
     if message is not None:
-        update = update_write(
+        update = plan_update(
             tool,
             api,
             await named(api, incident),
@@ -78,9 +79,9 @@ async def incidentio_close_incident(
         question += f" and say {quoted(message)}; its responders and subscribers are notified."
         return await writer.perform(api, replace(update, question=question, destructive=True), dry_run=dry_run)
     fields = {"incident_status_id": closed.id}
-    edit = edit_write(tool, api, incident, fields, ClosedIncident, _from_edit, notify=notify_incident_channel)
+    edit = plan_edit(tool, api, incident, fields, ClosedIncident, _from_edit, notify=notify_incident_channel)
     question += "; its channel is notified." if notify_incident_channel else "; its channel is not notified."
     return await writer.perform(api, replace(edit, question=question, destructive=True), dry_run=dry_run)
 
 
-TOOLS = [write(incidentio_close_incident, "Close an incident", destructive=True)]
+TOOLS = [write_tool(incidentio_close_incident, "Close an incident", destructive=True)]

@@ -13,12 +13,13 @@ from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer
 from incident_mcp.incidentio.incidents import Mode, given, read_incident, things
 from incident_mcp.incidentio.references import path_id
 from incident_mcp.incidentio.similar import identical_since, look_alikes
-from incident_mcp.records.record import Json, Outcome, quoted
+from incident_mcp.records.record import Json, quoted
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IdempotencyKey, IncidentioApi, WriterDep
-from incident_mcp.tooling.tools import write
+from incident_mcp.tooling.tools import write_tool
 from incident_mcp.transport.api import Api, Repeat, Request
 from incident_mcp.writing.perform import Writer
-from incident_mcp.writing.plan import DECLARE_SECONDS, Since, Write
+from incident_mcp.writing.plan import DECLARE_SECONDS, Since, WritePlan
+from incident_mcp.writing.result import WriteResult
 
 TOOL = "incidentio_create_incident"
 
@@ -60,7 +61,7 @@ async def incidentio_create_incident(
     despite: Despite = None,
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
-) -> Outcome[Incident]:
+) -> WriteResult[Incident]:
     """Declare an incident; this announces it and alerts people.
 
     List severities first. Refused if it looks declared already. After a failure call again with the same arguments,
@@ -81,7 +82,7 @@ async def incidentio_create_incident(
         slack_channel_name_override=slack_channel_name,
         slack_team_id=slack_team_id,
     )
-    declaration = declare_write(TOOL, api, body, names.name_of(found), despite=despite or ())
+    declaration = plan_declaration(TOOL, api, body, names.name_of(found), despite=despite or ())
     more = {"type": incident_type, "status": status, "channel": slack_channel_name, "workspace": slack_team_id}
     more |= {**(custom_fields or {}), **(roles or {}), **(timestamps or {}), "in spite of": despite}
     question = (
@@ -104,20 +105,20 @@ async def incidentio_create_incident(
 class Checked:
     """What looking for the same outage found."""
 
-    repeated: Outcome[Incident] | None = None
+    repeated: WriteResult[Incident] | None = None
     """The very same declaration was made moments ago."""
     similar: tuple[str, ...] = ()
     note: str | None = None
     """For an answer that does not repeat that one."""
 
-    def beside(self, outcome: Outcome[Incident]) -> Outcome[Incident]:
+    def beside(self, outcome: WriteResult[Incident]) -> WriteResult[Incident]:
         """Return a declaration's outcome with what was found."""
         note = " ".join(filter(None, (outcome.note, self.note))) or None
         return replace(outcome, similar_open=self.similar, note=note)
 
 
 async def check_look_alikes(
-    api: Api, writer: Writer, declaration: Write[IncidentAnswer, Incident], despite: Sequence[str]
+    api: Api, writer: Writer, declaration: WritePlan[IncidentAnswer, Incident], despite: Sequence[str]
 ) -> Checked:
     """Look for the same outage among open and recent incidents, unless this is a repeat that the journal knows.
 
@@ -135,16 +136,16 @@ async def check_look_alikes(
     another = f"If this is another outage, declare it with despite={which}."
     note = f"An identical declaration was made moments ago; nothing was sent now. {another}"
     planned = f"A call without dry_run sends nothing: {which} was declared moments ago, identically. {another}"
-    return Checked(Outcome(record, repeated=True, note=note), note=planned)
+    return Checked(WriteResult(record, repeated=True, note=note), note=planned)
 
 
-def declare_write(
+def plan_declaration(
     tool: str, api: Api, body: Json, severity: str | None, *, despite: Sequence[str] = ()
-) -> Write[IncidentAnswer, Incident]:
+) -> WritePlan[IncidentAnswer, Incident]:
     """Write a declaration as the API wants it, without its key."""
     announced = "" if body["mode"] == "test" else "; incident.io announces it and alerts people"
     about = f": {quoted(body['summary'], 300)}" if body.get("summary") else ""
-    return Write(
+    return WritePlan(
         tool=tool,
         request=Request("POST", "/v2/incidents", body=body, scope="incidents.create"),
         answer=IncidentAnswer,
@@ -184,4 +185,4 @@ async def _find(api: Api, body: Json, since: Since) -> IncidentAnswer | None:
         return None
 
 
-TOOLS = [write(incidentio_create_incident, "Declare an incident")]
+TOOLS = [write_tool(incidentio_create_incident, "Declare an incident")]

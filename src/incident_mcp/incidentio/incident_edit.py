@@ -14,11 +14,12 @@ from incident_mcp.incidentio.incident_create import CustomFields, Roles, Timesta
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, RawIncidentAnswer, holds
 from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
 from incident_mcp.incidentio.references import path_id
-from incident_mcp.records.record import Json, Outcome, R, quoted, read_body, shorten
+from incident_mcp.records.record import Json, R, quoted, read_body, shorten
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IncidentioApi, WriterDep
-from incident_mcp.tooling.tools import write
+from incident_mcp.tooling.tools import write_tool
 from incident_mcp.transport.api import Api, Repeat, Request, fill
-from incident_mcp.writing.plan import UPDATE_SECONDS, Since, Write
+from incident_mcp.writing.plan import UPDATE_SECONDS, Since, WritePlan
+from incident_mcp.writing.result import WriteResult
 
 _TEXTS = ("summary", "call_url")
 _MAPS = ("custom_fields", "roles", "timestamps")
@@ -45,7 +46,7 @@ async def incidentio_edit_incident(
     clear: Clear = None,
     notify_incident_channel: Annotated[bool, Field(description="Tell the incident's channel.")] = False,
     dry_run: DryRun = False,
-) -> Outcome[Incident]:
+) -> WriteResult[Incident]:
     """Edit an incident: only what is passed changes. To escalate, raise the severity."""
     cleared = _read_clear(clear or ())
     _refuse_both(cleared, custom_fields or {}, summary=summary, call_url=call_url)
@@ -65,7 +66,7 @@ async def incidentio_edit_incident(
             "Nothing to edit: pass at least one of the fields to change. A blank counts as left out; to empty a field,"
             " name it in clear. Not sent."
         )
-    edit = edit_write(
+    edit = plan_edit(
         "incidentio_edit_incident", api, incident, fields, Incident, _whole, notify=notify_incident_channel
     )
     changes = given(
@@ -151,7 +152,7 @@ EDIT_SCOPES = {
 }
 
 
-def edit_write(
+def plan_edit(
     tool: str,
     api: Api,
     incident: str,
@@ -160,7 +161,7 @@ def edit_write(
     to_record: Callable[[Incident], R],
     *,
     notify: bool,
-) -> Write[IncidentAnswer, R]:
+) -> WritePlan[IncidentAnswer, R]:
     """Write an edit as the API wants it: wrapped, and always saying whether to notify the channel.
 
     It has no key: after a lost reply the incident is read back, and the edit sent again if it is not as wanted, then
@@ -182,7 +183,7 @@ def edit_write(
             text = f"{api.service.name} answered the incident without a readable id: whether it is edited is open."
             raise NoAnswer(text) from None
 
-    return Write(
+    return WritePlan(
         tool=tool,
         request=request,
         answer=IncidentAnswer,
@@ -199,4 +200,4 @@ def edit_write(
     )
 
 
-TOOLS = [write(incidentio_edit_incident, "Edit an incident")]
+TOOLS = [write_tool(incidentio_edit_incident, "Edit an incident")]

@@ -7,7 +7,7 @@ from pydantic import Field
 from incident_mcp.incidentio.pages import keep_rows
 from incident_mcp.records.record import Listed, Record, Whole, cut_at
 from incident_mcp.tooling.dependencies import IncidentioApi
-from incident_mcp.tooling.tools import read
+from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
 
 Category = Literal["triage", "declined", "merged", "canceled", "live", "learning", "closed", "paused"]
@@ -55,4 +55,4 @@ async def incidentio_list_statuses(
     return answer.model_copy(update={"incident_statuses": rows})
 
 
-TOOLS = [read(incidentio_list_statuses, "List incident statuses")]
+TOOLS = [read_tool(incidentio_list_statuses, "List incident statuses")]

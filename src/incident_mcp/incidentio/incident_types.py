@@ -5,7 +5,7 @@ from typing import Annotated
 from incident_mcp.incidentio.pages import keep_rows
 from incident_mcp.records.record import Listed, Record, cut_at
 from incident_mcp.tooling.dependencies import IncidentioApi
-from incident_mcp.tooling.tools import read
+from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
 
 
@@ -44,4 +44,4 @@ async def incidentio_list_types(api: IncidentioApi) -> IncidentTypes:
     return answer
 
 
-TOOLS = [read(incidentio_list_types, "List incident types")]
+TOOLS = [read_tool(incidentio_list_types, "List incident types")]

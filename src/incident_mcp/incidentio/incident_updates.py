@@ -16,11 +16,12 @@ from incident_mcp.incidentio.incidents import IncidentRef, described, given, thi
 from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, Page, Rows, read_pages, read_rows
 from incident_mcp.records.fitting import FEW
 from incident_mcp.records.instants import parse_instant
-from incident_mcp.records.record import Instant, Json, Listed, Name, Outcome, R, Record, quoted
+from incident_mcp.records.record import Instant, Json, Listed, Name, R, Record, quoted
 from incident_mcp.tooling.dependencies import DryRun, IdempotencyKey, IncidentioApi, WriterDep
-from incident_mcp.tooling.tools import read, write
+from incident_mcp.tooling.tools import read_tool, write_tool
 from incident_mcp.transport.api import Api, Repeat, Request
-from incident_mcp.writing.plan import UPDATE_SECONDS, Since, Write
+from incident_mcp.writing.plan import UPDATE_SECONDS, Since, WritePlan
+from incident_mcp.writing.result import WriteResult
 
 
 class IncidentUpdate(Record):
@@ -91,7 +92,7 @@ class IncidentUpdates(Listed):
         return super().most_tokens(rows) * (5 if named else 4) // 4
 
 
-def update_write(
+def plan_update(
     tool: str,
     api: Api,
     incident: IncidentName,
@@ -100,7 +101,7 @@ def update_write(
     *,
     key: str | None = None,
     **fields: str | None,
-) -> Write[IncidentUpdateAnswer, R]:
+) -> WritePlan[IncidentUpdateAnswer, R]:
     """Write an update as the API wants it.
 
     Args:
@@ -117,7 +118,7 @@ def update_write(
     scopes += ["incidents.update_severity"] if fields.get("to_severity_id") else []
     scope = ", ".join(scopes)
     body = {"incident_id": incident.id, **given(**fields)}
-    return Write(
+    return WritePlan(
         tool=tool,
         request=Request("POST", "/v2/incident_updates", body=body, scope=scope, advice=_advice(scope)),
         answer=IncidentUpdateAnswer,
@@ -208,12 +209,12 @@ async def incidentio_post_update(
     severity: Annotated[str | None, Field(description="Change to this severity, name or id.")] = None,
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
-) -> Outcome[IncidentUpdate]:
+) -> WriteResult[IncidentUpdate]:
     """Post an update to an incident: a message, a status, a severity, or several at once."""
     if message is None and status is None and severity is None:
         raise InputError("An update needs at least one of message, status, severity. Not sent.")
     to_status, to_severity = await names.status(api, status), await names.severity(api, severity)
-    update = update_write(
+    update = plan_update(
         "incidentio_post_update",
         api,
         await named(api, incident),
@@ -267,6 +268,6 @@ def _with_name(row: IncidentUpdateRow, incident: IncidentName | None) -> Inciden
 
 
 TOOLS = [
-    write(incidentio_post_update, "Post an update"),
-    read(incidentio_list_updates, "List updates"),
+    write_tool(incidentio_post_update, "Post an update"),
+    read_tool(incidentio_list_updates, "List updates"),
 ]

@@ -27,7 +27,7 @@ from incident_mcp.records import words
 from incident_mcp.records.instants import date_or_instant, parse_instant
 from incident_mcp.records.record import Json, Listed, Offset, shorten
 from incident_mcp.tooling.dependencies import AppSettings, IncidentioApi
-from incident_mcp.tooling.tools import read
+from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api, Query
 from incident_mcp.writing.intents import account_of
 from incident_mcp.writing.perform import Writer
@@ -293,6 +293,6 @@ def _found(
 
 
 TOOLS = [
-    read(incidentio_get_incident, "Get an incident"),
-    read(incidentio_list_incidents, "List incidents"),
+    read_tool(incidentio_get_incident, "Get an incident"),
+    read_tool(incidentio_list_incidents, "List incidents"),
 ]

@@ -5,7 +5,7 @@ from typing import Annotated
 from incident_mcp.incidentio.pages import keep_rows
 from incident_mcp.records.record import Listed, Record, Whole, cut_at
 from incident_mcp.tooling.dependencies import IncidentioApi
-from incident_mcp.tooling.tools import read
+from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
 
 
@@ -47,4 +47,4 @@ async def incidentio_list_severities(api: IncidentioApi) -> Severities:
     return answer
 
 
-TOOLS = [read(incidentio_list_severities, "List severities")]
+TOOLS = [read_tool(incidentio_list_severities, "List severities")]

@@ -6,7 +6,7 @@ from incident_mcp.ionhour.records import IncidentId, IonhourRecord
 from incident_mcp.records.fitting import FEW
 from incident_mcp.records.record import Instant, Listed
 from incident_mcp.tooling.dependencies import IonhourApi
-from incident_mcp.tooling.tools import read
+from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api, fill
 
 
@@ -43,4 +43,4 @@ async def ionhour_list_events(api: IonhourApi, incident_id: IncidentId) -> Event
     return await read_events(api, incident_id)
 
 
-TOOLS = [read(ionhour_list_events, "List an Ionhour incident's events")]
+TOOLS = [read_tool(ionhour_list_events, "List an Ionhour incident's events")]

@@ -20,7 +20,6 @@ from incident_mcp.records.record import (
     Long,
     Name,
     Offset,
-    Outcome,
     Whole,
     cut_at,
     shorten,
@@ -28,11 +27,12 @@ from incident_mcp.records.record import (
 from incident_mcp.records.spans import format_span
 from incident_mcp.records.tokens import tokens
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IonhourApi, WriterDep
-from incident_mcp.tooling.tools import read, write
+from incident_mcp.tooling.tools import read_tool, write_tool
 from incident_mcp.transport.api import Api, Query, Repeat, Request, fill
 from incident_mcp.writing.intents import account_of
 from incident_mcp.writing.perform import Writer
-from incident_mcp.writing.plan import Since, Write
+from incident_mcp.writing.plan import Since, WritePlan
+from incident_mcp.writing.result import WriteResult
 
 MOST_LOOKED_AT = 1000
 """Incidents that are looked through for words, or for a state."""
@@ -357,10 +357,10 @@ async def ionhour_get_incident(api: IonhourApi, incident_id: IncidentId, offset:
 
 async def ionhour_acknowledge_incident(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, dry_run: DryRun = False
-) -> Outcome[Acknowledgement]:
+) -> WriteResult[Acknowledgement]:
     """Acknowledge an incident as the key's owner, which stops it from paging further people."""
     who = await described(api, writer, incident_id, dry_run=dry_run)
-    acknowledge = acknowledge_write("ionhour_acknowledge_incident", api, incident_id, who)
+    acknowledge = plan_acknowledgement("ionhour_acknowledge_incident", api, incident_id, who)
     return await writer.perform(api, acknowledge, dry_run=dry_run)
 
 
@@ -373,9 +373,9 @@ async def described(
     return f'{incident_id} "{shorten((await read_incident(api, incident_id)).title or "", 100)}"'
 
 
-def acknowledge_write(
+def plan_acknowledgement(
     tool: str, api: Api, incident_id: int, who: str | None = None
-) -> Write[Acknowledgement, Acknowledgement]:
+) -> WritePlan[Acknowledgement, Acknowledgement]:
     """Write an acknowledgement as the API wants it."""
     path = fill("/incidents/{incident_id}/acknowledge", incident_id=incident_id)
     resolved = f"Incident {incident_id} is resolved already: there is nothing left to acknowledge."
@@ -384,7 +384,7 @@ def acknowledge_write(
         found = await read_incident(api, incident_id)
         return Acknowledgement.from_dump(found.dump()) if found.acknowledged_at else None
 
-    return Write(
+    return WritePlan(
         tool=tool,
         request=Request("POST", path, advice={409: resolved}),
         answer=_Acknowledged,
@@ -398,7 +398,7 @@ def acknowledge_write(
 
 
 TOOLS = [
-    read(ionhour_list_incidents, "List Ionhour incidents"),
-    read(ionhour_get_incident, "Get an Ionhour incident"),
-    write(ionhour_acknowledge_incident, "Acknowledge an Ionhour incident", idempotent=True),
+    read_tool(ionhour_list_incidents, "List Ionhour incidents"),
+    read_tool(ionhour_get_incident, "Get an Ionhour incident"),
+    write_tool(ionhour_acknowledge_incident, "Acknowledge an Ionhour incident", idempotent=True),
 ]

@@ -14,12 +14,13 @@ from incident_mcp.ionhour.records import IncidentId, IonhourRecord, NoteId
 from incident_mcp.records.fitting import MOST_TOKENS, bound
 from incident_mcp.records.html import decode_entities, html_to_text, start_to_text
 from incident_mcp.records.instants import parse_instant
-from incident_mcp.records.record import HtmlText, Instant, Json, Listed, Offset, Outcome, Record, quoted
+from incident_mcp.records.record import HtmlText, Instant, Json, Listed, Offset, Record, quoted
 from incident_mcp.tooling.dependencies import DryRun, IonhourApi, WriterDep
-from incident_mcp.tooling.tools import read, write
+from incident_mcp.tooling.tools import read_tool, write_tool
 from incident_mcp.transport.api import Api, Repeat, Request, fill
 from incident_mcp.writing.journal.journal import fingerprint
-from incident_mcp.writing.plan import UPDATE_SECONDS, Earlier, Since, Write
+from incident_mcp.writing.plan import UPDATE_SECONDS, Earlier, Since, WritePlan
+from incident_mcp.writing.result import WriteResult
 
 Body = Annotated[str, Field(min_length=1, description="The note's text.")]
 
@@ -106,20 +107,20 @@ async def ionhour_list_notes(api: IonhourApi, incident_id: IncidentId, offset: O
 
 async def ionhour_create_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, body: Body, dry_run: DryRun = False
-) -> Outcome[Note]:
+) -> WriteResult[Note]:
     """Put a note on an Ionhour incident, in the name of the key's owner."""
     who = await described(api, writer, incident_id, dry_run=dry_run)
-    return await writer.perform(api, note_write("ionhour_create_note", api, incident_id, body, who), dry_run=dry_run)
+    return await writer.perform(api, plan_note("ionhour_create_note", api, incident_id, body, who), dry_run=dry_run)
 
 
-def note_write(tool: str, api: Api, incident_id: int, body: str, who: str | None = None) -> Write[Note, Note]:
+def plan_note(tool: str, api: Api, incident_id: int, body: str, who: str | None = None) -> WritePlan[Note, Note]:
     """Write a note as the API wants it.
 
     It has no key, so the notes are read before it is sent: after a lost reply the one that was not there before, or
     was made since, is this one.
     """
     path = fill("/incident-notes/{incident_id}", incident_id=incident_id)
-    return Write(
+    return WritePlan(
         tool=tool,
         request=Request("POST", path, body={"body": body}),
         answer=_WrittenNote,
@@ -136,10 +137,10 @@ def note_write(tool: str, api: Api, incident_id: int, body: str, who: str | None
 
 async def ionhour_update_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, body: Body, dry_run: DryRun = False
-) -> Outcome[Note]:
+) -> WriteResult[Note]:
     """Replace a note's text; only its author may."""
     who = await described(api, writer, incident_id, dry_run=dry_run) or incident_id
-    edit: Write[Note, Note] = Write(
+    edit: WritePlan[Note, Note] = WritePlan(
         tool="ionhour_update_note",
         request=Request("PATCH", _note_path(incident_id, note_id), body={"body": body}, advice=_NOT_AUTHOR),
         answer=_WrittenNote,
@@ -155,16 +156,18 @@ async def ionhour_update_note(
 
 async def ionhour_delete_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, dry_run: DryRun = False
-) -> Outcome[Deleted]:
+) -> WriteResult[Deleted]:
     """Delete a note: hidden from everybody, retained by Ionhour for audit; only its author may."""
     who = await described(api, writer, incident_id, dry_run=dry_run, destructive=True)
-    delete = delete_write("ionhour_delete_note", api, incident_id, note_id, who)
+    delete = plan_deletion("ionhour_delete_note", api, incident_id, note_id, who)
     return await writer.perform(api, delete, dry_run=dry_run)
 
 
-def delete_write(tool: str, api: Api, incident_id: int, note_id: int, who: str | None = None) -> Write[Any, Deleted]:
+def plan_deletion(
+    tool: str, api: Api, incident_id: int, note_id: int, who: str | None = None
+) -> WritePlan[Any, Deleted]:
     """Write a deletion as the API wants it."""
-    return Write(
+    return WritePlan(
         tool=tool,
         request=Request("DELETE", _note_path(incident_id, note_id), advice=_NOT_AUTHOR | _NOT_THERE),
         answer=_Anything,
@@ -262,8 +265,8 @@ def _note_path(incident_id: int, note_id: int) -> str:
 
 
 TOOLS = [
-    read(ionhour_list_notes, "List an Ionhour incident's notes"),
-    write(ionhour_create_note, "Put a note on an Ionhour incident"),
-    write(ionhour_update_note, "Edit a note", idempotent=True),
-    write(ionhour_delete_note, "Delete a note", destructive=True, idempotent=True),
+    read_tool(ionhour_list_notes, "List an Ionhour incident's notes"),
+    write_tool(ionhour_create_note, "Put a note on an Ionhour incident"),
+    write_tool(ionhour_update_note, "Edit a note", idempotent=True),
+    write_tool(ionhour_delete_note, "Delete a note", destructive=True, idempotent=True),
 ]

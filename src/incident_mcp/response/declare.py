@@ -13,22 +13,23 @@ from pydantic import Field
 
 from incident_mcp.errors import IncidentMcpError, InputError, NoAnswer, Refused
 from incident_mcp.incidentio import names
-from incident_mcp.incidentio.incident_create import Despite, check_look_alikes, declare_write
+from incident_mcp.incidentio.incident_create import Despite, check_look_alikes, plan_declaration
 from incident_mcp.incidentio.incident_records import Incident
 from incident_mcp.incidentio.incidents import Mode, given, read_incident
 from incident_mcp.incidentio.severities import Severity, load_severities
-from incident_mcp.ionhour.incidents import WholeIncident, acknowledge_write, priority, read_whole
-from incident_mcp.ionhour.notes import Note, delete_write, equal_notes, note_write, read_notes
+from incident_mcp.ionhour.incidents import WholeIncident, plan_acknowledgement, priority, read_whole
+from incident_mcp.ionhour.notes import Note, equal_notes, plan_deletion, plan_note, read_notes
 from incident_mcp.ionhour.records import IncidentId
-from incident_mcp.records.record import Json, Outcome, Planned, Record, shorten
+from incident_mcp.records.record import Json, Record, shorten
 from incident_mcp.response.links import alert_id, declared_since, note_text, references_in, summary_line
 from incident_mcp.tooling.dependencies import DryRun, IncidentioApi, IonhourApi, WriterDep
-from incident_mcp.tooling.tools import write
+from incident_mcp.tooling.tools import write_tool
 from incident_mcp.transport.api import Api
 from incident_mcp.writing.intents import account_of
 from incident_mcp.writing.journal.journal import fingerprint
 from incident_mcp.writing.perform import Writer
-from incident_mcp.writing.plan import Since, Write
+from incident_mcp.writing.plan import Since, WritePlan
+from incident_mcp.writing.result import Planned, WriteResult
 
 TOOL = "declare_from_ionhour"
 MOST_OF_NAME, MOST_OF_SUMMARY = 500, 10_000
@@ -105,7 +106,7 @@ async def declare_from_ionhour(
     note: Annotated[bool, Field(description="Put the reference on the alert as a note.")] = True,
     despite: Despite = None,
     dry_run: DryRun = False,
-) -> Outcome[Declaration]:
+) -> WriteResult[Declaration]:
     """Declare an incident.io incident from an Ionhour alert: once, however often and wherever it is called.
 
     An alert that was declared before answers with that incident; what is left of note and acknowledgement is done.
@@ -127,7 +128,7 @@ async def declare_from_ionhour(
                 severity_id=names.id_of(chosen),
                 incident_type_id=names.id_of(await names.incident_type(incidentio, incident_type)),
             )
-            declaration = declare_write(TOOL, incidentio, body, names.name_of(chosen), despite=despite or ())
+            declaration = plan_declaration(TOOL, incidentio, body, names.name_of(chosen), despite=despite or ())
             declaration = replace(declaration, fixed_key=f"ionhour-{known.alert.public_id}", deliberate=None)
             checked = await check_look_alikes(incidentio, writer, declaration, despite or ())
             if checked.repeated is not None and checked.repeated.record is not None:
@@ -147,7 +148,7 @@ async def _confirmed(
     writer: Writer,
     incidentio: Api,
     ionhour: Api,
-    declaration: Write[Any, Any] | None,
+    declaration: WritePlan[Any, Any] | None,
     known: _Alert,
     wanted: dict[str, bool],
 ) -> None:
@@ -197,12 +198,12 @@ async def _finish(
     writer: Writer,
     ionhour: Api,
     known: _Alert,
-    declared: Outcome[Incident] | None,
+    declared: WriteResult[Incident] | None,
     severity_by: str | None,
     wanted: dict[str, bool],
     *,
     dry_run: bool,
-) -> Outcome[Declaration]:
+) -> WriteResult[Declaration]:
     """Do what follows the declaration; a step that fails is told, and does not undo or hide the ones before."""
     incident, would_send = known.incident, None
     steps = [Step(step="declare", outcome="done before", why=f"known by {known.known_by}")]
@@ -232,15 +233,15 @@ async def _finish(
         dry_run=dry_run or None,
     )
     note = "Call again with the same arguments to finish; nothing is done twice." if failed else None
-    return Outcome(told, would_send, note="Nothing was written." if dry_run else note)
+    return WriteResult(told, would_send, note="Nothing was written." if dry_run else note)
 
 
 _WOULD = "would be done"
 
 
-def _write(api: Api, number: int, incident: DeclaredIncident | None, step: str) -> Write[Any, Any]:
+def _write(api: Api, number: int, incident: DeclaredIncident | None, step: str) -> WritePlan[Any, Any]:
     if step == "acknowledge":
-        return acknowledge_write(TOOL, api, number)
+        return plan_acknowledgement(TOOL, api, number)
     reference = (incident.reference or incident.id) if incident else "(its reference)"
     link = incident.permalink if incident else "(its link)"
     body = note_text(reference, link)
@@ -253,10 +254,10 @@ def _write(api: Api, number: int, incident: DeclaredIncident | None, step: str) 
         return equal[0] if equal else None
 
     # Whoever linked the two, and when: once is enough.
-    return replace(note_write(TOOL, api, number, body), look=look, earlier=None, any_earlier=True)
+    return replace(plan_note(TOOL, api, number, body), look=look, earlier=None, any_earlier=True)
 
 
-def _planned(api: Api, write: Write[Any, Any], step: str) -> Step:
+def _planned(api: Api, write: WritePlan[Any, Any], step: str) -> Step:
     request = write.request
     planned = Planned(api.service.name, request.method, request.path, request.body)
     return Step(step=step, outcome=_WOULD, would_send=planned.dump())
@@ -275,13 +276,13 @@ async def _step(writer: Writer, api: Api, number: int, incident: DeclaredInciden
     return Step(step=step, outcome="done")
 
 
-async def _drop_duplicate(writer: Writer, api: Api, number: int, note_id: int, wanted: Write[Any, Any]) -> None:
+async def _drop_duplicate(writer: Writer, api: Api, number: int, note_id: int, wanted: WritePlan[Any, Any]) -> None:
     """Delete this note if an older one says the same: two machines put them there at the same moment."""
     equal, _ = await equal_notes(api, number, (wanted.request.body or {})["body"])
     ids = [note.id for note in equal if note.id is not None]
     if note_id in ids and min(ids) < note_id:
         # Whoever was asked about the note was asked about this, too.
-        await writer.perform(api, replace(delete_write(TOOL, api, number, note_id), destructive=False), dry_run=False)
+        await writer.perform(api, replace(plan_deletion(TOOL, api, number, note_id), destructive=False), dry_run=False)
 
 
 async def _severity(api: Api, alert: WholeIncident, wanted: str | None) -> tuple[Severity | None, str]:
@@ -317,4 +318,4 @@ def _summary(alert: WholeIncident) -> str:
     return "\n".join([*(shorten(line, MOST_OF_NAME) for line in lines), *rest])
 
 
-TOOLS = [write(declare_from_ionhour, "Declare an incident from an Ionhour alert", idempotent=True)]
+TOOLS = [write_tool(declare_from_ionhour, "Declare an incident from an Ionhour alert", idempotent=True)]

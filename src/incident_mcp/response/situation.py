@@ -14,7 +14,7 @@ from incident_mcp.records.spans import format_span
 from incident_mcp.response.links import alert_id, day_of
 from incident_mcp.response.situation_reader import OpenIncident, Reader, Update, read_all
 from incident_mcp.tooling.dependencies import AppSettings, BothServices
-from incident_mcp.tooling.tools import read
+from incident_mcp.tooling.tools import read_tool
 
 MOST_OF_NAME, FIRST_WORDS = 60, 45
 
@@ -231,4 +231,4 @@ async def situation(
     )
 
 
-TOOLS = [read(situation, "What is on fire")]
+TOOLS = [read_tool(situation, "What is on fire")]

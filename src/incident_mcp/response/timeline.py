@@ -22,7 +22,7 @@ from incident_mcp.response.links import (
 from incident_mcp.response.reading import Part
 from incident_mcp.response.timeline_reader import Story, TimelineEntry, check_cursor
 from incident_mcp.tooling.dependencies import BothServices, Services
-from incident_mcp.tooling.tools import read
+from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
 
 
@@ -227,4 +227,4 @@ async def _read(services: Services, story: Story, incident: LinkedIncident | Non
     await story.reading.together(sources)
 
 
-TOOLS = [read(incident_timeline, "One incident's whole story")]
+TOOLS = [read_tool(incident_timeline, "One incident's whole story")]

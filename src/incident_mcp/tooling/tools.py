@@ -21,11 +21,12 @@ from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnno
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from incident_mcp.errors import InputRequired, ServiceError
-from incident_mcp.records.record import OUTCOME_PROPERTIES, Json, Outcome, Record
+from incident_mcp.records.record import Json, Record
 from incident_mcp.records.text import inert
 from incident_mcp.tooling.arguments import read_arguments
 from incident_mcp.tooling.dependencies import app_of
 from incident_mcp.tooling.schemas import object_schema
+from incident_mcp.writing.result import RESULT_PROPERTIES, WriteResult
 
 
 class Arguments(ArgModelBase):
@@ -47,7 +48,7 @@ class HouseMetadata(FuncMetadata):
         """Return the record as compact text and, from the same dump, as structured content."""
         if isinstance(result, InputRequiredResult):
             return result
-        answer = cast("Record | Outcome[Any]", result).answer()
+        answer = cast("Record | WriteResult[Any]", result).answer()
         text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
         return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=answer)
 
@@ -132,12 +133,12 @@ def _injecting(fn: Callable[..., Awaitable[Any]], injected: Mapping[str, Callabl
 
 
 def _answer_schema(annotation: Any) -> Json:  # noqa: ANN401  # any annotation
-    written = get_origin(annotation) is Outcome
+    written = get_origin(annotation) is WriteResult
     record: type[BaseModel] = get_args(annotation)[0] if written else annotation
     schema = object_schema(record)
     if written:
         schema.pop("required", None)
-        schema["properties"] |= OUTCOME_PROPERTIES
+        schema["properties"] |= RESULT_PROPERTIES
     return schema
 
 
@@ -188,13 +189,13 @@ class ToolSpec:
         )
 
 
-def read(fn: Callable[..., Awaitable[Record]], title: str) -> ToolSpec:
+def read_tool(fn: Callable[..., Awaitable[Record]], title: str) -> ToolSpec:
     """A tool that only reads."""
     return ToolSpec(fn, title, idempotent=True)
 
 
-def write(
-    fn: Callable[..., Awaitable[Outcome[Any]]], title: str, *, destructive: bool = False, idempotent: bool = False
+def write_tool(
+    fn: Callable[..., Awaitable[WriteResult[Any]]], title: str, *, destructive: bool = False, idempotent: bool = False
 ) -> ToolSpec:
     """A tool that writes.
 

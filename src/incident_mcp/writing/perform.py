@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from incident_mcp.writing.audit import AuditLog
 
 from incident_mcp.errors import IncidentMcpError, InputError, NoAnswer, NotSent, ServiceError
-from incident_mcp.records.record import A, Outcome, Planned, R, shorten
+from incident_mcp.records.record import A, R, shorten
 from incident_mcp.transport.api import Api, Repeat
 from incident_mcp.writing.intents import MOST_KEYS, Intent, account_of, intent_of
 from incident_mcp.writing.journal.journal import AHEAD_SECONDS, SAME_KEY_SECONDS, Begun, Entry, Journal, fingerprint
 from incident_mcp.writing.limits import WriteLimit
-from incident_mcp.writing.plan import Earlier, Since, Write
-from incident_mcp.writing.sending import NOT_SENT, UNKNOWN, OutcomeLog, send_write
+from incident_mcp.writing.plan import Earlier, Since, WritePlan
+from incident_mcp.writing.result import Planned, WriteResult
+from incident_mcp.writing.sending import NOT_SENT, UNKNOWN, OutcomeLog, send_plan
 from incident_mcp.writing.state import (
     State,
     is_before_call,
@@ -66,7 +67,7 @@ class Writer:
     """Asks for confirmation of a question about a request's hash; raises unless the answer is yes."""
     asked: bool = False
 
-    async def perform(self, api: Api, write: Write[A, R], *, dry_run: bool) -> Outcome[R]:
+    async def perform(self, api: Api, write: WritePlan[A, R], *, dry_run: bool) -> WriteResult[R]:
         """Carry a write out, or show it.
 
         Raises:
@@ -75,7 +76,7 @@ class Writer:
         intent = _intent_of(api, write)
         if dry_run:
             request = with_key(write, await self._planned_key(api, write, intent))
-            return Outcome(would_send=Planned(api.service.name, request.method, request.path, request.body))
+            return WriteResult(would_send=Planned(api.service.name, request.method, request.path, request.body))
         request = fingerprint(intent.hash, write.request.body)
         if await self.confirmed(write.question, request, destructive=write.destructive):
             # A person may think about it for longer than a call may take.
@@ -118,12 +119,12 @@ class Writer:
                 raise NotSent("Another declaration is under way. Call again.", outcome=NOT_SENT)
             yield
 
-    async def known(self, api: Api, write: Write[A, R]) -> bool:
+    async def known(self, api: Api, write: WritePlan[A, R]) -> bool:
         """Return whether the journal knows an identical call, whose repeat this one is."""
         state = await self._state(write, _intent_of(api, write))
         return state.open or state.recent
 
-    async def _planned_key(self, api: Api, write: Write[A, R], intent: Intent) -> str:
+    async def _planned_key(self, api: Api, write: WritePlan[A, R], intent: Intent) -> str:
         fixed = write.caller_key or write.fixed_key
         if fixed or write.repeat is not Repeat.KEYED:
             return fixed or ""
@@ -131,14 +132,14 @@ class Writer:
         done = entry is not None and entry.state == "done" and entry.age > write.remembered
         return intent.key(api.now(), entry.key if done and entry else None)
 
-    async def _plainly(self, api: Api, write: Write[A, R], intent: Intent) -> Outcome[R]:
+    async def _plainly(self, api: Api, write: WritePlan[A, R], intent: Intent) -> WriteResult[R]:
         """Carry out a write that does the same when done twice: no row is kept of it, only what it wrote to."""
         row = Entry(intent.hash, write.tool, intent.account, "", "pending", None, 0, 0, things=write.things)
         started = time.monotonic()
         begun = await self.safety.journal.begin(row, limit=self._limit(write), remembered=False)
         look = partial(look_for, write, Since(0)) if write.look else None
         try:
-            answer = await send_write(api, write, write.request, look, self._log(api))
+            answer = await send_plan(api, write, write.request, look, self._log(api))
         except NoAnswer:
             raise
         except IncidentMcpError:
@@ -147,7 +148,7 @@ class Writer:
         outcome = self._outcome(api, write, answer, State(None, open=False, recent=False, started=started))
         return replace(outcome, note=" ".join(filter(None, (outcome.note, self._notes()))) or None)
 
-    async def _once(self, api: Api, write: Write[A, R], intent: Intent, asked: float) -> Outcome[R]:
+    async def _once(self, api: Api, write: WritePlan[A, R], intent: Intent, asked: float) -> WriteResult[R]:
         """Carry a journalled write out, unless an identical call did it before."""
         journal = self.safety.journal
         await self._check_key(write, intent)
@@ -186,7 +187,7 @@ class Writer:
             await journal.done(begun, outcome.record.dump() if outcome.record else {}, things)
         return replace(outcome, note=" ".join(filter(None, (outcome.note, self._notes()))) or None)
 
-    async def _check_key(self, write: Write[A, R], intent: Intent) -> None:
+    async def _check_key(self, write: WritePlan[A, R], intent: Intent) -> None:
         """Refuse a caller's idempotency key that belongs to another request.
 
         Raises:
@@ -202,7 +203,7 @@ class Writer:
                     " request, or leave it out. Not sent."
                 )
 
-    async def _state(self, write: Write[A, R], intent: Intent, asked: float = math.inf) -> State:
+    async def _state(self, write: WritePlan[A, R], intent: Intent, asked: float = math.inf) -> State:
         known = await self.safety.journal.look(intent.hash, asked)
         entry = known.entry
         state = State(entry, open=False, recent=False, ended=known.ended)
@@ -215,7 +216,7 @@ class Writer:
             state.open = entry.age <= SAME_KEY_SECONDS
         return state
 
-    async def _repeated(self, api: Api, write: Write[A, R], state: State) -> Outcome[R] | None:
+    async def _repeated(self, api: Api, write: WritePlan[A, R], state: State) -> WriteResult[R] | None:
         """Return the outcome of an identical call that was done a moment ago; None when there is none."""
         earlier = None
         if write.earlier is not None:
@@ -241,11 +242,11 @@ class Writer:
             return None
         if write.repeat is Repeat.CHECKED:
             note = "It is as this edit wants it already: nothing was sent now, and nobody was notified."
-            return Outcome(write.to_record(identical), note=note)
+            return WriteResult(write.to_record(identical), note=note)
         note = "An identical call was made before: nothing was sent now."
-        return Outcome(write.to_record(identical), repeated=True, note=note)
+        return WriteResult(write.to_record(identical), repeated=True, note=note)
 
-    async def _still(self, write: Write[A, R], entry: Entry, earlier: Earlier[A] | None) -> Outcome[R] | None:
+    async def _still(self, write: WritePlan[A, R], entry: Entry, earlier: Earlier[A] | None) -> WriteResult[R] | None:
         """Return the record of an identical call, if what it did still stands."""
         record = record_of(write, entry)
         number = (entry.answer or {}).get("id")
@@ -261,7 +262,7 @@ class Writer:
             again = "name this incident in despite"
         note = f"An identical call did this {max(entry.age, 0):.0f} s ago; nothing was sent now."
         note += "" if write.repeat is Repeat.CHECKED else f" To do it again on purpose, {again}."
-        return Outcome(record, repeated=True, note=note)
+        return WriteResult(record, repeated=True, note=note)
 
     @asynccontextmanager
     async def _journalled(self, begun: Begun, state: State, *, may_land: float) -> AsyncGenerator[None]:
@@ -294,22 +295,22 @@ class Writer:
             raise
 
     async def _carry_out(
-        self, api: Api, write: Write[A, R], intent: Intent, begun: Begun, state: State
-    ) -> tuple[Outcome[R], A]:
+        self, api: Api, write: WritePlan[A, R], intent: Intent, begun: Begun, state: State
+    ) -> tuple[WriteResult[R], A]:
         """Settle an earlier attempt, or send the write; an earlier intent's record leads to the next key."""
         row = begun.row or Entry(intent.hash, write.tool, intent.account, "", "pending", None, 0, 0)
         since = Since(row.began, row.before)
         if state.open and state.entry is not None and (found := await settle(write, state.entry, since)) is not None:
             await self._log(api).record(write.tool, write.request, "done before")
             note = "An earlier, identical call had done this; nothing was sent now."
-            return Outcome(write.to_record(found), repeated=True, note=note), found
+            return WriteResult(write.to_record(found), repeated=True, note=note), found
         looks = write.look is not None and write.repeat is not Repeat.KEYED
         look = partial(look_for, write, since) if looks else None
         key, derived = row.key, not (write.caller_key or write.fixed_key)
         passed, last = 0, None
         while True:
             request = write.again if state.open and write.again else with_key(write, key)
-            answer = await send_write(api, write, request, look, self._log(api))
+            answer = await send_plan(api, write, request, look, self._log(api))
             made = made_at(write, answer)
             if not (derived and self._is_spent(api, write, made, last, state)) or passed == MOST_KEYS:
                 return self._outcome(api, write, answer, state), answer
@@ -317,7 +318,9 @@ class Writer:
             key = intent.key(api.now(), key) if passed < MOST_KEYS else intent.late_key(api.now(), write.remembered)
             await self.safety.journal.use_key(begun, key)
 
-    def _is_spent(self, api: Api, write: Write[Any, Any], made: float | None, last: float | None, state: State) -> bool:
+    def _is_spent(
+        self, api: Api, write: WritePlan[Any, Any], made: float | None, last: float | None, state: State
+    ) -> bool:
         """Return whether a record that a derived key led to is that of an earlier intent.
 
         Args:
@@ -335,7 +338,7 @@ class Writer:
         # Earlier intents lie a window apart: records that do not were made just now, and the clocks are wrong.
         return is_older(api, made, window) and (last is None or made - last >= window)
 
-    def _outcome(self, api: Api, write: Write[A, R], answer: A, state: State) -> Outcome[R]:
+    def _outcome(self, api: Api, write: WritePlan[A, R], answer: A, state: State) -> WriteResult[R]:
         """Say of a record that the service answered whether it is new."""
         record = write.to_record(answer)
         made = made_at(write, answer)
@@ -347,21 +350,21 @@ class Writer:
                     "The service answered the record of an earlier request, made with the same idempotency key and"
                     " another content: this request was not carried out. For a new one pass a new idempotency_key."
                 )
-                return Outcome(record, repeated=True, note=note)
+                return WriteResult(record, repeated=True, note=note)
             if write.caller_key:
                 note = (
                     "This record differs from what was sent: the service changed it, or it belongs to another request"
                     " that was just made with the same idempotency key. Compare before you report it as done."
                 )
-                return Outcome(record, note=note)
+                return WriteResult(record, note=note)
         if older or done_before:
             note = "It was done before, by an earlier call; nothing new was made now."
-            return Outcome(record, repeated=True, note=note)
+            return WriteResult(record, repeated=True, note=note)
         quiet = write.again is not None and write.again != write.request and (state.open or api.sent_again)
         note = "An earlier attempt was lost, so this one was sent without notifying the channel a second time."
-        return Outcome(record, note=note if quiet else None)
+        return WriteResult(record, note=note if quiet else None)
 
-    def _limit(self, write: Write[A, R]) -> WriteLimit:
+    def _limit(self, write: WritePlan[A, R]) -> WriteLimit:
         return self.safety.declares if write.declares else self.safety.writes
 
     def _log(self, api: Api) -> OutcomeLog:
@@ -383,6 +386,6 @@ _STILL_OPEN = (
 )
 
 
-def _intent_of(api: Api, write: Write[Any, Any]) -> Intent:
+def _intent_of(api: Api, write: WritePlan[Any, Any]) -> Intent:
     # A caller's key says by itself what is another intent.
     return intent_of(api, write.tool, write.request, write.caller_key, None if write.caller_key else write.deliberate)

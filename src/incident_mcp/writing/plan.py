@@ -33,7 +33,7 @@ class Earlier(Generic[A]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Write(Generic[A, R]):
+class WritePlan(Generic[A, R]):
     """One logical write.
 
     Attributes:

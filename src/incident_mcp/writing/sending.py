@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 from incident_mcp.errors import NoAnswer, NotSent, Refused, ServiceError
 from incident_mcp.records.record import A, Json
 from incident_mcp.transport.api import Api, Request
-from incident_mcp.writing.plan import Write
+from incident_mcp.writing.plan import WritePlan
 
 NOT_SENT = "not sent."
 UNKNOWN = "sent, outcome unknown: call again with the same arguments, it will not be done twice."
@@ -43,9 +43,9 @@ class OutcomeLog:
         await self.audit.append({name: value for name, value in entry.items() if value is not None})
 
 
-async def send_write(
+async def send_plan(
     api: Api,
-    write: Write[A, Any],
+    write: WritePlan[A, Any],
     request: Request,
     look: Callable[[], Awaitable[A | None]] | None,
     log: OutcomeLog,
@@ -76,7 +76,7 @@ async def send_write(
     return answer
 
 
-async def _explain(write: Write[Any, Any], failure: ServiceError) -> None:
+async def _explain(write: WritePlan[Any, Any], failure: ServiceError) -> None:
     """Say what a failure means for the write, and what to do next."""
     if isinstance(failure, NoAnswer):
         failure.conclude(UNKNOWN)

@@ -11,7 +11,7 @@ from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import A, R
 from incident_mcp.transport.api import Api, Repeat, Request
 from incident_mcp.writing.journal.journal import Entry
-from incident_mcp.writing.plan import Since, Write
+from incident_mcp.writing.plan import Since, WritePlan
 
 _SLACK_SECONDS = 2.0
 """How exactly a service's clock is known from its `Date`; without one its clock may differ by a minute."""
@@ -37,7 +37,7 @@ class State:
     started: float = field(default_factory=time.monotonic)
 
 
-def record_of(write: Write[Any, R], entry: Entry) -> R | None:
+def record_of(write: WritePlan[Any, R], entry: Entry) -> R | None:
     """Return the record that a row keeps, None when it cannot be read."""
     if entry.answer is None:
         return None
@@ -47,7 +47,7 @@ def record_of(write: Write[Any, R], entry: Entry) -> R | None:
         return None
 
 
-def made_at(write: Write[A, Any], answer: A) -> float | None:
+def made_at(write: WritePlan[A, Any], answer: A) -> float | None:
     """Return the Unix time at which an answer's record was made, None when it does not say."""
     made = parse_instant(write.made_at(answer)) if write.made_at else None
     return None if made is None else made.timestamp()
@@ -64,17 +64,17 @@ def is_before_call(api: Api, made: float, state: State) -> bool:
     return made < api.now() - (time.monotonic() - state.started) - slack
 
 
-async def is_undone(write: Write[Any, Any]) -> bool:
+async def is_undone(write: WritePlan[Any, Any]) -> bool:
     """Return whether what an identical, earlier write changed is no longer so."""
     return write.stands is not None and not await write.stands()
 
 
-async def look_for(write: Write[A, Any], since: Since) -> A | None:
+async def look_for(write: WritePlan[A, Any], since: Since) -> A | None:
     """Look for what an earlier attempt did, where that can be looked for."""
     return await write.look(since) if write.look else None
 
 
-async def settle(write: Write[A, Any], entry: Entry, since: Since) -> A | None:
+async def settle(write: WritePlan[A, Any], entry: Entry, since: Since) -> A | None:
     """Look for what an earlier attempt did, until it can no longer be carried out.
 
     Raises:
@@ -94,7 +94,7 @@ async def settle(write: Write[A, Any], entry: Entry, since: Since) -> A | None:
         await anyio.sleep(min(left, 2.0))
 
 
-def with_key(write: Write[Any, Any], key: str) -> Request:
+def with_key(write: WritePlan[Any, Any], key: str) -> Request:
     """Return a write's request with an idempotency key, where the service takes one."""
     if write.repeat is not Repeat.KEYED:
         return write.request
