@@ -26,7 +26,7 @@ async def read_one(api: Api, incident: str, answer: type[A]) -> A:
 
     Raises:
         InputError: It is no reference.
-        Refused: There is no such incident, or the key may not read it.
+        RefusedError: There is no such incident, or the key may not read it.
     """
     path = fill("/v2/incidents/{incident}", incident=path_id(incident))
     return await api.get(path, answer, scope=VIEW, advice=access_advice(VIEW))

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import AliasPath, BaseModel, Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
-from incident_mcp.errors import TooLarge
+from incident_mcp.errors import TooLargeError
 from incident_mcp.records.record import is_foreign
 from incident_mcp.transport.api import Api, Query
 
@@ -86,7 +86,7 @@ async def each_page(
     while True:
         try:
             answer = await read_page(api, path, page, query, rows=min(left, most_a_page), after=after, scope=scope)
-        except TooLarge:
+        except TooLargeError:
             # What was read before is returned; its cursor leads to the row that is too large.
             if not seen:
                 raise
@@ -157,7 +157,7 @@ async def read_page(
     """Read a page, in fewer rows where one of so many is too large to read, from then on for this account.
 
     Raises:
-        TooLarge: A single row is.
+        TooLargeError: A single row is.
     """
     sizes = api.service.page_sizes
     cursor = [("after", after)] if after else []
@@ -165,9 +165,9 @@ async def read_page(
         size = min(rows, sizes.get(path, rows))
         try:
             return await api.get(path, page, [*query, ("page_size", str(size)), *cursor], scope=scope)
-        except TooLarge as failure:
+        except TooLargeError as failure:
             if size == 1 or not api.may_read:
                 what = "one row alone is too large" if size == 1 else "smaller pages would take too many requests"
-                failure.advise(f"Here {what}: pass a smaller limit, or filters that leave it out.")
-                raise
+                advice = f"Here {what}: pass a smaller limit, or filters that leave it out."
+                raise failure.with_advice(advice) from None
             sizes[path] = min(sizes.get(path, size), max(1, size // 4))

@@ -4,7 +4,7 @@ import re
 
 from pydantic import Field
 
-from incident_mcp.errors import InputError, Refused
+from incident_mcp.errors import InputError, RefusedError
 from incident_mcp.incidentio.pages import Page, Rows, read_rows
 from incident_mcp.records.record import Json, Record, shorten
 from incident_mcp.transport.api import Api
@@ -45,7 +45,7 @@ async def _users(api: Api) -> Rows[User] | None:
             return await read_rows(
                 api, "/v2/users", _Users, [], limit=MOST_A_PAGE, scope="users.view", most_a_page=MOST_A_PAGE
             )
-        except Refused as failure:
+        except RefusedError as failure:
             if failure.status not in (403, 404):
                 raise
             return None

@@ -5,7 +5,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import Field, model_validator
 
-from incident_mcp.errors import TooLarge
+from incident_mcp.errors import TooLargeError
 from incident_mcp.records.record import Json, Record, Whole
 from incident_mcp.transport.api import Api, Query
 
@@ -59,13 +59,12 @@ async def read_page(api: Api, path: str, listing: type[L], query: Query, *, page
     """Read one page.
 
     Raises:
-        TooLarge: It is too large to read.
+        TooLargeError: It is too large to read.
     """
     try:
         return await api.get(path, listing, [*query, ("page", str(page)), ("limit", str(limit))])
-    except TooLarge as failure:
-        failure.advise("Pass a smaller limit.")
-        raise
+    except TooLargeError as failure:
+        raise failure.with_advice("Pass a smaller limit.") from None
 
 
 async def read_pages(api: Api, path: str, listing: type[L], query: Query, *, most: int) -> AsyncGenerator[L]:
@@ -86,7 +85,7 @@ async def read_pages(api: Api, path: str, listing: type[L], query: Query, *, mos
     while True:
         try:
             answer = await read_page(api, path, listing, query, page=number, limit=size)
-        except TooLarge:
+        except TooLargeError:
             if size == 1 or not api.may_read:
                 raise
             smaller = max(1, size // _SMALLER)
