@@ -28,7 +28,7 @@ async def read_one(api: Api, incident: str, answer: type[A]) -> A:
 
     Raises:
         InputError: It is no reference.
-        Refused: There is no such incident, or the key may not read it.
+        RefusedError: There is no such incident, or the key may not read it.
     """
     request = SHOW.request(at={"incident": path_id(incident)}, advice=access_advice(SHOW.scope))
     return await api.get(request, answer)

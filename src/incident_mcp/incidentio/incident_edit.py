@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from incident_mcp.errors import InputError, NoAnswer
+from incident_mcp.errors import InputError, NoAnswerError
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.access import SHOW, access_advice, read_one
 from incident_mcp.incidentio.incident_create import CustomFields, Roles, Timestamps
@@ -182,7 +182,7 @@ def plan_edit(
             return read_body(raw.model_dump(), IncidentAnswer)
         except ValidationError:
             text = f"{api.service.name} answered the incident without a readable id: whether it is edited is open."
-            raise NoAnswer(text) from None
+            raise NoAnswerError(text) from None
 
     return WritePlan(
         tool=tool,

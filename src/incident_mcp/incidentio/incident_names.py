@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import anyio
 from pydantic import BaseModel
 
-from incident_mcp.errors import IncidentMcpError, Refused, ServiceError
+from incident_mcp.errors import IncidentMcpError, RefusedError, ServiceError
 from incident_mcp.incidentio.access import LIST, read_one
 from incident_mcp.incidentio.pages import MOST_A_PAGE, read_rows
 from incident_mcp.incidentio.references import path_id
@@ -36,14 +36,14 @@ async def named(api: Api, incident: str) -> IncidentName:
 
     Raises:
         InputError: It is no reference.
-        Refused: There is no such incident, or the key may not read the incident that a number names.
+        RefusedError: There is no such incident, or the key may not read the incident that a number names.
     """
     at = path_id(incident)
 
     async def load() -> IncidentName:
         try:
             return (await read_one(api, at, _Answer)).incident
-        except Refused as failure:
+        except RefusedError as failure:
             if failure.status != _FORBIDDEN or at.isdigit():
                 raise
             return IncidentName(id=at)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from pydantic import Field
 
-from incident_mcp.errors import InputError, Refused, ServiceError
+from incident_mcp.errors import InputError, RefusedError, ServiceError
 from incident_mcp.incidentio import people
 from incident_mcp.incidentio.finding import N, Named, candidates, find, fitting, is_complete
 from incident_mcp.incidentio.incident_statuses import IncidentStatus, load_statuses
@@ -169,7 +169,7 @@ async def _entry_id(api: Api, field: CustomField, value: str) -> str:
         if len(found) == 1:
             return found[0].id
         return await _among_many(api, "catalog entry", value, load, field)
-    except Refused as failure:
+    except RefusedError as failure:
         if failure.status not in (403, 404):
             raise
         # The key may not read the catalog; the API itself takes an entry's id, external id or alias.
@@ -313,7 +313,7 @@ _NAMED_FIELDS: dict[str, tuple[str, Callable[[Api], Awaitable[Sequence[Named]]]]
 }
 
 
-async def valid_names(api: Api, sent: Json, refused: Refused) -> str:
+async def valid_names(api: Api, sent: Json, refused: RefusedError) -> str:
     """Return the names of the severities, statuses and types that a refusal complains about.
 
     Args:

@@ -2,7 +2,7 @@
 
 import re
 
-from incident_mcp.errors import InputError, Refused
+from incident_mcp.errors import InputError, RefusedError
 from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.records.record import Json, Record, shorten
 from incident_mcp.transport.api import Api
@@ -41,7 +41,7 @@ async def _users(api: Api) -> Rows[User] | None:
     async def load() -> Rows[User] | None:
         try:
             return await read_rows(api, LIST.request(), User, limit=MOST_A_PAGE, most_a_page=MOST_A_PAGE)
-        except Refused as failure:
+        except RefusedError as failure:
             if failure.status not in (403, 404):
                 raise
             return None

@@ -340,7 +340,7 @@ async def require_incident(api: Api, incident_id: int) -> None:
     """Make sure that there is such an incident: an empty list of its notes or events is no proof.
 
     Raises:
-        Refused: There is none, or this key may not see it.
+        RefusedError: There is none, or this key may not see it.
     """
     await read_incident(api, incident_id)
 

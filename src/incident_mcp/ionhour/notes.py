@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, AliasPath, Field, model_validator
 
-from incident_mcp.errors import NoAnswer
+from incident_mcp.errors import NoAnswerError
 from incident_mcp.ionhour.incidents import described, require_incident, things
 from incident_mcp.ionhour.pages import Page
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, NoteId
@@ -199,7 +199,7 @@ async def _find(api: Api, incident_id: int, body: str, since: Since) -> Note | N
     """Find a note that was made since by its text, since the API has no key that would make a repeat safe.
 
     Raises:
-        NoAnswer: It may stand on a page that was not read.
+        NoAnswerError: It may stand on a page that was not read.
     """
     read = await read_notes(api, incident_id)
     if since.before is not None:
@@ -208,12 +208,12 @@ async def _find(api: Api, incident_id: int, body: str, since: Since) -> Note | N
         new = [note for note in read.notes if _made_since(note, since.began)]
     found = [note for note in new if _has_text(note, body)]
     if not found and (alike := next((note for note in new if _letters(note.body) == _letters(body)), None)):
-        raise NoAnswer(
+        raise NoAnswerError(
             f"A note of nearly the same text is there since ({alike.id}), and whether it is this one is open: the"
             " service may change texts. Look at the notes before you write another one."
         )
     if not found and read.has_more:
-        raise NoAnswer(
+        raise NoAnswerError(
             f"{api.service.name} answered one page of several of the notes: whether this one is there is open."
         )
     return found[0] if found else None

@@ -26,6 +26,7 @@ from incident_mcp.records.text import inert
 from incident_mcp.tooling.arguments import read_arguments
 from incident_mcp.tooling.dependencies import app_of
 from incident_mcp.tooling.schemas import object_schema
+from incident_mcp.writing.outcome import NotSent, describe
 from incident_mcp.writing.result import RESULT_PROPERTIES, WriteResult
 
 
@@ -81,15 +82,13 @@ class HouseTool(Tool):
             if isinstance(error.__cause__, ValidationError):
                 raise ToolError(inert(self._explain(error.__cause__))) from error.__cause__
             if isinstance(error.__cause__, ToolError):
-                raise ToolError(inert(str(self._concluded(error.__cause__)))) from None
+                raise ToolError(inert(self._describe(error.__cause__))) from None
             raise
 
-    def _concluded(self, error: ToolError) -> ToolError:
-        """Add "not sent" to the failure of a write whose own request never left."""
+    def _describe(self, error: ToolError) -> str:
+        """Return the text of a failure; one before a write's own request says that the write was not sent."""
         writes = self.annotations is not None and not self.annotations.read_only_hint
-        if writes and isinstance(error, ServiceError) and error.outcome is None:
-            error.conclude("not sent.")
-        return error
+        return describe(NotSent(failure=error)) if writes and isinstance(error, ServiceError) else str(error)
 
     def _explain(self, error: ValidationError) -> str:
         return self._refusal([_complaint(cast("Json", problem)) for problem in error.errors(include_url=False)])
