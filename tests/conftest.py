@@ -113,11 +113,14 @@ Connect = Callable[..., AbstractAsyncContextManager[Caller]]
 
 @pytest.fixture
 def connect(box: Sandbox, tmp_path: Path) -> Connect:
-    """Connect a client to a server on the sandbox: `async with connect(mode="legacy", read_only=True) as call:`."""
+    """Connect a client to a server on the sandbox that offers all toolsets.
+
+    `async with connect(mode="legacy", read_only=True) as call:`
+    """
 
     @asynccontextmanager
     async def connect_(mode: str = "auto", sandbox: Sandbox = box, **settings: Any) -> AsyncIterator[Caller]:
-        chosen = Settings(**{"sandbox": True, "state_dir": tmp_path / "state", **settings})
+        chosen = Settings(**{"sandbox": True, "state_dir": tmp_path / "state", "toolsets": ("all",), **settings})
         async with Client(build_server(chosen, network=sandbox), mode=mode) as client:
             yield Caller(client, sandbox)
 

@@ -11,6 +11,20 @@ from tests.conftest import NOW
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {
+    "ionhour_list_incidents": [{}, {"detail": True}, {"name_contains": "checkout"}],
+    "ionhour_get_incident": {"incident_id": 4512},
+    "ionhour_acknowledge_incident": {"incident_id": 4514},
+}
+EFFECTS = {
+    "ionhour_acknowledge_incident": {
+        "request": "POST /api/incidents/4514/acknowledge",
+        "rows": "ionhour.events",
+        "where": {"incidentId": 4514, "type": "ACKNOWLEDGED"},
+        "looks": True,
+    }
+}
+
 LIST, GET, ACKNOWLEDGE = "ionhour_list_incidents", "ionhour_get_incident", "ionhour_acknowledge_incident"
 OPEN = {4509, 4510, 4512, 4513, 4514}
 STATES = [

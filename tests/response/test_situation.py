@@ -22,6 +22,8 @@ from .altered import NO_INSTANTS, Json, alter
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {"situation": {}}
+
 TOOL = "situation"
 Change = Callable[[Sandbox], None]
 

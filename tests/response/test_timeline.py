@@ -19,6 +19,10 @@ from .served import served
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {
+    "incident_timeline": [{"incident": "INC-114"}, {"incident": "INC-116"}, {"ionhour_incident_id": 4512}],
+}
+
 TOOL = "incident_timeline"
 
 
