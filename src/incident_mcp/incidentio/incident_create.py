@@ -16,8 +16,9 @@ from incident_mcp.incidentio.similar import identical_since, look_alikes
 from incident_mcp.records.record import Json, quoted
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.perform import Writer
 from incident_mcp.writing.plan import DECLARE_SECONDS, Since, WritePlan
 from incident_mcp.writing.result import WriteResult
