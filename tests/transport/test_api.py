@@ -15,7 +15,8 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from incident_mcp.errors import NoAnswerError, NotSentError, RefusedError, ServiceError, TooLargeError
-from incident_mcp.transport.api import Api, Limits, Repeat, Request, Service
+from incident_mcp.transport.api import Api, Limits, Repeat, Service
+from incident_mcp.transport.operation import Operation
 from incident_mcp.transport.rate_limit import Bucket
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +53,9 @@ class Wire:
         return httpx2.Response(reply.status_code, headers=reply.headers, content=reply.content)
 
     async def send(self, method: str = "POST", repeat: Repeat = Repeat.KEYED, **options: Any) -> Thing:
-        return await Api(self.service).send(Request(method, "/things", body={"a": 1}), Thing, repeat=repeat, **options)
+        return await Api(self.service).send(
+            Operation(method, "/things").request(body={"a": 1}), Thing, repeat=repeat, **options
+        )
 
     async def failure(self, *arguments: Any, **options: Any) -> ServiceError:
         with pytest.raises(ServiceError) as raised:
@@ -239,7 +242,7 @@ async def test_a_delete_that_is_gone_after_a_lost_answer_was_done(wire: Make) ->
         pass
 
     sent = wire(httpx2.ReadError("lost"), status(404))
-    request = Request("DELETE", "/things/1")
+    request = Operation("DELETE", "/things/{thing}").request(at={"thing": 1})
     assert await Api(sent.service).send(request, Nothing, repeat=Repeat.HARMLESS) == Nothing()
 
 
@@ -258,7 +261,7 @@ def date(seconds: float) -> str:
     return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
 
 
-@pytest.mark.parametrize("said", ["3600", "3600.5", date(86_400), "99999999999"])
+@pytest.mark.parametrize("said", ["3600", "3600.5", pytest.param(date(86_400), id="tomorrow"), "99999999999"])
 @pytest.mark.parametrize("code", [429, 503])
 async def test_a_wait_that_does_not_fit_is_reported_at_once(said: str, code: int, wire: Make) -> None:
     sent = wire(status(code, Retry_After=said))
@@ -270,7 +273,9 @@ async def test_a_wait_that_does_not_fit_is_reported_at_once(said: str, code: int
     assert failure.retry_after >= 3500
 
 
-@pytest.mark.parametrize("said", ["0", "", "0.01", "soon", "-5", date(-60), "Wed, 99 Foo 2026", None])
+@pytest.mark.parametrize(
+    "said", ["0", "", "0.01", "soon", "-5", pytest.param(date(-60), id="a minute ago"), "Wed, 99 Foo 2026", None]
+)
 async def test_a_wait_of_nothing_or_nonsense_is_a_short_one(said: str | None, wire: Make) -> None:
     sent = wire(status(429, **({} if said is None else {"Retry_After": said})), ok())
     await sent.send()
@@ -464,7 +469,7 @@ async def test_a_passed_deadline_is_never_called_a_rate_limit(wire: Make) -> Non
         api.deadline = anyio.current_time() - 1
         for method, repeat in (("GET", Repeat.READ), ("POST", Repeat.KEYED), ("POST", Repeat.NEVER)):
             with pytest.raises(NotSentError) as raised:
-                await api.send(Request(method, "/things"), Thing, repeat=repeat)
+                await api.send(Operation(method, "/things").request(), Thing, repeat=repeat)
             text = str(raised.value)
             assert "may take are over" in text
             assert "rate limit" not in text

@@ -142,6 +142,20 @@ def _answer_schema(annotation: Any) -> Json:  # noqa: ANN401  # any annotation
 
 
 @dataclass(frozen=True)
+class Toolset:
+    """Tools that are offered together."""
+
+    name: str
+    description: str
+    """One sentence."""
+    default: bool = False
+    """Whether it is offered when the settings name no toolset."""
+
+
+CORE = Toolset("core", "Incidents, updates and notes of both services, and what joins the two.", default=True)
+
+
+@dataclass(frozen=True)
 class ToolSpec:
     """A function and what it takes to make a tool of it; `build` is left to the server, for it costs about 4 ms."""
 
@@ -150,7 +164,7 @@ class ToolSpec:
     writes: bool = False
     destructive: bool = False
     idempotent: bool = False
-    toolset: str = "core"
+    toolset: Toolset = CORE
 
     @property
     def name(self) -> str:
@@ -188,20 +202,26 @@ class ToolSpec:
         )
 
 
-def read_tool(fn: Callable[..., Awaitable[Record]], title: str) -> ToolSpec:
-    """A tool that only reads."""
-    return ToolSpec(fn, title, idempotent=True)
+def read_tool(fn: Callable[..., Awaitable[Record]], title: str, *, toolset: Toolset = CORE) -> ToolSpec:
+    """Return a tool that only reads."""
+    return ToolSpec(fn, title, idempotent=True, toolset=toolset)
 
 
 def write_tool(
-    fn: Callable[..., Awaitable[WriteResult[Any]]], title: str, *, destructive: bool = False, idempotent: bool = False
+    fn: Callable[..., Awaitable[WriteResult[Any]]],
+    title: str,
+    *,
+    destructive: bool = False,
+    idempotent: bool = False,
+    toolset: Toolset = CORE,
 ) -> ToolSpec:
-    """A tool that writes.
+    """Return a tool that writes.
 
     Args:
         fn: The function; it takes `dry_run`.
         title: For people.
         destructive: Something is lost or people are paged.
         idempotent: Calling it twice with the same arguments does no more than calling it once.
+        toolset: The toolset that it belongs to.
     """
-    return ToolSpec(fn, title, writes=True, destructive=destructive, idempotent=idempotent)
+    return ToolSpec(fn, title, writes=True, destructive=destructive, idempotent=idempotent, toolset=toolset)

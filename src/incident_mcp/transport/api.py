@@ -5,11 +5,11 @@ import math
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal, NoReturn, Protocol, TypeVar, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -26,7 +26,7 @@ from incident_mcp.errors import (
     TooLargeError,
     join_sentences,
 )
-from incident_mcp.records.record import A, Json, read_answer, read_json
+from incident_mcp.records.record import A, read_answer, read_json
 from incident_mcp.transport.connection import (
     Progress,
     Route,
@@ -44,6 +44,7 @@ from incident_mcp.transport.error_bodies import (
     read_request_id,
     retry_after,
 )
+from incident_mcp.transport.operation import Request
 from incident_mcp.transport.rate_limit import Bucket
 from incident_mcp.transport.redaction import Redactor
 
@@ -62,7 +63,6 @@ LARGE = 200_000
 """Bytes of an answer from which on it is read in a thread."""
 
 T = TypeVar("T")
-Query = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -91,40 +91,6 @@ class Repeat(Enum):
     HARMLESS = "a write that does the same when done twice"
     CHECKED = "a write that does the same when done twice, and is looked for before it is sent again"
     NEVER = "a write that a repeat would do twice: sent again only if it was looked for and can no longer land"
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request to a service, its path filled."""
-
-    method: str
-    path: str
-    query: Query = ()
-    body: Json | None = None
-    scope: str = ""
-    """What the key needs, where the vendor documents it."""
-    advice: Mapping[int, str] | None = None
-    """What a refusal with a status means for this request."""
-
-    @property
-    def label(self) -> str:
-        """Method and path, for errors."""
-        return f"{self.method} {self.path}"
-
-
-def fill(template: str, **at: str | int) -> str:
-    """Fill a path template, each value quoted as one segment.
-
-    Raises:
-        InputError: A value is empty, `.` or `..`, or holds a character that would change the path.
-    """
-    return template.format(**{name: _segment(name, str(value)) for name, value in at.items()})
-
-
-def _segment(name: str, value: str) -> str:
-    if not value or value in {".", ".."} or re.search(r"[/\\?#\s\x00-\x1f\x7f-\x9f\ud800-\udfff]", value):
-        raise InputError(f"{name} {value[:60]!r} cannot be an id: it is empty or holds a character that no id has.")
-    return quote(value, safe="")
 
 
 class Network(Protocol):
@@ -238,17 +204,9 @@ class Api:
         """Return the Unix time by the service's clock, by this machine's as long as the service's is not known."""
         return time.time() + (self.service.ahead or 0.0)
 
-    async def get(
-        self,
-        path: str,
-        answer: type[A],
-        query: Query = (),
-        *,
-        scope: str = "",
-        advice: Mapping[int, str] | None = None,
-    ) -> A:
-        """Read a path."""
-        return await self.send(Request("GET", path, query, scope=scope, advice=advice), answer)
+    async def get(self, request: Request, answer: type[A]) -> A:
+        """Read what a service answers."""
+        return await self.send(request, answer)
 
     async def cached(
         self, name: str, load: Callable[[], Awaitable[T]], *, newer_than: float = -math.inf
@@ -505,7 +463,7 @@ class Api:
         wait = retry_after(headers, body) if status in (429, 503) else None
         kind = _failure(request, status)
         step = (request.advice or {}).get(status) or next_step(
-            status, self.service.key_variable, self.service.host, request.scope
+            status, self.service.key_variable, self.service.host, request
         )
         raise kind(
             f"{self.service.name} answered {status}{said}{why}",

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 from incident_mcp.errors import ServiceError
 from incident_mcp.records.record import A, Json
-from incident_mcp.transport.api import Api, Request
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Request
 from incident_mcp.writing.outcome import Done, Failed, Refused, outcome_of
 from incident_mcp.writing.plan import WritePlan
 
