@@ -10,16 +10,17 @@ from pydantic import AfterValidator, Field
 from incident_mcp.errors import ServiceError
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer
-from incident_mcp.incidentio.incidents import Mode, given, read_incident, things
+from incident_mcp.incidentio.incidents import Mode, given, read_incident, write_targets
 from incident_mcp.incidentio.references import path_id
 from incident_mcp.incidentio.similar import identical_since, look_alikes
 from incident_mcp.records.record import Json, quoted
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.perform import Writer
-from incident_mcp.writing.plan import DECLARE_SECONDS, Since, WritePlan
+from incident_mcp.writing.plan import DECLARE_SECONDS, Baseline, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 TOOL = "incidentio_create_incident"
@@ -96,7 +97,7 @@ async def incidentio_create_incident(
     if dry_run:
         checked = await check_look_alikes(api, writer, declaration, despite or ())
         return checked.beside(await writer.perform(api, declaration, dry_run=True))
-    async with writer.declaring(api):
+    async with writer.declaration_lock(api):
         checked = await check_look_alikes(api, writer, declaration, despite or ())
         if checked.repeated is not None:
             return checked.repeated
@@ -128,7 +129,7 @@ async def check_look_alikes(
         InputError: It is declared already.
     """
     body = declaration.request.body or {}
-    if body["mode"] != "standard" or await writer.known(api, declaration):
+    if body["mode"] != "standard" or await writer.is_repeat(api, declaration):
         return Checked()
     found = await look_alikes(api, body, despite, window=DECLARE_SECONDS)
     if found.identical is None:
@@ -150,24 +151,24 @@ def plan_declaration(
     return WritePlan(
         tool=tool,
         request=CREATE.request(body=body),
-        answer=IncidentAnswer,
-        record=Incident,
+        answer_type=IncidentAnswer,
+        record_type=Incident,
         to_record=lambda answer: answer.incident,
         repeat=Repeat.KEYED,
         question=f"Declare the {body['visibility']} {body['mode']} incident {quoted(body['name'])}"
         f" with severity {severity or '(none)'}{about}{announced}.",
-        remembered=DECLARE_SECONDS,
-        deliberate=" ".join(sorted({path_id(each) for each in despite})) or None,
+        remember_seconds=DECLARE_SECONDS,
+        distinguished_by=" ".join(sorted({path_id(each) for each in despite})) or None,
         declares=True,
-        things_of=lambda answer: things(api, answer.incident.id, answer.incident.reference),
-        made_at=lambda answer: answer.incident.made_at,
-        look=partial(_find, api, body),
-        same=lambda answer: _is_same(answer.incident, body),
-        explain=partial(names.valid_names, api, body),
+        targets_of=lambda answer: write_targets(api, answer.incident.id, answer.incident.reference),
+        created_at=lambda answer: answer.incident.made_at,
+        find_effect=partial(_find, api, body),
+        matches_request=lambda answer: _matches_request(answer.incident, body),
+        explain_refusal=partial(names.valid_names, api, body),
     )
 
 
-def _is_same(incident: Incident, body: Json) -> bool:
+def _matches_request(incident: Incident, body: Json) -> bool:
     """Return whether an incident is the one that a request asks for, as far as that is known."""
     severity = body.get("severity_id") in (None, incident.severity_id) or incident.severity_id is None
     return severity and (incident.name is None or _plain(incident.name) == _plain(body["name"]))
@@ -177,10 +178,10 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-async def _find(api: Api, body: Json, since: Since) -> IncidentAnswer | None:
+async def _find(api: Api, body: Json, baseline: Baseline) -> IncidentAnswer | None:
     """Find the incident that an identical declaration made since: for when the journal or the service forgot it."""
     try:
-        found = await identical_since(api, body, since.began)
+        found = await identical_since(api, body, baseline.started_at)
         return IncidentAnswer(incident=await read_incident(api, found)) if found else None
     except ServiceError:
         # The key may not be allowed to read; the declaration carries the same idempotency key.

@@ -12,14 +12,15 @@ from incident_mcp.incidentio import names
 from incident_mcp.incidentio.access import SHOW, access_advice, read_one
 from incident_mcp.incidentio.incident_create import CustomFields, Roles, Timestamps
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, RawIncidentAnswer, holds
-from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
+from incident_mcp.incidentio.incidents import IncidentRef, described, given, write_targets
 from incident_mcp.incidentio.references import path_id
 from incident_mcp.records.record import Json, R, quoted, read_body, shorten
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
-from incident_mcp.writing.plan import UPDATE_SECONDS, Since, WritePlan
+from incident_mcp.transport.retry import Repeat
+from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 _TEXTS = ("summary", "call_url")
@@ -174,7 +175,7 @@ def plan_edit(
     body = {"incident": fields, "notify_incident_channel": notify}
     request = EDIT.request(at={"incident": at}, body=body, scope=scope, advice=access_advice(scope))
 
-    async def look(_: Since) -> IncidentAnswer | None:
+    async def find_effect(_: Baseline) -> IncidentAnswer | None:
         raw = await read_one(api, at, RawIncidentAnswer)
         if not holds(raw.incident, fields):
             return None
@@ -187,17 +188,17 @@ def plan_edit(
     return WritePlan(
         tool=tool,
         request=request,
-        answer=IncidentAnswer,
-        record=record,
+        answer_type=IncidentAnswer,
+        record_type=record,
         to_record=lambda answer: to_record(answer.incident),
         repeat=Repeat.CHECKED,
         question=f"Edit incident {incident}; {_notified(notify=notify)}.",
-        remembered=UPDATE_SECONDS,
-        look=look,
-        things=things(api, at),
-        things_of=lambda answer: things(api, answer.incident.id, answer.incident.reference),
-        again=replace(request, body={"incident": fields, "notify_incident_channel": False}),
-        explain=partial(names.valid_names, api, fields),
+        remember_seconds=UPDATE_SECONDS,
+        find_effect=find_effect,
+        targets=write_targets(api, at),
+        targets_of=lambda answer: write_targets(api, answer.incident.id, answer.incident.reference),
+        repeat_request=replace(request, body={"incident": fields, "notify_incident_channel": False}),
+        explain_refusal=partial(names.valid_names, api, fields),
     )
 
 

@@ -12,16 +12,17 @@ from incident_mcp.incidentio import names
 from incident_mcp.incidentio.access import access_advice, read_one
 from incident_mcp.incidentio.incident_names import IncidentName, named, names_of
 from incident_mcp.incidentio.incident_records import Actor, RawIncidentAnswer, holds
-from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
+from incident_mcp.incidentio.incidents import IncidentRef, described, given, write_targets
 from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, read_rows
 from incident_mcp.records.fitting import FEW
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import Instant, Json, Listed, Name, R, Record, quoted
 from incident_mcp.tooling.dependencies import DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import read_tool, write_tool
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
-from incident_mcp.writing.plan import UPDATE_SECONDS, Since, WritePlan
+from incident_mcp.transport.retry import Repeat
+from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 
@@ -122,21 +123,21 @@ def plan_update(
     return WritePlan(
         tool=tool,
         request=CREATE.request(body=body, scope=scope, advice=_advice(scope)),
-        answer=IncidentUpdateAnswer,
-        record=record,
+        answer_type=IncidentUpdateAnswer,
+        record_type=record,
         to_record=lambda answer: to_record(_of(answer.incident_update, incident)),
         repeat=Repeat.KEYED,
         question=f"Post an update to incident {incident.reference or incident.id}; its responders and subscribers are"
         " notified.",
-        remembered=UPDATE_SECONDS,
-        look=partial(_find, api, body),
+        remember_seconds=UPDATE_SECONDS,
+        find_effect=partial(_find, api, body),
         caller_key=key,
-        things=things(api, incident.id, incident.reference),
-        things_of=lambda _: things(api, incident.id, incident.reference),
-        stands=partial(_stands, api, body) if len(body) > 1 + ("message" in body) else None,
-        made_at=lambda answer: answer.incident_update.made_at,
-        same=lambda answer: _is_same(answer.incident_update, body),
-        explain=partial(names.valid_names, api, body),
+        targets=write_targets(api, incident.id, incident.reference),
+        targets_of=lambda _: write_targets(api, incident.id, incident.reference),
+        still_in_effect=partial(_still_in_effect, api, body) if len(body) > 1 + ("message" in body) else None,
+        created_at=lambda answer: answer.incident_update.made_at,
+        matches_request=lambda answer: _matches_request(answer.incident_update, body),
+        explain_refusal=partial(names.valid_names, api, body),
     )
 
 
@@ -155,7 +156,7 @@ def _of(update: IncidentUpdate, incident: IncidentName) -> IncidentUpdate:
     return update.model_copy(update={"reference": incident.reference, "name": incident.name})
 
 
-def _is_same(update: IncidentUpdate, body: Json) -> bool:
+def _matches_request(update: IncidentUpdate, body: Json) -> bool:
     text = " ".join((body.get("message") or "").split())
     same_text = update.message is None or " ".join(update.message.split()) == text
     moved = _has_moved(update, body)
@@ -168,7 +169,7 @@ def _has_moved(update: IncidentUpdate, body: Json) -> bool:
     return all(held is None or body.get(name) in (None, held) for name, held in wanted.items())
 
 
-async def _stands(api: Api, body: Json) -> bool:
+async def _still_in_effect(api: Api, body: Json) -> bool:
     """Return whether the incident has the status and severity that an update is to give it."""
     raw = (await read_one(api, body["incident_id"], RawIncidentAnswer)).incident
     wanted = {"incident_status_id": body.get("to_incident_status_id"), "severity_id": body.get("to_severity_id")}
@@ -185,12 +186,12 @@ _SECOND = 1.0
 """How exactly the service's clock is known from its `Date`."""
 
 
-async def _find(api: Api, body: Json, since: Since) -> IncidentUpdateAnswer | None:
+async def _find(api: Api, body: Json, baseline: Baseline) -> IncidentUpdateAnswer | None:
     """Find an identical update that an API key posted since: for when the journal is gone."""
     query = [("incident_id", body["incident_id"])]
     for row in await read_rows(api, LIST.request(query), _Made, limit=MOST_A_PAGE):
         made = parse_instant(row.made_at)
-        recent = made is not None and made.timestamp() >= since.began - _SECOND
+        recent = made is not None and made.timestamp() >= baseline.started_at - _SECOND
         if recent and row.api_key and (row.message or "") == (body.get("message") or "") and _has_moved(row, body):
             return IncidentUpdateAnswer(incident_update=row)
     return None

@@ -76,13 +76,13 @@ async def read_incident(api: Api, incident: str) -> Incident:
 
 async def described(api: Api, writer: Writer, incident: str, *, dry_run: bool, destructive: bool = False) -> str:
     """Return an incident's reference and name, if a write to it needs confirmation; else what was passed."""
-    if dry_run or not writer.asks(destructive=destructive):
+    if dry_run or not writer.needs_confirmation(destructive=destructive):
         return incident
     found = await named(api, incident)
     return f'{found.reference or found.id} "{shorten(found.name or "", 100)}"'
 
 
-def things(api: Api, *incidents: str | None) -> tuple[str, ...]:
+def write_targets(api: Api, *incidents: str | None) -> tuple[str, ...]:
     """Return what stands for an incident in the journal: its id, and the number of its reference."""
     account = account_of(api)
     return tuple(f"{account} incident {name.upper().removeprefix('INC-')}" for name in incidents if name)

@@ -28,11 +28,12 @@ from incident_mcp.records.spans import format_span
 from incident_mcp.records.tokens import tokens
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IonhourApi, WriterDep
 from incident_mcp.tooling.tools import read_tool, write_tool
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation, Query
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.intents import account_of
 from incident_mcp.writing.perform import Writer
-from incident_mcp.writing.plan import Since, WritePlan
+from incident_mcp.writing.plan import Baseline, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 GET = Operation("GET", "/incidents/{incident_id}")
@@ -345,7 +346,7 @@ async def require_incident(api: Api, incident_id: int) -> None:
     await read_incident(api, incident_id)
 
 
-def things(api: Api, incident_id: int) -> tuple[str, ...]:
+def write_targets(api: Api, incident_id: int) -> tuple[str, ...]:
     """Return what stands for an incident in the journal."""
     return (f"{account_of(api)} incident {incident_id}",)
 
@@ -368,7 +369,7 @@ async def described(
     api: Api, writer: Writer, incident_id: int, *, dry_run: bool, destructive: bool = False
 ) -> str | None:
     """Return an incident's number and title, if a write to it needs confirmation."""
-    if dry_run or not writer.asks(destructive=destructive):
+    if dry_run or not writer.needs_confirmation(destructive=destructive):
         return None
     return f'{incident_id} "{shorten((await read_incident(api, incident_id)).title or "", 100)}"'
 
@@ -379,20 +380,20 @@ def plan_acknowledgement(
     """Write an acknowledgement as the API wants it."""
     resolved = f"Incident {incident_id} is resolved already: there is nothing left to acknowledge."
 
-    async def look(_: Since) -> Acknowledgement | None:
+    async def find_effect(_: Baseline) -> Acknowledgement | None:
         found = await read_incident(api, incident_id)
         return Acknowledgement.from_dump(found.dump()) if found.acknowledged_at else None
 
     return WritePlan(
         tool=tool,
         request=ACKNOWLEDGE.request(at={"incident_id": incident_id}, advice={409: resolved}),
-        answer=_Acknowledged,
-        record=Acknowledgement,
+        answer_type=_Acknowledged,
+        record_type=Acknowledgement,
         to_record=lambda answer: answer.model_copy(update={"id": incident_id}),
         repeat=Repeat.HARMLESS,
         question=f"Acknowledge Ionhour incident {who or incident_id}; it pages nobody further.",
-        look=look,
-        things=things(api, incident_id),
+        find_effect=find_effect,
+        targets=write_targets(api, incident_id),
     )
 
 

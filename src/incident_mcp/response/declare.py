@@ -28,7 +28,7 @@ from incident_mcp.transport.api import Api
 from incident_mcp.writing.intents import account_of
 from incident_mcp.writing.journal.journal import fingerprint
 from incident_mcp.writing.perform import Writer
-from incident_mcp.writing.plan import Since, WritePlan
+from incident_mcp.writing.plan import Baseline, WritePlan
 from incident_mcp.writing.result import Planned, WriteResult
 
 TOOL = "declare_from_ionhour"
@@ -111,7 +111,7 @@ async def declare_from_ionhour(
 
     An alert that was declared before answers with that incident; what is left of note and acknowledgement is done.
     """
-    async with nullcontext() if dry_run else writer.declaring(incidentio):
+    async with nullcontext() if dry_run else writer.declaration_lock(incidentio):
         known = await _look(incidentio, ionhour, ionhour_incident_id)
         severity_by, declaration, similar, similar_note = None, None, (), None
         if known.incident is None:
@@ -129,7 +129,7 @@ async def declare_from_ionhour(
                 incident_type_id=names.id_of(await names.incident_type(incidentio, incident_type)),
             )
             declaration = plan_declaration(TOOL, incidentio, body, names.name_of(chosen), despite=despite or ())
-            declaration = replace(declaration, fixed_key=f"ionhour-{known.alert.public_id}", deliberate=None)
+            declaration = replace(declaration, fixed_key=f"ionhour-{known.alert.public_id}", distinguished_by=None)
             checked = await check_look_alikes(incidentio, writer, declaration, despite or ())
             if checked.repeated is not None and checked.repeated.record is not None:
                 incident = DeclaredIncident.from_dump(checked.repeated.record.dump())
@@ -163,7 +163,7 @@ async def _confirmed(
     question = "; ".join(parts) + "."
     body = declaration.request.body if declaration else None
     request = fingerprint(account_of(incidentio), TOOL, known.alert.public_id, body, wanted, question)
-    if parts and await writer.confirmed(question, request):
+    if parts and await writer.confirm(question, request):
         incidentio.renew()
         ionhour.renew()
 
@@ -244,7 +244,7 @@ def _write(api: Api, number: int, incident: DeclaredIncident | None, step: str) 
     link = incident.permalink if incident else "(its link)"
     body = note_text(reference, link)
 
-    async def look(_: Since) -> Note | None:
+    async def find_effect(_: Baseline) -> Note | None:
         equal, more = await equal_notes(api, number, body)
         if not equal and more:
             page = "answered one page of several of the notes"
@@ -252,7 +252,9 @@ def _write(api: Api, number: int, incident: DeclaredIncident | None, step: str) 
         return equal[0] if equal else None
 
     # Whoever linked the two, and when: once is enough.
-    return replace(plan_note(TOOL, api, number, body), look=look, earlier=None, any_earlier=True)
+    return replace(
+        plan_note(TOOL, api, number, body), find_effect=find_effect, read_existing=None, accept_any_effect=True
+    )
 
 
 def _planned(api: Api, write: WritePlan[Any, Any], step: str) -> Step:
