@@ -32,6 +32,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.log_level = config.option.log_level or "DEBUG"
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Start no worker processes for the quick tests or for tests named one by one: one process is faster."""
+    return 0 if config.option.markexpr == "quick" or any("::" in argument for argument in config.args) else None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file without a quick test for `-m quick`: importing all of them takes longer than those tests."""
+    if config.option.markexpr == "quick" and collection_path.suffix == ".py":
+        return "pytest.mark.quick" not in collection_path.read_text("utf-8") or None
+    return None
+
+
 def pytest_collection_finish() -> None:
     """Exclude what is loaded from garbage collection: thousands of tests and the vendor's SDK do not go away."""
     gc.collect()
