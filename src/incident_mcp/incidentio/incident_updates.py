@@ -19,8 +19,9 @@ from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import Instant, Json, Listed, Name, R, Record, quoted, without_none
 from incident_mcp.tooling.dependencies import DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import read_tool, write_tool
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.plan import UPDATE_SECONDS, Since, WritePlan
 from incident_mcp.writing.result import WriteResult
 

@@ -28,8 +28,9 @@ from incident_mcp.records.spans import format_span
 from incident_mcp.records.tokens import tokens
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IonhourApi, WriterDep
 from incident_mcp.tooling.tools import read_tool, write_tool
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation, Query
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.intents import account_of
 from incident_mcp.writing.perform import Writer
 from incident_mcp.writing.plan import Since, WritePlan

@@ -17,8 +17,9 @@ from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import HtmlText, Instant, Json, Listed, Offset, Record, quoted
 from incident_mcp.tooling.dependencies import DryRun, IonhourApi, WriterDep
 from incident_mcp.tooling.tools import read_tool, write_tool
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.journal.journal import fingerprint
 from incident_mcp.writing.plan import UPDATE_SECONDS, Earlier, Since, WritePlan
 from incident_mcp.writing.result import WriteResult

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 from incident_mcp.errors import IncidentMcpError, InputError, NoAnswerError, NotSentError, ServiceError, join_sentences
 from incident_mcp.records.record import A, R, shorten
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.intents import MOST_KEYS, Intent, account_of, intent_of
 from incident_mcp.writing.journal.journal import AHEAD_SECONDS, SAME_KEY_SECONDS, Begun, Entry, Journal, fingerprint
 from incident_mcp.writing.limits import WriteLimit

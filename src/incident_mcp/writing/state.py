@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import A, R
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Request
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.journal.journal import Entry
 from incident_mcp.writing.plan import Since, WritePlan
 

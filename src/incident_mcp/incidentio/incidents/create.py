@@ -28,8 +28,9 @@ from incident_mcp.incidentio.names.timestamps import timestamp_values
 from incident_mcp.records.record import Json, quoted, without_none
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.perform import Writer
 from incident_mcp.writing.plan import DECLARE_SECONDS, Since, WritePlan
 from incident_mcp.writing.result import WriteResult
