@@ -13,7 +13,7 @@ from incident_mcp.incidentio.access import LIST
 from incident_mcp.incidentio.incident_records import Actor, Lead
 from incident_mcp.incidentio.pages import MOST_A_PAGE, each_page, read_rows
 from incident_mcp.incidentio.summaries import AlertId
-from incident_mcp.ionhour.incidents import IonhourIncident, priority, read_incident, unresolved_incidents
+from incident_mcp.ionhour.incidents.incident import IonhourIncident, priority, read_incident, unresolved_incidents
 from incident_mcp.records.record import Json, Record, Whole, part
 from incident_mcp.response.links import LinkedIncident, alert_id, day_of, declared_since
 from incident_mcp.response.reading import Part, Reading, When
