@@ -92,7 +92,7 @@ def test_every_path_in_the_source_is_a_documented_one():
     texts = {
         node.value
         for service in ("incidentio", "ionhour", "response")
-        for file in (folder / service).glob("*.py")
+        for file in (folder / service).rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.match(r"/[a-z]", node.value)
     }

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp_types import TextResourceContents
 
-from incident_mcp.ionhour.incidents import MOST_DETAILED, in_smaller_pages
+from incident_mcp.ionhour.incidents.listing import MOST_DETAILED, in_smaller_pages
 from incident_mcp.records.tokens import count_tokens
 from incident_mcp.sandbox import Sandbox
 from tests.conftest import NOW, Caller

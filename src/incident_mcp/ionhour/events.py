@@ -1,6 +1,6 @@
 """Ionhour's event timeline of an incident."""
 
-from incident_mcp.ionhour.incidents import require_incident
+from incident_mcp.ionhour.incidents.incident import require_incident
 from incident_mcp.ionhour.pages import Page
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord
 from incident_mcp.records.fitting import FEW

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Self
 from pydantic import AliasChoices, AliasPath, Field, model_validator
 
 from incident_mcp.errors import NoAnswerError
-from incident_mcp.ionhour.incidents import described, require_incident, write_targets
+from incident_mcp.ionhour.incidents.incident import require_incident
+from incident_mcp.ionhour.incidents.target import described, write_targets
 from incident_mcp.ionhour.pages import Page
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, NoteId
 from incident_mcp.records.fitting import MOST_TOKENS, bound

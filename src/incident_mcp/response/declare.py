@@ -19,7 +19,8 @@ from incident_mcp.incidentio.incidents.records import Incident
 from incident_mcp.incidentio.names.classification import find_incident_type, find_severity, id_of, name_of
 from incident_mcp.incidentio.names.finding import candidates
 from incident_mcp.incidentio.severities import Severity, load_severities
-from incident_mcp.ionhour.incidents import WholeIncident, plan_acknowledgement, priority, read_whole
+from incident_mcp.ionhour.incidents.acknowledge import plan_acknowledgement
+from incident_mcp.ionhour.incidents.incident import WholeIncident, priority, read_whole
 from incident_mcp.ionhour.notes import Note, equal_notes, plan_deletion, plan_note, read_notes
 from incident_mcp.ionhour.records import IncidentId
 from incident_mcp.records.record import Json, Record, shorten, without_none

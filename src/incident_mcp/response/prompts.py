@@ -10,11 +10,11 @@ from pydantic import Field
 from incident_mcp.errors import IncidentMcpError, InputError
 from incident_mcp.incidentio.incidents.get import read_incident
 from incident_mcp.incidentio.severities import Severities, load_severities
-from incident_mcp.ionhour.incidents import read_whole as read_alert
+from incident_mcp.ionhour.incidents.incident import read_whole as read_alert
 from incident_mcp.records.record import Record, shorten
 from incident_mcp.records.text import inert
-from incident_mcp.response.situation import Situation, situation
-from incident_mcp.response.timeline import Timeline, incident_timeline
+from incident_mcp.response.situation.situation import Situation, situation
+from incident_mcp.response.timeline.timeline import Timeline, incident_timeline
 from incident_mcp.tooling.dependencies import Ctx, app_of, incidentio, ionhour, services
 
 _LATEST = 30

@@ -14,7 +14,7 @@ from incident_mcp.incidentio.actors import Actor
 from incident_mcp.incidentio.incidents.alert_links import AlertId
 from incident_mcp.incidentio.incidents.records import Lead
 from incident_mcp.incidentio.pages import MAX_PAGE_SIZE, each_page, read_rows
-from incident_mcp.ionhour.incidents import IonhourIncident, priority, read_incident, unresolved_incidents
+from incident_mcp.ionhour.incidents.incident import IonhourIncident, priority, read_incident, unresolved_incidents
 from incident_mcp.records.record import Json, Record, Whole, part
 from incident_mcp.response.links import LinkedIncident, alert_id, day_of, declared_since
 from incident_mcp.response.reading import Part, Reading, When

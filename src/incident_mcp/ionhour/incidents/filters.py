@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pydantic import AliasChoices, AliasPath, Field
 
 from incident_mcp.errors import InputError
+from incident_mcp.ionhour.incidents.incident import LIST
 from incident_mcp.ionhour.pages import each_page
 from incident_mcp.ionhour.records import IonhourRecord
 from incident_mcp.records.record import shorten
 from incident_mcp.transport.api import Api
-from incident_mcp.transport.operation import Operation
 
 MOST_LOOKED_AT = 500
 MOST_SHOWN = 20
@@ -24,9 +24,6 @@ class _Row(IonhourRecord):
     project_id: int | None = Field(default=None, validation_alias=AliasChoices(AliasPath("project", "id"), "projectId"))
     check: str | None = Field(default=None, validation_alias=AliasPath("check", "name"))
     check_id: int | None = Field(default=None, validation_alias=AliasChoices("checkId", AliasPath("check", "id")))
-
-
-LIST = Operation("GET", "/incidents")
 
 
 async def project_filter(api: Api, value: str | None, workspace: int | None) -> int | None:

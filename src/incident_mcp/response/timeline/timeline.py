@@ -9,7 +9,7 @@ from pydantic import AliasPath, Field
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS, AlertId, alerts_in
 from incident_mcp.incidentio.pages import read_unpaged
-from incident_mcp.ionhour.incidents import IonhourIncident, read_incident
+from incident_mcp.ionhour.incidents.incident import IonhourIncident, read_incident
 from incident_mcp.records.fitting import FEW
 from incident_mcp.records.record import Listed, Record
 from incident_mcp.response.links import (
@@ -21,7 +21,7 @@ from incident_mcp.response.links import (
     references_in,
 )
 from incident_mcp.response.reading import Part
-from incident_mcp.response.timeline_reader import Story, TimelineEntry, check_cursor
+from incident_mcp.response.timeline.reader import Story, TimelineEntry, check_cursor
 from incident_mcp.tooling.dependencies import BothServices, Services
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api

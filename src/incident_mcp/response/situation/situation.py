@@ -7,12 +7,12 @@ from typing import Annotated
 from pydantic import Field
 
 from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS
-from incident_mcp.ionhour.incidents import IonhourIncident
+from incident_mcp.ionhour.incidents.incident import IonhourIncident
 from incident_mcp.records.instants import parse_instant, to_second
 from incident_mcp.records.record import Listed, Record, shorten
 from incident_mcp.records.spans import format_span
 from incident_mcp.response.links import alert_id, day_of
-from incident_mcp.response.situation_reader import OpenIncident, Reader, Update, read_all
+from incident_mcp.response.situation.reader import OpenIncident, Reader, Update, read_all
 from incident_mcp.tooling.dependencies import AppSettings, BothServices
 from incident_mcp.tooling.tools import read_tool
 

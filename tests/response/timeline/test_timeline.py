@@ -13,9 +13,8 @@ from incident_mcp.sandbox import Sandbox
 from incident_mcp.sandbox.faults import Fault
 from incident_mcp.serving.server import build_server
 from tests.conftest import NOW
-
-from .altered import NO_INSTANTS, Json, alter
-from .served import served
+from tests.response.altered import NO_INSTANTS, Json, alter
+from tests.response.served import served
 
 pytestmark = pytest.mark.anyio
 

@@ -17,8 +17,7 @@ from incident_mcp.settings import Settings
 from incident_mcp.transport.service import Limits
 from tests.account import Scripted
 from tests.conftest import text_of
-
-from .altered import NO_INSTANTS, Json, alter
+from tests.response.altered import NO_INSTANTS, Json, alter
 
 pytestmark = pytest.mark.anyio
 
