@@ -5,7 +5,7 @@ from email.utils import parsedate_to_datetime
 import httpx2
 import pytest
 
-from incident_mcp.sandbox.clock import account_ulid
+from incident_mcp.sandbox.engine.clock import account_ulid
 
 pytestmark = pytest.mark.anyio
 

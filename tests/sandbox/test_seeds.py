@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from incident_mcp.sandbox import Sandbox
-from incident_mcp.sandbox.clock import Clock, read_instant
+from incident_mcp.sandbox.engine.clock import Clock, read_instant
 
 from .conftest import NOW
 

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from incident_mcp.sandbox import INCIDENTIO_KEY, IONHOUR_KEY, Sandbox
-from incident_mcp.sandbox.clock import account_ulid
+from incident_mcp.sandbox.engine.clock import account_ulid
 
 from .conftest import NOW
 

@@ -26,7 +26,7 @@ from incident_io.api.users_v2 import users_v2_list, users_v2_show
 from incident_io.api.utilities_v1 import utilities_v1_identity
 
 from incident_mcp.sandbox import INCIDENTIO_KEY
-from incident_mcp.sandbox.clock import account_ulid
+from incident_mcp.sandbox.engine.clock import account_ulid
 
 pytestmark = pytest.mark.anyio
 

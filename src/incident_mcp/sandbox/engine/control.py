@@ -1,20 +1,29 @@
-"""Both services behind one address, with control paths for those who run the sandbox as a process of its own."""
+"""Both services under one address, with control paths for a sandbox that runs as its own process."""
 
 import json
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import cast
 
-from .clock import Clock, tell
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from .clock import Clock, rfc3339
 from .faults import Fault, FaultBook
-from .service import Json, Receive, Received, Reply, Scope, Send, Service, read_body, send_reply
+from .service import Json, Received, Reply, Service, raw_path, to_response
 
-_FAULTS, _REQUESTS, _STATE = "/_sandbox/faults", "/_sandbox/requests", "/_sandbox/state"
-_ADVANCE = "/_sandbox/advance"
+KNOWN = (
+    "/incidentio/v2/...",
+    "/ionhour/api/...",
+    "/_sandbox/faults",
+    "/_sandbox/requests",
+    "/_sandbox/state",
+    "/_sandbox/advance",
+)
 
 
-class Front:
-    """The ASGI app for a server: `/incidentio/...`, `/ionhour/...` and `/_sandbox/...`."""
+class Control:
+    """The ASGI app of the server: `/incidentio/...`, `/ionhour/...` and `/_sandbox/...`."""
 
     def __init__(
         self,
@@ -34,14 +43,15 @@ class Front:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").split("?")[0]
+        path = raw_path(scope)
         _, first, *rest = path.split("/")
         service = self._services.get(first)
         if service is not None:
             below = "/" + "/".join(rest)
             await service({**scope, "path": below, "raw_path": below.encode("latin-1")}, receive, send)
         else:
-            await send_reply(self._control(scope["method"], path, await read_body(receive)), self._clock, send)
+            reply = self._control(scope["method"], path, await Request(scope, receive).body())
+            await to_response(reply, self._clock)(scope, receive, send)
 
     def _control(self, method: str, path: str, raw: bytes) -> Reply:
         match method, path:
@@ -57,13 +67,12 @@ class Front:
             case "POST", "/_sandbox/advance":
                 return self._advance(raw)
             case _:
-                known = ["/incidentio/v2/...", "/ionhour/api/...", _FAULTS, _REQUESTS, _STATE, _ADVANCE]
-                return Reply(404, {"message": f"The sandbox has no {method} {path}", "known": known})
+                return Reply(404, {"message": f"The sandbox has no {method} {path}", "known": KNOWN})
 
     def _install(self, raw: bytes) -> Reply:
         try:
-            given: object = json.loads(raw)
-            records = cast("list[object]", given) if isinstance(given, list) else [given]
+            payload: object = json.loads(raw)
+            records = cast("list[object]", payload) if isinstance(payload, list) else [payload]
             faults = [Fault.from_json(record) for record in records]
         except ValueError as error:
             return Reply(400, {"message": str(error)})
@@ -72,12 +81,12 @@ class Front:
         return Reply(200, {"installed": len(faults)})
 
     def _advance(self, raw: bytes) -> Reply:
-        """Move the clock on by the body's `seconds`, and answer what time it is then."""
+        """Move the clock forward by the body's `seconds`, and answer the new time."""
         try:
             self._clock.advance(_read_seconds(json.loads(raw)))
         except (ValueError, OverflowError) as error:
             return Reply(400, {"message": str(error)})
-        return Reply(200, {"now": tell(self._clock.now)})
+        return Reply(200, {"now": rfc3339(self._clock.now)})
 
 
 def _read_seconds(payload: object) -> float:
