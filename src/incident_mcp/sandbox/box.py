@@ -38,7 +38,7 @@ class Sandbox:
         self.incidentio_app = Service(self.incidentio, self._faults, self.requests)
         self.ionhour_app = Service(self.ionhour, self._faults, self.requests)
         services = {"incidentio": self.incidentio_app, "ionhour": self.ionhour_app}
-        self.app = Control(services, self._faults, self.requests, self.state, clock)
+        self.app = Control(services, self._faults, self.requests, clock)
 
     def transport(self, service: Literal["incidentio", "ionhour"]) -> SandboxTransport:
         """Return an httpx2 transport to one service, which fails as a network does."""

@@ -1,8 +1,7 @@
 """Both services under one address, with control paths for a sandbox that runs as its own process."""
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import cast
 
 from starlette.requests import Request
@@ -10,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from .clock import Clock, rfc3339
 from .faults import Fault, FaultBook
-from .service import Json, Received, Reply, Service, raw_path, to_response
+from .service import Received, Reply, Service, raw_path, to_response
 
 KNOWN = (
     "/incidentio/v2/...",
@@ -22,22 +21,14 @@ KNOWN = (
 )
 
 
+@dataclass(frozen=True)
 class Control:
     """The ASGI app of the server: `/incidentio/...`, `/ionhour/...` and `/_sandbox/...`."""
 
-    def __init__(
-        self,
-        services: dict[str, Service],
-        faults: FaultBook,
-        requests: list[Received],
-        state: Callable[[], Json],
-        clock: Clock,
-    ) -> None:
-        self._services = services
-        self._clock = clock
-        self._faults = faults
-        self._requests = requests
-        self._state = state
+    services: dict[str, Service]
+    faults: FaultBook
+    requests: list[Received]
+    clock: Clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -45,25 +36,25 @@ class Control:
             return
         path = raw_path(scope)
         _, first, *rest = path.split("/")
-        service = self._services.get(first)
+        service = self.services.get(first)
         if service is not None:
             below = "/" + "/".join(rest)
             await service({**scope, "path": below, "raw_path": below.encode("latin-1")}, receive, send)
         else:
             reply = self._control(scope["method"], path, await Request(scope, receive).body())
-            await to_response(reply, self._clock)(scope, receive, send)
+            await to_response(reply, self.clock)(scope, receive, send)
 
     def _control(self, method: str, path: str, raw: bytes) -> Reply:
         match method, path:
             case "POST", "/_sandbox/faults":
                 return self._install(raw)
             case "DELETE", "/_sandbox/faults":
-                self._faults.clear()
+                self.faults.clear()
                 return Reply(200, {"installed": 0})
             case "GET", "/_sandbox/requests":
-                return Reply(200, [asdict(received) for received in self._requests])
+                return Reply(200, [asdict(received) for received in self.requests])
             case "GET", "/_sandbox/state":
-                return Reply(200, self._state())
+                return Reply(200, {name: service.backend.state() for name, service in self.services.items()})
             case "POST", "/_sandbox/advance":
                 return self._advance(raw)
             case _:
@@ -77,16 +68,16 @@ class Control:
         except ValueError as error:
             return Reply(400, {"message": str(error)})
         for fault in faults:
-            self._faults.add(fault)
+            self.faults.add(fault)
         return Reply(200, {"installed": len(faults)})
 
     def _advance(self, raw: bytes) -> Reply:
         """Move the clock forward by the body's `seconds`, and answer the new time."""
         try:
-            self._clock.advance(_read_seconds(json.loads(raw)))
+            self.clock.advance(_read_seconds(json.loads(raw)))
         except (ValueError, OverflowError) as error:
             return Reply(400, {"message": str(error)})
-        return Reply(200, {"now": rfc3339(self._clock.now)})
+        return Reply(200, {"now": rfc3339(self.clock.now)})
 
 
 def _read_seconds(payload: object) -> float:

@@ -129,13 +129,13 @@ class Backend(ABC):
         """Return every record that a call can change."""
 
 
+@dataclass(frozen=True)
 class Service:
     """The ASGI app of one backend."""
 
-    def __init__(self, backend: Backend, faults: FaultBook, requests: list[Received]) -> None:
-        self._backend = backend
-        self._faults = faults
-        self._requests = requests
+    backend: Backend
+    faults: FaultBook
+    requests: list[Received]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -144,10 +144,10 @@ class Service:
         request = Request(scope, receive)
         raw = await request.body()
         query = request.query_params.multi_items()
-        received = Received(self._backend.name, request.method, raw_path(scope), query, _parse(raw))
-        self._requests.append(received)
-        exchange = _Exchange(request, raw, received, self._backend.clock, send)
-        fault = self._faults.take(received.service, received.method, received.path)
+        received = Received(self.backend.name, request.method, raw_path(scope), query, _parse(raw))
+        self.requests.append(received)
+        exchange = _Exchange(request, raw, received, self.backend.clock, send)
+        fault = self.faults.take(received.service, received.method, received.path)
         if fault is None:
             await exchange.answer(self._execute(exchange))
         else:
@@ -193,17 +193,17 @@ class Service:
             body = f"<html><head><title>{fault.status}</title></head><body><h1>{fault.status}</h1></body></html>"
         elif body is None:
             problem = Problem("The sandbox was told to fail")
-            body = self._backend.error(fault.status, [problem], headers.get("retry-after"))
+            body = self.backend.error(fault.status, [problem], headers.get("retry-after"))
         return Reply(fault.status, body, headers)
 
     def _throttling_headers(self) -> Headers:
         """Return the default headers of a 429. Ionhour documents none."""
-        headers = self._backend.headers()
+        headers = self.backend.headers()
         return merge(headers, {"Retry-After": "1", "X-RateLimit-Remaining": "0"}) if headers else {}
 
     def _execute(self, exchange: "_Exchange") -> Reply:
         """Check the key and carry the request out."""
-        backend = self._backend
+        backend = self.backend
         authorization = exchange.request.headers.get("authorization")
         if authorization != f"Bearer {backend.key}":
             return Reply(401, backend.missing_key(wrong=bool(authorization)))
@@ -215,7 +215,7 @@ class Service:
 
     def _route(self, received: Received, raw: bytes) -> Reply:
         known = False
-        for (method, template), operation in self._backend.routes.items():
+        for (method, template), operation in self.backend.routes.items():
             match = _pattern(template).match(received.path)
             if match and method == received.method:
                 if raw and received.body is None:
@@ -225,7 +225,7 @@ class Service:
                 return operation(Call(path, received.query, received.body))
             known = known or match is not None
         # NestJS, which Ionhour is built on, answers 404 to a wrong method too.
-        status = 405 if known and self._backend.name == "incidentio" else 404
+        status = 405 if known and self.backend.name == "incidentio" else 404
         raise ApiError(status, f"Cannot {received.method} {received.path}")
 
 

@@ -5,7 +5,7 @@ names them, so that a client's misspelling does not silently widen or empty the 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from incident_mcp.sandbox.engine.clock import read_date_or_instant, read_instant
@@ -26,6 +26,14 @@ _PLAIN = {
 _LISTED_MODES = ("standard", "retrospective")
 
 Filter = Callable[[Json], bool]
+_PICK: dict[str, Callable[[Json], set[str]]] = {
+    "status": lambda incident: {incident["incident_status"]["id"]},
+    "severity": lambda incident: {incident["severity"]["id"]} if "severity" in incident else set(),
+    "incident_type": lambda incident: {incident["incident_type"]["id"]},
+    "status_category": lambda incident: {incident["incident_status"]["category"]},
+    "mode": lambda incident: {incident["mode"]},
+}
+"""The values of an incident that a filter compares."""
 
 
 def read_filters(account: IncidentIO, call: Call) -> tuple[dict[str, str], Filter]:
@@ -75,31 +83,19 @@ def _read_filter(account: IncidentIO, path: tuple[str, ...], values: list[str]) 
 
 
 def _choice(account: IncidentIO, name: str, operator: str, values: list[str], key: str) -> Filter:
-    known: dict[str, list[str]] = {
-        "status": [row["id"] for row in account.statuses],
-        "severity": [row["id"] for row in account.severities],
-        "incident_type": [row["id"] for row in account.types],
-        "status_category": list(CATEGORIES),
-        "mode": list(MODES),
+    known: dict[str, Collection[str]] = {
+        "status": _ids(account.statuses),
+        "severity": _ids(account.severities),
+        "incident_type": _ids(account.types),
+        "status_category": CATEGORIES,
+        "mode": MODES,
     }
     _require_known(values, known[name], key)
     if name == "severity" and operator in {"gte", "lte"}:
         return _by_rank(account, operator, values, key)
-
-    def pick(incident: Json) -> set[str]:
-        found: dict[str, str | None] = {
-            "status": incident["incident_status"]["id"],
-            "severity": incident.get("severity", {}).get("id"),
-            "incident_type": incident["incident_type"]["id"],
-            "status_category": incident["incident_status"]["category"],
-            "mode": incident["mode"],
-        }
-        value = found[name]
-        return {value} if value else set()
-
     if name == "mode" and operator != "one_of":
         raise _invalid(key, "mode takes only one_of")
-    return _membership(operator, values, pick, key)
+    return _membership(operator, values, _PICK[name], key)
 
 
 def _membership(operator: str, values: list[str], pick: Callable[[Json], set[str]], key: str) -> Filter:
@@ -192,11 +188,15 @@ def _role(account: IncidentIO, role_id: str, operator: str, values: list[str], k
         return lambda incident: (value == "true") is not bool(pick(incident))
     if operator != "one_of":
         raise _invalid(key, f"{operator} is not an operator of this parameter")
-    _require_known(values, [row["id"] for row in account.users], key)
+    _require_known(values, _ids(account.users), key)
     return _membership(operator, values, pick, key)
 
 
-def _require_known(values: list[str], known: list[str], key: str) -> None:
+def _ids(rows: list[Json]) -> list[str]:
+    return [row["id"] for row in rows]
+
+
+def _require_known(values: list[str], known: Collection[str], key: str) -> None:
     for value in values:
         if value not in known:
             raise _invalid(key, f"{value!r} is not known to this account")
