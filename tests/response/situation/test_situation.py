@@ -10,8 +10,7 @@ import pytest
 import tiktoken
 from mcp import Client
 
-from incident_mcp.sandbox import Sandbox
-from incident_mcp.sandbox.faults import Fault
+from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 from incident_mcp.transport.service import Limits

@@ -1,17 +1,16 @@
-"""A network without a network: httpx2 requests carried straight into an ASGI app."""
-
-from typing import Any
+"""An httpx2 transport that passes requests straight to an ASGI app."""
 
 import anyio
 import httpx2
+from starlette.types import Message, Scope
 
-from .service import REFUSE, Scope, Service
+from .service import REFUSE, Service
 
 
 class SandboxTransport(httpx2.AsyncBaseTransport):
-    """Carries requests into one service and fails as a socket would.
+    """Sends requests to one service, and fails as a socket does.
 
-    A reply that ends early raises ReadError, a refused connection ConnectError, and one that does not come within
+    A reply that ends early raises ReadError, a refused connection ConnectError, and a reply that does not arrive within
     the request's read timeout ReadTimeout.
     """
 
@@ -20,22 +19,22 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Answer one request."""
-        exchange = _Exchange(await request.aread())
+        connection = _Connection(await request.aread())
         timeout = request.extensions.get("timeout", {}).get("read")
         try:
             with anyio.fail_after(timeout):
-                await self._app(_scope(request), exchange.receive, exchange.send)
+                await self._app(_scope(request), connection.receive, connection.send)
         except TimeoutError:
             raise httpx2.ReadTimeout("the sandbox kept silent", request=request) from None
-        if exchange.refused:
+        if connection.refused:
             raise httpx2.ConnectError("the sandbox refused the connection", request=request)
-        if not exchange.complete:
+        if not connection.complete:
             raise httpx2.ReadError("the sandbox cut the connection", request=request)
-        return httpx2.Response(exchange.status, headers=exchange.headers, content=exchange.body, request=request)
+        return httpx2.Response(connection.status, headers=connection.headers, content=connection.body, request=request)
 
 
-class _Exchange:
-    """The two ends of one ASGI call."""
+class _Connection:
+    """Both ends of one ASGI call."""
 
     def __init__(self, body: bytes) -> None:
         self._pending: list[bytes] = [body]
@@ -45,13 +44,12 @@ class _Exchange:
         self.complete = False
         self.refused = False
 
-    async def receive(self) -> dict[str, Any]:
-        if self._pending:
-            return {"type": "http.request", "body": self._pending.pop(), "more_body": False}
-        await anyio.sleep_forever()
-        return {"type": "http.disconnect"}
+    async def receive(self) -> Message:
+        if not self._pending:
+            await anyio.sleep_forever()
+        return {"type": "http.request", "body": self._pending.pop(), "more_body": False}
 
-    async def send(self, message: Scope) -> None:
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.headers = message["headers"]

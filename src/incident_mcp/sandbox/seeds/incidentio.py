@@ -1,16 +1,17 @@
-"""Turns the seed tables into the records of an account."""
+"""Fill the incident.io account from its data."""
 
 from datetime import datetime, timedelta
 
-from incident_mcp.sandbox.clock import account_ulid, ago, tell, ulid
-from incident_mcp.sandbox.service import Json
+from incident_mcp.sandbox.engine.clock import account_ulid, ago, rfc3339, ulid
+from incident_mcp.sandbox.engine.service import Json
+from incident_mcp.sandbox.incidentio.account import API_KEY_ACTOR, IncidentIO, by_name, number_of
+from incident_mcp.sandbox.incidentio.attachments import add_attachment
+from incident_mcp.sandbox.incidentio.incident_changes import change, record_update, touch
+from incident_mcp.sandbox.incidentio.incident_values import slim_user, write_entries, write_roles, write_timestamps
+from incident_mcp.sandbox.incidentio.incidents import new_incident
 
-from . import seeds
-from .around import add_attachment
-from .changes import change, record_update, touch
-from .incidents import build
-from .state import API_KEY_ACTOR, IncidentIO, by_name, number_of
-from .values import slim_user, write_entries, write_roles, write_timestamps
+from . import incidentio_incidents as data
+from .incidentio_setup import set_up
 
 _VALUE_KEYS = {"text": "value_text", "link": "value_link", "numeric": "value_numeric"}
 _ACTORS: dict[str, Json] = {
@@ -20,12 +21,19 @@ _ACTORS: dict[str, Json] = {
 }
 
 
-def seed(account: IncidentIO, start: datetime, links: dict[int, str]) -> None:
-    """Fill the account; `links` is the text that stands for each Ionhour incident."""
-    for row in seeds.INCIDENTS:
+def seed_incidentio(account: IncidentIO, start: datetime, links: dict[int, str]) -> None:
+    """Fill the account.
+
+    Args:
+        account: An empty account.
+        start: The instant that the data's times are relative to.
+        links: Ionhour incident to the text that links to it in a summary.
+    """
+    set_up(account)
+    for row in data.INCIDENTS:
         account.incidents.append(_incident(account, row, start, links))
     numbered = {number_of(incident): incident for incident in account.incidents}
-    for number, when, who, status, severity, message in seeds.UPDATES:
+    for number, when, who, status, severity, message in data.UPDATES:
         instant = start - ago(when)
         change(
             numbered[number],
@@ -34,25 +42,25 @@ def seed(account: IncidentIO, start: datetime, links: dict[int, str]) -> None:
         )
         update = record_update(account, numbered[number], instant, _actor(account, who), message)
         touch(numbered[number], instant)
-        if number in seeds.MERGED:
-            update["merged_into_incident_id"] = numbered[seeds.MERGED[number]]["id"]
-    for row in seeds.TIMELINE_ITEMS:
-        account.timeline_items.append(_timeline_item(account, row, start, numbered[row[0]]))
-    for number, kind, target, title in seeds.ATTACHMENTS:
+        if number in data.MERGED:
+            update["merged_into_incident_id"] = numbered[data.MERGED[number]]["id"]
+    for row in data.TIMELINE_ITEMS:
+        account.rows["timeline_items"].append(_timeline_item(account, row, start, numbered[row[0]]))
+    for number, kind, target, title in data.ATTACHMENTS:
         key = "url" if kind == "arbitrary_url" else "external_id"
         add_attachment(account, numbered[number], {"resource_type": kind, key: target, "title": title})
 
 
-def seed_bulk(account: IncidentIO, start: datetime, count: int) -> None:
+def seed_incidentio_bulk(account: IncidentIO, start: datetime, count: int) -> None:
     """Add `count` plain live incidents, the newest of the account, spread over the last half hour."""
     live = [status for status in account.statuses if status["category"] == "live"]
     incident_type = by_name(account.types, "Production")
     first = account.next_number()
     for number in range(first, first + count):
-        service = seeds.BULK_SERVICES[number % len(seeds.BULK_SERVICES)]
-        symptom = seeds.BULK_SYMPTOMS[number % len(seeds.BULK_SYMPTOMS)]
-        region = seeds.BULK_REGIONS[number // 3 % len(seeds.BULK_REGIONS)]
-        incident = build(
+        service = data.BULK_SERVICES[number % len(data.BULK_SERVICES)]
+        symptom = data.BULK_SYMPTOMS[number % len(data.BULK_SYMPTOMS)]
+        region = data.BULK_REGIONS[number // 3 % len(data.BULK_REGIONS)]
+        incident = new_incident(
             account,
             number=number,
             name=f"{service}: {symptom} in {region}",
@@ -66,9 +74,9 @@ def seed_bulk(account: IncidentIO, start: datetime, count: int) -> None:
         account.incidents.append(incident)
 
 
-def _incident(account: IncidentIO, row: seeds.Row, start: datetime, links: dict[int, str]) -> Json:
+def _incident(account: IncidentIO, row: data.Row, start: datetime, links: dict[int, str]) -> Json:
     severity = by_name(account.severities, row.severity) if row.severity else None
-    incident = build(
+    incident = new_incident(
         account,
         number=row.number,
         name=row.name,
@@ -89,7 +97,7 @@ def _incident(account: IncidentIO, row: seeds.Row, start: datetime, links: dict[
         account,
         incident,
         [
-            {"incident_timestamp_id": by_name(account.timestamps, name)["id"], "value": tell(start - ago(when))}
+            {"incident_timestamp_id": by_name(account.timestamps, name)["id"], "value": rfc3339(start - ago(when))}
             for name, when in row.stamps.items()
         ],
     )
@@ -126,9 +134,9 @@ def _timeline_item(
         "id": ulid(start - ago(added), title),
         "incident_id": incident["id"],
         "title": title,
-        "timestamp": tell(start - ago(happened)),
+        "timestamp": rfc3339(start - ago(happened)),
         "creator": _actor(account, who),
-        "created_at": tell(start - ago(added)),
-        "updated_at": tell(start - ago(added)),
+        "created_at": rfc3339(start - ago(added)),
+        "updated_at": rfc3339(start - ago(added)),
     }
     return item | ({"description": description} if description else {})

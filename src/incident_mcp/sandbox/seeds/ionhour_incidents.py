@@ -1,6 +1,6 @@
-"""The seeded Ionhour workspace. Times are spans before the sandbox's start: `25m`, `3h`, `6d`.
+"""The data of the Ionhour workspace. Times are durations before the sandbox's start: `25m`, `3h`, `6d`.
 
-The tokens are made-up words: the real ones are live credentials, and no tool may pass them on.
+The tokens are invented: real ones are live credentials, and no tool may pass them on.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ USERS = {ME: "sam.okafor@paysand.example", COLLEAGUE: "yuki.tanaka@paysand.examp
 
 PROJECTS = {11: "Checkout", 12: "Merchant platform", 13: "Back office"}
 CHECKS = {
-    # id: (name, project, what stands after "sandbox-token-")
+    # id: (name, project, token after "sandbox-token-")
     201: ("checkout-api", 11, "checkout"),
     202: ("checkout-web", 11, "storefront"),
     203: ("webhook-worker", 12, "webhooks"),
@@ -35,11 +35,11 @@ class Row:
     reason: str | None = "SERVICE_DOWN"
     dependency: int | None = None
     acknowledged: tuple[int, str] | None = None
-    """Who, and how long ago."""
+    """By whom, and how long ago."""
     recovered: str | None = None
     resolved: str | None = None
     signal: tuple[str, str, str] | None = None
-    """Type and source of the last signal, and how long ago it came."""
+    """Type and source of the last signal, and how long ago it arrived."""
     success: str | None = None
     summary: str | None = None
 

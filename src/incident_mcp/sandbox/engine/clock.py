@@ -1,4 +1,4 @@
-"""Time and ids of the sandbox, the same on every run when the start is given."""
+"""Time and ids of the sandbox: a sandbox with a fixed start is the same on every run."""
 
 import hashlib
 import re
@@ -10,13 +10,13 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})")
 
 OPENED = datetime(2024, 3, 4, 9, 0, tzinfo=UTC)
-"""When the seeded account was set up: the ids of its severities, people and so on never change."""
+"""When the seeded account was set up: fixed, so that the ids of its severities, users and so on never change."""
 
 
 class Clock:
-    """Tells instants that strictly rise, so that what happened later also sorts later.
+    """A clock whose ticks strictly increase, so that later records also sort later.
 
-    With a start it stands still but for one millisecond an instant; without one it follows the real time.
+    With a fixed start it advances one millisecond a tick; without one it follows real time.
     """
 
     def __init__(self, start: datetime | None) -> None:
@@ -24,24 +24,24 @@ class Clock:
             raise ValueError("now must be an aware datetime")
         self._fixed = start is not None
         self._ahead = timedelta()
-        """How far a clock that follows the real time has been advanced."""
+        """How far a clock that follows real time has been advanced."""
         self._last = (start or datetime.now(UTC)).astimezone(UTC)
 
     @property
     def now(self) -> datetime:
-        """The present, without moving the clock."""
+        """The current instant. Reading it does not move the clock."""
         return self._last if self._fixed else max(self._last, datetime.now(UTC) + self._ahead)
 
     def tick(self) -> datetime:
-        """The present, later than every instant told before."""
+        """Move the clock and return an instant later than every earlier tick."""
         self._last = max(self.now, self._last + timedelta(milliseconds=1))
         return self._last
 
     def advance(self, seconds: float) -> None:
-        """Move the clock on.
+        """Move the clock forward.
 
         Raises:
-            ValueError: The clock would go backwards.
+            ValueError: `seconds` is negative or not a number.
             OverflowError: The instant would be past the year 9999.
         """
         if not seconds >= 0:  # NaN too
@@ -54,34 +54,34 @@ class Clock:
 
 
 def ulid(instant: datetime, seed: str) -> str:
-    """A ULID whose time part is `instant` and whose random part depends on `seed` alone."""
+    """Return the ULID whose time part is `instant` and whose random part depends on `seed` alone."""
     number = int(instant.timestamp() * 1000) << 80
     number |= int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=10).digest(), "big")
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 
 def account_ulid(seed: str) -> str:
-    """The id of something that was there from the account's first day."""
+    """Return the id of something that the account has had since its first day."""
     return ulid(OPENED, seed)
 
 
-def tell(instant: datetime) -> str:
-    """RFC 3339 in UTC with microseconds, as both services write it."""
+def rfc3339(instant: datetime) -> str:
+    """Format an instant in UTC with microseconds, as both services do."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def http_date(instant: datetime) -> str:
-    """Format an instant as RFC 9110 wants it in `Date`, to the second: `Fri, 20 Nov 2026 03:00:00 GMT`."""
+    """Format an instant as RFC 9110 requires in `Date`, to the second: `Fri, 20 Nov 2026 03:00:00 GMT`."""
     return format_datetime(instant.astimezone(UTC), usegmt=True)
 
 
 def ago(text: str) -> timedelta:
-    """Read a span such as `25m`, `3h` or `20d`."""
+    """Parse a duration such as `25m`, `3h` or `20d`."""
     return int(text[:-1]) * _UNITS[text[-1]]
 
 
 def read_instant(text: str) -> datetime | None:
-    """Read an RFC 3339 instant; None when it is none."""
+    """Parse an RFC 3339 instant; return None if it is invalid."""
     if not _INSTANT.fullmatch(text):
         return None
     try:
@@ -91,7 +91,7 @@ def read_instant(text: str) -> datetime | None:
 
 
 def read_date_or_instant(text: str) -> datetime | None:
-    """Read what a date filter takes: `2024-05-01` means its midnight in UTC, as the vendor's list page says."""
+    """Parse the value of a date filter. The vendor's list page reads `2024-05-01` as midnight in UTC."""
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         try:
             return datetime.combine(date.fromisoformat(text), time(), UTC)

@@ -1,11 +1,11 @@
-"""The incidents of the seeded account. Times are spans before the sandbox's start: `25m`, `3h`, `9d`.
+"""The incidents of the incident.io account. Times are durations before the sandbox's start: `25m`, `3h`, `9d`.
 
 Paysand is a payments company. `{ionhour:4512}` in a summary becomes the link to that Ionhour incident.
 """
 
 from dataclasses import dataclass, field
 
-from incident_mcp.sandbox.service import Json
+from incident_mcp.sandbox.engine.service import Json
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Row:
     mode: str = "standard"
     visibility: str = "public"
     creator: str = "Sam Okafor"
-    """A person, or `api_key`, `workflow`, `alert`."""
+    """A user's name, or `api_key`, `workflow` or `alert`."""
     roles: dict[str, str] = field(default_factory=dict[str, str])
     fields: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     stamps: dict[str, str] = field(default_factory=dict[str, str])
@@ -228,7 +228,7 @@ INCIDENTS = (
 )
 
 UPDATES = (
-    # number, ago, who, status, severity, message: how the incident stood then
+    # number, ago, updater, status and severity after the update, message
     (101, "23d", "alert", "Investigating", "Major", ""),
     (
         101,
@@ -308,7 +308,7 @@ UPDATES = (
 MERGED = {113: 114}
 
 TIMELINE_ITEMS = (
-    # number, happened, added, who, title, description
+    # number, happened, added, creator, title, description
     (114, "145m", "125m", "Sam Okafor", "Queue depth starts to rise", "From the usual 200 to 4,000 in ten minutes."),
     (114, "100m", "98m", "api_key", "Restarted the delivery workers", "Helped for about **four minutes**."),
     (112, "5h", "4h", "Sam Lindqvist", "First payout file refused", ""),
