@@ -25,6 +25,7 @@ TRACED = (
     "writing/perform.py",
     "writing/state.py",
     "writing/plan.py",
+    "writing/outcome.py",
     "writing/sending.py",
     "writing/intents.py",
     "writing/confirm.py",

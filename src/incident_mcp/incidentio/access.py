@@ -3,9 +3,11 @@
 from incident_mcp.incidentio.references import path_id
 from incident_mcp.records.record import A
 from incident_mcp.settings import KEY_VARIABLES
-from incident_mcp.transport.api import Api, fill
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
 
-VIEW = "incidents.view"
+SHOW = Operation("GET", "/v2/incidents/{incident}", scope="incidents.view")
+LIST = Operation("GET", "/v2/incidents", scope="incidents.view")
 
 
 def access_advice(scope: str) -> dict[int, str]:
@@ -26,7 +28,7 @@ async def read_one(api: Api, incident: str, answer: type[A]) -> A:
 
     Raises:
         InputError: It is no reference.
-        Refused: There is no such incident, or the key may not read it.
+        RefusedError: There is no such incident, or the key may not read it.
     """
-    path = fill("/v2/incidents/{incident}", incident=path_id(incident))
-    return await api.get(path, answer, scope=VIEW, advice=access_advice(VIEW))
+    request = SHOW.request(at={"incident": path_id(incident)}, advice=access_advice(SHOW.scope))
+    return await api.get(request, answer)

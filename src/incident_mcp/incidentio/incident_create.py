@@ -16,12 +16,14 @@ from incident_mcp.incidentio.similar import identical_since, look_alikes
 from incident_mcp.records.record import Json, quoted
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
-from incident_mcp.transport.api import Api, Repeat, Request
+from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.operation import Operation
 from incident_mcp.writing.perform import Writer
 from incident_mcp.writing.plan import DECLARE_SECONDS, Since, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 TOOL = "incidentio_create_incident"
+CREATE = Operation("POST", "/v2/incidents", scope="incidents.create")
 
 CustomFields = Annotated[
     dict[str, list[str]] | None,
@@ -147,7 +149,7 @@ def plan_declaration(
     about = f": {quoted(body['summary'], 300)}" if body.get("summary") else ""
     return WritePlan(
         tool=tool,
-        request=Request("POST", "/v2/incidents", body=body, scope="incidents.create"),
+        request=CREATE.request(body=body),
         answer=IncidentAnswer,
         record=Incident,
         to_record=lambda answer: answer.incident,

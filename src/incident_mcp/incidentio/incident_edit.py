@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from incident_mcp.errors import InputError, NoAnswer
+from incident_mcp.errors import InputError, NoAnswerError
 from incident_mcp.incidentio import names
-from incident_mcp.incidentio.access import VIEW, access_advice, read_one
+from incident_mcp.incidentio.access import SHOW, access_advice, read_one
 from incident_mcp.incidentio.incident_create import CustomFields, Roles, Timestamps
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, RawIncidentAnswer, holds
 from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
@@ -17,7 +17,8 @@ from incident_mcp.incidentio.references import path_id
 from incident_mcp.records.record import Json, R, quoted, read_body, shorten
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
-from incident_mcp.transport.api import Api, Repeat, Request, fill
+from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.operation import Operation
 from incident_mcp.writing.plan import UPDATE_SECONDS, Since, WritePlan
 from incident_mcp.writing.result import WriteResult
 
@@ -139,6 +140,7 @@ def _notified(*, notify: bool) -> str:
     return "its channel is notified" if notify else "its channel is not notified"
 
 
+EDIT = Operation("POST", "/v2/incidents/{incident}/actions/edit")
 EDIT_SCOPES = {
     "name": "incidents.update_name",
     "slack_channel_name_override": "incidents.update_name",
@@ -168,10 +170,9 @@ def plan_edit(
     without notifying the channel, which the lost one may have done.
     """
     at = path_id(incident)
-    path = fill("/v2/incidents/{incident}/actions/edit", incident=at)
-    scope = ", ".join(dict.fromkeys([VIEW, *(EDIT_SCOPES[name] for name in fields)]))
+    scope = ", ".join(dict.fromkeys([SHOW.scope, *(EDIT_SCOPES[name] for name in fields)]))
     body = {"incident": fields, "notify_incident_channel": notify}
-    request = Request("POST", path, body=body, scope=scope, advice=access_advice(scope))
+    request = EDIT.request(at={"incident": at}, body=body, scope=scope, advice=access_advice(scope))
 
     async def look(_: Since) -> IncidentAnswer | None:
         raw = await read_one(api, at, RawIncidentAnswer)
@@ -181,7 +182,7 @@ def plan_edit(
             return read_body(raw.model_dump(), IncidentAnswer)
         except ValidationError:
             text = f"{api.service.name} answered the incident without a readable id: whether it is edited is open."
-            raise NoAnswer(text) from None
+            raise NoAnswerError(text) from None
 
     return WritePlan(
         tool=tool,

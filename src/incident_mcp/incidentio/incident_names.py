@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 import anyio
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from incident_mcp.errors import IncidentMcpError, Refused, ServiceError
-from incident_mcp.incidentio.access import read_one
-from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, Rows, read_rows
+from incident_mcp.errors import IncidentMcpError, RefusedError, ServiceError
+from incident_mcp.incidentio.access import LIST, read_one
+from incident_mcp.incidentio.pages import MOST_A_PAGE, read_rows
 from incident_mcp.incidentio.references import path_id
 from incident_mcp.records.record import Record
 from incident_mcp.transport.api import Api
@@ -31,23 +31,19 @@ class _Answer(BaseModel):
     incident: IncidentName
 
 
-class _Names(Page):
-    rows: list[IncidentName] = Field(validation_alias="incidents")
-
-
 async def named(api: Api, incident: str) -> IncidentName:
     """Return an incident by any of its spellings; by its id alone where the key may not read incidents.
 
     Raises:
         InputError: It is no reference.
-        Refused: There is no such incident, or the key may not read the incident that a number names.
+        RefusedError: There is no such incident, or the key may not read the incident that a number names.
     """
     at = path_id(incident)
 
     async def load() -> IncidentName:
         try:
             return (await read_one(api, at, _Answer)).incident
-        except Refused as failure:
+        except RefusedError as failure:
             if failure.status != _FORBIDDEN or at.isdigit():
                 raise
             return IncidentName(id=at)
@@ -64,9 +60,9 @@ async def names_of(api: Api, ids: Iterable[str]) -> dict[str, IncidentName]:
 
     async def load() -> dict[str, IncidentName]:
         query = [("mode[one_of]", mode) for mode in ("standard", "retrospective", "test", "tutorial")]
-        a_page = api.service.page_sizes.get("/v2/incidents", MOST_A_PAGE)
+        a_page = api.service.page_sizes.get(LIST.path, MOST_A_PAGE)
         most = min(MOST_A_PAGE, a_page * _MOST_PAGES)
-        rows: Rows[IncidentName] = await read_rows(api, "/v2/incidents", _Names, query, limit=most)
+        rows = await read_rows(api, LIST.request(query), IncidentName, limit=most)
         return {row.id: row for row in rows}
 
     try:

@@ -13,13 +13,14 @@ from incident_mcp.incidentio.access import access_advice, read_one
 from incident_mcp.incidentio.incident_names import IncidentName, named, names_of
 from incident_mcp.incidentio.incident_records import Actor, RawIncidentAnswer, holds
 from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
-from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, Page, Rows, read_pages, read_rows
+from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, read_rows
 from incident_mcp.records.fitting import FEW
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import Instant, Json, Listed, Name, R, Record, quoted
 from incident_mcp.tooling.dependencies import DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import read_tool, write_tool
-from incident_mcp.transport.api import Api, Repeat, Request
+from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.operation import Operation
 from incident_mcp.writing.plan import UPDATE_SECONDS, Since, WritePlan
 from incident_mcp.writing.result import WriteResult
 
@@ -67,8 +68,8 @@ class IncidentUpdateAnswer(BaseModel):
     incident_update: IncidentUpdate
 
 
-class _UpdatePage(Page):
-    rows: list[IncidentUpdateRow] = Field(validation_alias="incident_updates")
+CREATE = Operation("POST", "/v2/incident_updates", scope="incident_updates.create")
+LIST = Operation("GET", "/v2/incident_updates", scope="incidents.view")
 
 
 class IncidentUpdates(Listed):
@@ -113,14 +114,14 @@ def plan_update(
         key: The caller's idempotency key.
         **fields: `message`, `to_incident_status_id`, `to_severity_id`.
     """
-    scopes = ["incident_updates.create"]
+    scopes = [CREATE.scope]
     scopes += ["incidents.update_status"] if fields.get("to_incident_status_id") else []
     scopes += ["incidents.update_severity"] if fields.get("to_severity_id") else []
     scope = ", ".join(scopes)
     body = {"incident_id": incident.id, **given(**fields)}
     return WritePlan(
         tool=tool,
-        request=Request("POST", "/v2/incident_updates", body=body, scope=scope, advice=_advice(scope)),
+        request=CREATE.request(body=body, scope=scope, advice=_advice(scope)),
         answer=IncidentUpdateAnswer,
         record=record,
         to_record=lambda answer: to_record(_of(answer.incident_update, incident)),
@@ -180,10 +181,6 @@ class _Made(IncidentUpdate):
     api_key: str | None = Field(default=None, validation_alias=AliasPath("updater", "api_key", "id"))
 
 
-class _MadePage(Page):
-    rows: list[_Made] = Field(validation_alias="incident_updates")
-
-
 _SECOND = 1.0
 """How exactly the service's clock is known from its `Date`."""
 
@@ -191,8 +188,7 @@ _SECOND = 1.0
 async def _find(api: Api, body: Json, since: Since) -> IncidentUpdateAnswer | None:
     """Find an identical update that an API key posted since: for when the journal is gone."""
     query = [("incident_id", body["incident_id"])]
-    rows: Rows[_Made] = await read_rows(api, "/v2/incident_updates", _MadePage, query, limit=MOST_A_PAGE)
-    for row in rows:
+    for row in await read_rows(api, LIST.request(query), _Made, limit=MOST_A_PAGE):
         made = parse_instant(row.made_at)
         recent = made is not None and made.timestamp() >= since.began - _SECOND
         if recent and row.api_key and (row.message or "") == (body.get("message") or "") and _has_moved(row, body):
@@ -245,19 +241,18 @@ async def incidentio_list_updates(
     api.allow(limit)
     # The filter takes ids alone, and answers an empty list for anything else.
     query = [] if incident is None else [("incident_id", (await named(api, incident)).id)]
-    pages = await read_pages(api, "/v2/incident_updates", _UpdatePage, query, limit=limit, after=after)
-    rows = [row for page in pages for row in page.rows]
+    rows = await read_rows(api, LIST.request(query), IncidentUpdateRow, limit=limit, after=after)
     if incident is not None:
-        rows = [row.model_copy(update={"incident_id": None}) for row in rows]
+        updates = [row.model_copy(update={"incident_id": None}) for row in rows]
     else:
         found = await names_of(api, (row.incident_id for row in rows if row.incident_id))
-        rows = [_with_name(row, found.get(row.incident_id or "")) for row in rows]
+        updates = [_with_name(row, found.get(row.incident_id or "")) for row in rows]
     return IncidentUpdates(
-        incident_updates=rows,
+        incident_updates=updates,
         whole=limit <= FEW,
-        has_more=pages[-1].after is not None,
-        after=pages[-1].after,
-        unreadable=sum(page.unreadable or 0 for page in pages) or None,
+        has_more=not rows.complete,
+        after=rows.after,
+        unreadable=rows.unreadable,
     )
 
 

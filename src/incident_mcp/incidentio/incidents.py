@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio import names
-from incident_mcp.incidentio.access import read_one
+from incident_mcp.incidentio.access import LIST, read_one
 from incident_mcp.incidentio.incident_names import named
 from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, IncidentRow
 from incident_mcp.incidentio.incident_statuses import Category
@@ -16,11 +16,8 @@ from incident_mcp.incidentio.pages import (
     MOST_A_PAGE,
     After,
     Limit,
-    Page,
-    Rows,
     each_page,
     last_with_id,
-    read_pages,
     read_rows,
 )
 from incident_mcp.records import words
@@ -28,7 +25,8 @@ from incident_mcp.records.instants import date_or_instant, parse_instant
 from incident_mcp.records.record import Json, Listed, Offset, shorten
 from incident_mcp.tooling.dependencies import AppSettings, IncidentioApi
 from incident_mcp.tooling.tools import read_tool
-from incident_mcp.transport.api import Api, Query
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Query
 from incident_mcp.writing.intents import account_of
 from incident_mcp.writing.perform import Writer
 
@@ -38,19 +36,11 @@ MOST_LOOKED_AT = 1000
 IncidentRef = Annotated[str, Field(min_length=1, description="INC-123, 123, id or link.")]
 
 
-class _IncidentPage(Page):
-    rows: list[IncidentRow] = Field(validation_alias="incidents")
-
-
 class _SearchedRow(IncidentRow):
     """An incident that is looked for by words."""
 
     whole_name: str | None = Field(default=None, validation_alias="name", exclude=True)
     summary: str | None = Field(default=None, exclude=True)
-
-
-class _SearchedPage(Page):
-    rows: list[_SearchedRow] = Field(validation_alias="incidents")
 
 
 class Incidents(Listed):
@@ -209,20 +199,15 @@ async def incidentio_list_incidents(
     query += [("filter_mode", filter_mode)] if filter_mode == "any" else []
     if name_contains is not None:
         return await _search(api, query, name_contains, limit=limit, after=after)
-    pages = await read_pages(api, "/v2/incidents", _IncidentPage, query, limit=limit, after=after)
-    last = pages[-1]
+    rows = await read_rows(api, LIST.request(query), IncidentRow, limit=limit, after=after)
     return Incidents(
-        incidents=[row for page in pages for row in page.rows],
-        has_more=last.after is not None,
-        after=last.after,
-        total=last.total,
-        unreadable=sum(page.unreadable or 0 for page in pages) or None,
+        incidents=rows, has_more=not rows.complete, after=rows.after, total=rows.total, unreadable=rows.unreadable
     )
 
 
 async def open_references(api: Api) -> list[str]:
     """Read the references of recent incidents, the open ones first."""
-    read: Rows[IncidentRow] = await read_rows(api, "/v2/incidents", _IncidentPage, [], limit=MOST_A_PAGE)
+    read = await read_rows(api, LIST.request(), IncidentRow, limit=MOST_A_PAGE)
     rows = sorted(read, key=lambda row: row.status_category not in ("live", "triage"))
     return [row.reference for row in rows]
 
@@ -235,7 +220,7 @@ async def _search(api: Api, query: Query, text: str, *, limit: int, after: str |
     found: list[_SearchedRow] = []
     partly: list[tuple[int, _SearchedRow]] = []
     looked_at = unreadable = 0
-    pages = each_page(api, "/v2/incidents", _SearchedPage, query, limit=MOST_LOOKED_AT, after=after)
+    pages = each_page(api, LIST.request(query), _SearchedRow, limit=MOST_LOOKED_AT, after=after)
     async with aclosing(pages):
         async for page in pages:
             looked_at += len(page.rows)

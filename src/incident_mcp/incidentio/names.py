@@ -5,20 +5,25 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from pydantic import Field
 
-from incident_mcp.errors import InputError, Refused, ServiceError
+from incident_mcp.errors import InputError, RefusedError, ServiceError
 from incident_mcp.incidentio import people
 from incident_mcp.incidentio.finding import N, Named, candidates, find, fitting, is_complete
 from incident_mcp.incidentio.incident_statuses import IncidentStatus, load_statuses
 from incident_mcp.incidentio.incident_types import IncidentType, load_types
-from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, Rows, read_page, read_rows
+from incident_mcp.incidentio.pages import MOST_A_PAGE, Rows, read_page, read_rows, read_unpaged
 from incident_mcp.incidentio.severities import Severity, load_severities
 from incident_mcp.records.instants import instant_with_zone
 from incident_mcp.records.record import Json, Record
 from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
 
 MOST_OPTIONS = 5000
 """Options of a field, and entries of a catalog type, that are looked through for a name."""
-_ENTRIES = "/v3/catalog_entries"
+LIST_FIELDS = Operation("GET", "/v2/custom_fields", scope="custom_fields.view")
+LIST_OPTIONS = Operation("GET", "/v1/custom_field_options", scope="custom_fields.view")
+LIST_ENTRIES = Operation("GET", "/v3/catalog_entries", scope="catalog_entries.view")
+LIST_ROLES = Operation("GET", "/v2/incident_roles", scope="incident_roles.view")
+LIST_TIMESTAMPS = Operation("GET", "/v2/incident_timestamps")
 _ID = re.compile(r"[0-9A-Za-z_-]{20,64}", re.ASCII)
 
 
@@ -31,19 +36,11 @@ class CustomField(Record):
     catalog_type_id: str | None = None
 
 
-class _CustomFields(Page):
-    rows: list[CustomField] = Field(validation_alias="custom_fields")
-
-
 class Option(Record):
     """An option of a select field."""
 
     id: str
     name: str = Field(validation_alias="value")
-
-
-class _Options(Page):
-    rows: list[Option] = Field(validation_alias="custom_field_options")
 
 
 class CatalogEntry(Record):
@@ -60,10 +57,6 @@ class CatalogEntry(Record):
         return tuple(filter(None, (self.external_id, *(self.aliases or ()))))
 
 
-class _CatalogEntries(Page):
-    rows: list[CatalogEntry] = Field(validation_alias="catalog_entries")
-
-
 class Role(Record):
     """A role in incidents."""
 
@@ -77,19 +70,11 @@ class Role(Record):
         return (self.shortform,) if self.shortform else ()
 
 
-class _Roles(Page):
-    rows: list[Role] = Field(validation_alias="incident_roles")
-
-
 class Timestamp(Record):
     """A timestamp that incidents carry."""
 
     id: str
     name: str
-
-
-class _Timestamps(Page):
-    rows: list[Timestamp] = Field(validation_alias="incident_timestamps")
 
 
 async def severity(api: Api, value: str | None) -> Severity | None:
@@ -147,24 +132,21 @@ async def closed_status(api: Api, value: str | None) -> IncidentStatus:
     raise InputError(f"Pass status: the account's closed ones are {candidates(closed)}. Not sent.")
 
 
-async def _load_fields(api: Api) -> list[CustomField]:
-    return (await api.get("/v2/custom_fields", _CustomFields, scope="custom_fields.view")).rows
+async def _load_fields(api: Api) -> Rows[CustomField]:
+    return await read_unpaged(api, LIST_FIELDS.request(), CustomField)
 
 
-async def _load_roles(api: Api) -> list[Role]:
-    return (await api.get("/v2/incident_roles", _Roles, scope="incident_roles.view")).rows
+async def _load_roles(api: Api) -> Rows[Role]:
+    return await read_unpaged(api, LIST_ROLES.request(), Role)
 
 
-async def _load_timestamps(api: Api) -> list[Timestamp]:
-    return (await api.get("/v2/incident_timestamps", _Timestamps)).rows
+async def _load_timestamps(api: Api) -> Rows[Timestamp]:
+    return await read_unpaged(api, LIST_TIMESTAMPS.request(), Timestamp)
 
 
 async def _option_id(api: Api, field: CustomField, value: str) -> str:
     async def load(api: Api) -> Rows[Option]:
-        query = [("custom_field_id", field.id)]
-        return await read_rows(
-            api, "/v1/custom_field_options", _Options, query, limit=MOST_OPTIONS, scope="custom_fields.view"
-        )
+        return await read_rows(api, LIST_OPTIONS.request([("custom_field_id", field.id)]), Option, limit=MOST_OPTIONS)
 
     return await _among_many(api, "option", value, load, field)
 
@@ -172,14 +154,14 @@ async def _option_id(api: Api, field: CustomField, value: str) -> str:
 async def _entry_id(api: Api, field: CustomField, value: str) -> str:
     """Find a catalog entry by its id, external id, alias or name: first by the service's own look-up of one of them."""
     type_id = field.catalog_type_id or ""
-    query, scope = [("catalog_type_id", type_id)], "catalog_entries.view"
+    query = [("catalog_type_id", type_id)]
 
     async def load(api: Api) -> Rows[CatalogEntry]:
-        return await read_rows(api, _ENTRIES, _CatalogEntries, query, limit=MOST_OPTIONS, scope=scope)
+        return await read_rows(api, LIST_ENTRIES.request(query), CatalogEntry, limit=MOST_OPTIONS)
 
     async def look_up() -> list[CatalogEntry]:
-        identified = [*query, ("identifier", value.strip())]
-        return (await read_page(api, _ENTRIES, _CatalogEntries, identified, rows=MOST_A_PAGE, scope=scope)).rows
+        request = LIST_ENTRIES.request([*query, ("identifier", value.strip())])
+        return (await read_page(api, request, CatalogEntry, rows=MOST_A_PAGE)).rows
 
     try:
         identified, _ = await api.cached(f"catalog entry {type_id} {value.strip()}", look_up)
@@ -187,7 +169,7 @@ async def _entry_id(api: Api, field: CustomField, value: str) -> str:
         if len(found) == 1:
             return found[0].id
         return await _among_many(api, "catalog entry", value, load, field)
-    except Refused as failure:
+    except RefusedError as failure:
         if failure.status not in (403, 404):
             raise
         # The key may not read the catalog; the API itself takes an entry's id, external id or alias.
@@ -331,7 +313,7 @@ _NAMED_FIELDS: dict[str, tuple[str, Callable[[Api], Awaitable[Sequence[Named]]]]
 }
 
 
-async def valid_names(api: Api, sent: Json, refused: Refused) -> str:
+async def valid_names(api: Api, sent: Json, refused: RefusedError) -> str:
     """Return the names of the severities, statuses and types that a refusal complains about.
 
     Args:

@@ -2,12 +2,11 @@
 
 import re
 
-from pydantic import Field
-
-from incident_mcp.errors import InputError, Refused
-from incident_mcp.incidentio.pages import Page, Rows, read_rows
+from incident_mcp.errors import InputError, RefusedError
+from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.records.record import Json, Record, shorten
 from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
 
 MOST_A_PAGE = 10_000
 MOST_SHOWN = 10
@@ -33,8 +32,7 @@ class User(Record):
     slack_user_id: str | None = None
 
 
-class _Users(Page):
-    rows: list[User] = Field(validation_alias="users")
+LIST = Operation("GET", "/v2/users", scope="users.view")
 
 
 async def _users(api: Api) -> Rows[User] | None:
@@ -42,10 +40,8 @@ async def _users(api: Api) -> Rows[User] | None:
 
     async def load() -> Rows[User] | None:
         try:
-            return await read_rows(
-                api, "/v2/users", _Users, [], limit=MOST_A_PAGE, scope="users.view", most_a_page=MOST_A_PAGE
-            )
-        except Refused as failure:
+            return await read_rows(api, LIST.request(), User, limit=MOST_A_PAGE, most_a_page=MOST_A_PAGE)
+        except RefusedError as failure:
             if failure.status not in (403, 404):
                 raise
             return None

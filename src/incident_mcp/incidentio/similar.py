@@ -8,8 +8,9 @@ import anyio
 from pydantic import AliasPath, BaseModel, Field
 
 from incident_mcp.errors import InputError, ServiceError
+from incident_mcp.incidentio.access import LIST
 from incident_mcp.incidentio.likeness import likeness
-from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, read_pages
+from incident_mcp.incidentio.pages import MOST_A_PAGE, read_rows
 from incident_mcp.incidentio.references import path_id
 from incident_mcp.incidentio.summaries import alerts_in
 from incident_mcp.records.instants import parse_instant
@@ -63,10 +64,6 @@ class _Candidate(Record):
         """Name it on one line."""
         state = _one_line(self.status or self.status_category or "status unknown", 60)
         return f'{self.pasted} "{_one_line(self.name or "", 100)}" ({state})'
-
-
-class _Candidates(Page):
-    rows: list[_Candidate] = Field(validation_alias="incidents")
 
 
 class Similar(BaseModel):
@@ -138,8 +135,7 @@ async def identical_since(api: Api, body: Json, began: float) -> str | None:
     since = datetime.fromtimestamp(began, UTC)
     query = [("mode[one_of]", body["mode"]), ("created_at[gte]", since.date().isoformat())]
     query += [("sort_by", "created_at_newest_first")]
-    pages = await read_pages(api, "/v2/incidents", _Candidates, query, limit=MOST_A_PAGE)
-    for row in (row for page in pages for row in page.rows):
+    for row in await read_rows(api, LIST.request(query), _Candidate, limit=MOST_A_PAGE):
         made = parse_instant(row.created_at)
         if made is not None and made.timestamp() >= began - 1 and _is_identical(row, body, partly=True):
             return row.id
@@ -152,9 +148,8 @@ async def _read(api: Api) -> tuple[list[_Candidate], bool]:
     query = [("status_category[one_of]", category) for category in OPEN]
     query += [("created_at[gte]", since.date().isoformat()), ("filter_mode", "any")]
     query += [("sort_by", "created_at_newest_first")]
-    pages = await read_pages(api, "/v2/incidents", _Candidates, query, limit=MOST_A_PAGE)
-    complete = pages[-1].after is None and not any(page.unreadable for page in pages)
-    return [row for page in pages for row in page.rows], complete
+    rows = await read_rows(api, LIST.request(query), _Candidate, limit=MOST_A_PAGE)
+    return rows, rows.complete and not rows.unreadable
 
 
 def _age(row: _Candidate, now: datetime) -> float:

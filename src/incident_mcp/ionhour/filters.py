@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pydantic import AliasChoices, AliasPath, Field
 
 from incident_mcp.errors import InputError
-from incident_mcp.ionhour.pages import Listing, read_pages
+from incident_mcp.ionhour.pages import each_page
 from incident_mcp.ionhour.records import IonhourRecord
 from incident_mcp.records.record import shorten
 from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
 
 MOST_LOOKED_AT = 500
 MOST_SHOWN = 20
@@ -25,8 +26,7 @@ class _Row(IonhourRecord):
     check_id: int | None = Field(default=None, validation_alias=AliasChoices("checkId", AliasPath("check", "id")))
 
 
-class _Page(Listing):
-    items: list[_Row]
+LIST = Operation("GET", "/incidents")
 
 
 async def project_filter(api: Api, value: str | None, workspace: int | None) -> int | None:
@@ -72,7 +72,7 @@ async def _names(api: Api, what: str, workspace: int | None) -> tuple[Mapping[in
         query = [("workspaceId", str(workspace))] if workspace else []
         names: dict[int, str] = {}
         looked_at = 0
-        async for page in read_pages(api, "/incidents", _Page, query, most=MOST_LOOKED_AT):
+        async for page in each_page(api, LIST.request(query), _Row, most=MOST_LOOKED_AT):
             looked_at += len(page.items)
             for row in page.items:
                 number, name = getattr(row, f"{what}_id"), getattr(row, what)

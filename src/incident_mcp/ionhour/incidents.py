@@ -7,8 +7,8 @@ import anyio.lowlevel
 from pydantic import AliasChoices, AliasPath, BeforeValidator, Field, model_validator
 
 from incident_mcp.errors import InputError
-from incident_mcp.ionhour.filters import check_filter, project_filter
-from incident_mcp.ionhour.pages import Listing, read_page, read_pages
+from incident_mcp.ionhour.filters import LIST, check_filter, project_filter
+from incident_mcp.ionhour.pages import each_page, read_page
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord
 from incident_mcp.records import words
 from incident_mcp.records.html import start_to_text
@@ -28,11 +28,15 @@ from incident_mcp.records.spans import format_span
 from incident_mcp.records.tokens import tokens
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IonhourApi, WriterDep
 from incident_mcp.tooling.tools import read_tool, write_tool
-from incident_mcp.transport.api import Api, Query, Repeat, Request, fill
+from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.operation import Operation, Query
 from incident_mcp.writing.intents import account_of
 from incident_mcp.writing.perform import Writer
 from incident_mcp.writing.plan import Since, WritePlan
 from incident_mcp.writing.result import WriteResult
+
+GET = Operation("GET", "/incidents/{incident_id}")
+ACKNOWLEDGE = Operation("POST", "/incidents/{incident_id}/acknowledge")
 
 MOST_LOOKED_AT = 1000
 """Incidents that are looked through for words, or for a state."""
@@ -149,10 +153,6 @@ def to_row(incident: IonhourIncident, *, detail: bool) -> IonhourIncidentRow:
     return IonhourIncidentRow.from_dump(kept)
 
 
-class _IncidentPage(Listing):
-    items: list[IonhourIncident]
-
-
 class IonhourIncidents(Listed):
     """Incidents, and the next page if there is one."""
 
@@ -217,9 +217,9 @@ async def unresolved_incidents(api: Api, workspace_id: int | None) -> tuple[list
     query = [*([("workspaceId", str(workspace_id))] if workspace_id else []), ("state", "ACTIVE")]
     rows: list[IonhourIncident] = []
     received = total = 0
-    async for page in read_pages(api, "/incidents", _IncidentPage, query, most=500):
-        rows += page.rows
-        received += len(page.rows) + (page.unreadable or 0)
+    async for page in each_page(api, LIST.request(query), IonhourIncident, most=500):
+        rows += page.items
+        received += len(page.items) + (page.unreadable or 0)
         total = max(received, (page.total or received + 1) if page.has_more else received)
     return rows, total
 
@@ -265,7 +265,7 @@ async def ionhour_list_incidents(
         monitoring = state == "MONITORING"
         found = await _search(api, query, name_contains, monitoring=monitoring, detail=detail, page=page, limit=limit)
         return found.model_copy(update={"limit": smaller if found.has_more else None})
-    answer = await read_page(api, "/incidents", _IncidentPage, query, page=page, limit=limit)
+    answer = await read_page(api, LIST.request(query), IonhourIncident, page=page, limit=limit)
     return IonhourIncidents(
         incidents=[to_row(row, detail=detail) for row in answer.items],
         detailed=detail,
@@ -287,7 +287,7 @@ async def _search(
     found: list[IonhourIncident] = []
     partly: list[tuple[int, IonhourIncident]] = []
     looked_at, unreadable, more = 0, 0, True
-    pages = read_pages(api, "/incidents", _IncidentPage, query, most=MOST_LOOKED_AT)
+    pages = each_page(api, LIST.request(query), IonhourIncident, most=MOST_LOOKED_AT)
     async with aclosing(pages):
         async for answer in pages:
             looked_at += len(answer.items)
@@ -328,19 +328,19 @@ def _search_note(found: bool, partly: bool, *, words_asked: bool, rest: bool) ->
 
 async def read_incident(api: Api, incident_id: int) -> IonhourIncident:
     """Read an incident, its summary unread."""
-    return await api.get(fill("/incidents/{incident_id}", incident_id=incident_id), IonhourIncident)
+    return await api.get(GET.request(at={"incident_id": incident_id}), IonhourIncident)
 
 
 async def read_whole(api: Api, incident_id: int) -> WholeIncident:
     """Read an incident, its summary as text."""
-    return await api.get(fill("/incidents/{incident_id}", incident_id=incident_id), WholeIncident)
+    return await api.get(GET.request(at={"incident_id": incident_id}), WholeIncident)
 
 
 async def require_incident(api: Api, incident_id: int) -> None:
     """Make sure that there is such an incident: an empty list of its notes or events is no proof.
 
     Raises:
-        Refused: There is none, or this key may not see it.
+        RefusedError: There is none, or this key may not see it.
     """
     await read_incident(api, incident_id)
 
@@ -377,7 +377,6 @@ def plan_acknowledgement(
     tool: str, api: Api, incident_id: int, who: str | None = None
 ) -> WritePlan[Acknowledgement, Acknowledgement]:
     """Write an acknowledgement as the API wants it."""
-    path = fill("/incidents/{incident_id}/acknowledge", incident_id=incident_id)
     resolved = f"Incident {incident_id} is resolved already: there is nothing left to acknowledge."
 
     async def look(_: Since) -> Acknowledgement | None:
@@ -386,7 +385,7 @@ def plan_acknowledgement(
 
     return WritePlan(
         tool=tool,
-        request=Request("POST", path, advice={409: resolved}),
+        request=ACKNOWLEDGE.request(at={"incident_id": incident_id}, advice={409: resolved}),
         answer=_Acknowledged,
         record=Acknowledgement,
         to_record=lambda answer: answer.model_copy(update={"id": incident_id}),

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, AliasPath, Field, model_validator
 
-from incident_mcp.errors import NoAnswer
+from incident_mcp.errors import NoAnswerError
 from incident_mcp.ionhour.incidents import described, require_incident, things
-from incident_mcp.ionhour.pages import Listing
+from incident_mcp.ionhour.pages import Page
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, NoteId
 from incident_mcp.records.fitting import MOST_TOKENS, bound
 from incident_mcp.records.html import decode_entities, html_to_text, start_to_text
@@ -17,10 +17,16 @@ from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import HtmlText, Instant, Json, Listed, Offset, Record, quoted
 from incident_mcp.tooling.dependencies import DryRun, IonhourApi, WriterDep
 from incident_mcp.tooling.tools import read_tool, write_tool
-from incident_mcp.transport.api import Api, Repeat, Request, fill
+from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.operation import Operation
 from incident_mcp.writing.journal.journal import fingerprint
 from incident_mcp.writing.plan import UPDATE_SECONDS, Earlier, Since, WritePlan
 from incident_mcp.writing.result import WriteResult
+
+LIST = Operation("GET", "/incident-notes/{incident_id}")
+CREATE = Operation("POST", "/incident-notes/{incident_id}")
+UPDATE = Operation("PATCH", "/incident-notes/{incident_id}/{note_id}")
+DELETE = Operation("DELETE", "/incident-notes/{incident_id}/{note_id}")
 
 Body = Annotated[str, Field(min_length=1, description="The note's text.")]
 
@@ -52,10 +58,6 @@ class _WrittenNote(Note):
         if self.id is None and self.body is None:
             raise ValueError("holds neither an id nor a body")
         return self
-
-
-class _NoteList(Listing):
-    items: list[Note]
 
 
 class Notes(Listed):
@@ -93,7 +95,7 @@ _NOT_AUTHOR = {403: "Only a note's author, the owner of the key that wrote it, c
 
 async def read_notes(api: Api, incident_id: int) -> Notes:
     """Read an incident's notes; whether deleted ones stay in the service's list is not documented."""
-    answer = await api.get(fill("/incident-notes/{incident_id}", incident_id=incident_id), _NoteList)
+    answer = await api.get(LIST.request(at={"incident_id": incident_id}), Page[Note])
     if not answer.items:
         await require_incident(api, incident_id)
     notes = [note for note in answer.items if note.deleted_at is None]
@@ -119,10 +121,9 @@ def plan_note(tool: str, api: Api, incident_id: int, body: str, who: str | None 
     It has no key, so the notes are read before it is sent: after a lost reply the one that was not there before, or
     was made since, is this one.
     """
-    path = fill("/incident-notes/{incident_id}", incident_id=incident_id)
     return WritePlan(
         tool=tool,
-        request=Request("POST", path, body={"body": body}),
+        request=CREATE.request(at={"incident_id": incident_id}, body={"body": body}),
         answer=_WrittenNote,
         record=Note,
         to_record=lambda answer: answer,
@@ -142,7 +143,7 @@ async def ionhour_update_note(
     who = await described(api, writer, incident_id, dry_run=dry_run) or incident_id
     edit: WritePlan[Note, Note] = WritePlan(
         tool="ionhour_update_note",
-        request=Request("PATCH", _note_path(incident_id, note_id), body={"body": body}, advice=_NOT_AUTHOR),
+        request=UPDATE.request(at=_ids(incident_id, note_id), body={"body": body}, advice=_NOT_AUTHOR),
         answer=_WrittenNote,
         record=Note,
         to_record=lambda answer: answer,
@@ -169,7 +170,7 @@ def plan_deletion(
     """Write a deletion as the API wants it."""
     return WritePlan(
         tool=tool,
-        request=Request("DELETE", _note_path(incident_id, note_id), advice=_NOT_AUTHOR | _NOT_THERE),
+        request=DELETE.request(at=_ids(incident_id, note_id), advice=_NOT_AUTHOR | _NOT_THERE),
         answer=_Anything,
         record=Deleted,
         to_record=lambda _: Deleted(incident_id=incident_id, note_id=note_id),
@@ -198,7 +199,7 @@ async def _find(api: Api, incident_id: int, body: str, since: Since) -> Note | N
     """Find a note that was made since by its text, since the API has no key that would make a repeat safe.
 
     Raises:
-        NoAnswer: It may stand on a page that was not read.
+        NoAnswerError: It may stand on a page that was not read.
     """
     read = await read_notes(api, incident_id)
     if since.before is not None:
@@ -207,12 +208,12 @@ async def _find(api: Api, incident_id: int, body: str, since: Since) -> Note | N
         new = [note for note in read.notes if _made_since(note, since.began)]
     found = [note for note in new if _has_text(note, body)]
     if not found and (alike := next((note for note in new if _letters(note.body) == _letters(body)), None)):
-        raise NoAnswer(
+        raise NoAnswerError(
             f"A note of nearly the same text is there since ({alike.id}), and whether it is this one is open: the"
             " service may change texts. Look at the notes before you write another one."
         )
     if not found and read.has_more:
-        raise NoAnswer(
+        raise NoAnswerError(
             f"{api.service.name} answered one page of several of the notes: whether this one is there is open."
         )
     return found[0] if found else None
@@ -260,8 +261,8 @@ def _has_text(note: Note, body: str) -> bool:
     return held in (sent, start_to_text(sent)) or decode_entities(held) == sent
 
 
-def _note_path(incident_id: int, note_id: int) -> str:
-    return fill("/incident-notes/{incident_id}/{note_id}", incident_id=incident_id, note_id=note_id)
+def _ids(incident_id: int, note_id: int) -> dict[str, int]:
+    return {"incident_id": incident_id, "note_id": note_id}
 
 
 TOOLS = [

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from incident_mcp.errors import IncidentMcpError, InputError, NoAnswer, Refused
+from incident_mcp.errors import IncidentMcpError, InputError, NoAnswerError, RefusedError
 from incident_mcp.incidentio import names
 from incident_mcp.incidentio.incident_create import Despite, check_look_alikes, plan_declaration
 from incident_mcp.incidentio.incident_records import Incident
@@ -187,11 +187,9 @@ async def _look(incidentio: Api, ionhour: Api, number: int) -> _Alert:
 async def _noted(api: Api, reference: str, number: int) -> Incident:
     try:
         return await read_incident(api, reference)
-    except Refused as failure:
-        failure.advise(
-            f"A note says that Ionhour incident {number} is declared as {reference}: look at it with a person."
-        )
-        raise
+    except RefusedError as failure:
+        advice = f"A note says that Ionhour incident {number} is declared as {reference}: look at it with a person."
+        raise failure.with_advice(advice) from None
 
 
 async def _finish(
@@ -250,7 +248,7 @@ def _write(api: Api, number: int, incident: DeclaredIncident | None, step: str) 
         equal, more = await equal_notes(api, number, body)
         if not equal and more:
             page = "answered one page of several of the notes"
-            raise NoAnswer(f"{api.service.name} {page}: whether it is noted is open.")
+            raise NoAnswerError(f"{api.service.name} {page}: whether it is noted is open.")
         return equal[0] if equal else None
 
     # Whoever linked the two, and when: once is enough.

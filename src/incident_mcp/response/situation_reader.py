@@ -8,8 +8,10 @@ from typing import Annotated, cast
 
 from pydantic import AliasPath, BeforeValidator, Field
 
+from incident_mcp.incidentio import incident_updates
+from incident_mcp.incidentio.access import LIST
 from incident_mcp.incidentio.incident_records import Actor, Lead
-from incident_mcp.incidentio.pages import MOST_A_PAGE, Page, each_page, read_pages
+from incident_mcp.incidentio.pages import MOST_A_PAGE, each_page, read_rows
 from incident_mcp.incidentio.summaries import AlertId
 from incident_mcp.ionhour.incidents import IonhourIncident, priority, read_incident, unresolved_incidents
 from incident_mcp.records.record import Json, Record, Whole, part
@@ -46,10 +48,6 @@ class OpenIncident(LinkedIncident):
     created_at: When | None = None
 
 
-class _OpenPage(Page):
-    rows: list[OpenIncident] = Field(validation_alias="incidents")
-
-
 class Update(Record):
     """An update with what the situation shows of it."""
 
@@ -60,10 +58,6 @@ class Update(Record):
     updater: Actor = None
     merged_into_incident_id: str | None = None
     created_at: When | None = None
-
-
-class _UpdatePage(Page):
-    rows: list[Update] = Field(validation_alias="incident_updates")
 
 
 class Reader:
@@ -125,11 +119,10 @@ class Reader:
     async def read_open(self, api: Api) -> None:
         """Read the live and triage incidents, the worst first."""
         query = [("status_category[one_of]", "live"), ("status_category[one_of]", "triage")]
-        pages = await read_pages(api, "/v2/incidents", _OpenPage, query, limit=MOST_OPEN)
-        rows = [row for page in pages for row in page.rows]
+        rows = await read_rows(api, LIST.request(query), OpenIncident, limit=MOST_OPEN)
         self.open = sorted(rows, key=lambda row: (-(-1 if row.rank is None else row.rank), row.created_at or self.now))
-        self.problems.add_unreadable(sum(page.unreadable or 0 for page in pages), "open incident")
-        if pages[-1].after:
+        self.problems.add_unreadable(rows.unreadable, "open incident")
+        if not rows.complete:
             self.problems.add(f"incident.io has more than {len(rows)} open incidents; the others were not read.")
 
     async def read_alerts(self, api: Api, workspace: int | None) -> None:
@@ -141,14 +134,13 @@ class Reader:
 
     async def read_updates(self, api: Api) -> None:
         """Read one page of all incidents' updates; newest first, it has the latest of every incident on it."""
-        pages = await read_pages(api, "/v2/incident_updates", _UpdatePage, [], limit=MOST_A_PAGE)
-        rows = [row for page in pages for row in page.rows]
+        rows = await read_rows(api, incident_updates.LIST.request(), Update, limit=MOST_A_PAGE)
         self.updates_read = True
         self._keep(rows)
-        if any(page.unreadable for page in pages) or any(row.incident_id is None for row in rows):
+        if rows.unreadable or any(row.incident_id is None for row in rows):
             # It may be the latest of any incident, so that each one's are read.
             return
-        if pages[-1].after is None:
+        if rows.complete:
             self.updates_known = {row.id for row in self.open or ()}
         elif _newest_first(rows):
             self.updates_known = {row.incident_id for row in rows if row.incident_id and row.created_at}
@@ -157,8 +149,8 @@ class Reader:
         """Read one incident's updates until the newest is sure to be among them."""
         rows: list[Update] = []
         unreadable, known = 0, False
-        query = [("incident_id", incident.id)]
-        pages = each_page(api, "/v2/incident_updates", _UpdatePage, query, limit=MOST_UPDATES)
+        request = incident_updates.LIST.request([("incident_id", incident.id)])
+        pages = each_page(api, request, Update, limit=MOST_UPDATES)
         async with aclosing(pages):
             async for page in pages:
                 rows += page.rows

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import AliasPath, Field
 
 from incident_mcp.errors import InputError
+from incident_mcp.incidentio.pages import read_unpaged
 from incident_mcp.incidentio.summaries import MOST_NAMED, AlertId, alerts_in
 from incident_mcp.ionhour.incidents import IonhourIncident, read_incident
 from incident_mcp.records.fitting import FEW
@@ -24,6 +25,7 @@ from incident_mcp.response.timeline_reader import Story, TimelineEntry, check_cu
 from incident_mcp.tooling.dependencies import BothServices, Services
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
 
 
 class Timeline(Listed):
@@ -60,9 +62,7 @@ class _Attachment(Record):
     title: str | None = Field(default=None, validation_alias=AliasPath("resource", "title"))
 
 
-class _Attachments(Record):
-    incident_attachments: list[_Attachment]
-    unreadable: int | None = Field(default=None, validation_alias="unreadable rows")
+LIST_ATTACHMENTS = Operation("GET", "/v1/incident_attachments", scope="attachments.view")
 
 
 async def _of_incident(
@@ -79,10 +79,10 @@ async def _of_incident(
     named: dict[AlertId, None] = {}
 
     async def read_attached() -> None:
-        answer = await api.get("/v1/incident_attachments", _Attachments, [("incident_id", found.id)])
-        named.update(dict.fromkeys(alert for row in answer.incident_attachments for alert in alerts_in(row.title)))
-        story.problems.add_unreadable(answer.unreadable, "attachment")
-        story.owners_known = not answer.unreadable
+        rows = await read_unpaged(api, LIST_ATTACHMENTS.request([("incident_id", found.id)]), _Attachment)
+        named.update(dict.fromkeys(alert for row in rows for alert in alerts_in(row.title)))
+        story.problems.add_unreadable(rows.unreadable, "attachment")
+        story.owners_known = not rows.unreadable
 
     if not await story.problems.attempt("attachments", "", read_attached):
         story.owners_known = False

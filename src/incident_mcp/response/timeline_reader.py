@@ -3,14 +3,15 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import AliasPath, Field
 
 from incident_mcp.errors import InputError
+from incident_mcp.incidentio import incident_updates
 from incident_mcp.incidentio.incident_names import names_of
 from incident_mcp.incidentio.incident_records import Actor
-from incident_mcp.incidentio.pages import Page, read_pages
+from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.ionhour.events import read_events
 from incident_mcp.ionhour.notes import Notes, read_notes
 from incident_mcp.records.instants import parse_instant, to_second
@@ -19,6 +20,7 @@ from incident_mcp.response.links import LinkedIncident
 from incident_mcp.response.reading import Reading, When
 from incident_mcp.tooling.dependencies import Services
 from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
 
 MOST_ENTRIES = 1000
 """Updates, and timeline items, that are read of one incident."""
@@ -57,10 +59,6 @@ class _Update(Record):
     created_at: When | None = None
 
 
-class _UpdatePage(Page):
-    rows: list[_Update] = Field(validation_alias="incident_updates")
-
-
 class _Item(Record):
     id: str
     title: str | None = None
@@ -69,8 +67,7 @@ class _Item(Record):
     timestamp: When | None = None
 
 
-class _ItemPage(Page):
-    rows: list[_Item] = Field(validation_alias="incident_timeline_items")
+LIST_ITEMS = Operation("GET", "/v2/incident_timeline_items", scope="incidents.view")
 
 
 class Story:
@@ -96,9 +93,9 @@ class Story:
 
     async def read_updates(self, api: Api, incident: LinkedIncident) -> None:
         """Read an incident's updates; of status and severity an entry has only what the update changed."""
-        query = [("incident_id", incident.id)]
-        pages = await read_pages(api, "/v2/incident_updates", _UpdatePage, query, limit=MOST_ENTRIES)
-        rows = sorted((row for page in pages for row in page.rows), key=lambda row: _sortable(row.created_at))
+        request = incident_updates.LIST.request([("incident_id", incident.id)])
+        rows = await read_rows(api, request, _Update, limit=MOST_ENTRIES)
+        rows.sort(key=lambda row: _sortable(row.created_at))
         merged = await names_of(api, [row.merged_into_incident_id for row in rows if row.merged_into_incident_id])
         status = severity = None
         for row in rows:
@@ -117,13 +114,13 @@ class Story:
             self.add(row.created_at, f"update {incident.reference} {row.id}", entry)
             if row.created_at is not None:
                 status, severity = row.status or status, row.severity or severity
-        self._check_pages(pages, "update")
+        self._check_rows(rows, "update")
 
     async def read_items(self, api: Api, incident: LinkedIncident) -> None:
         """Read an incident's timeline items."""
-        query = [("incident_id", incident.id)]
-        pages = await read_pages(api, "/v2/incident_timeline_items", _ItemPage, query, limit=MOST_ENTRIES)
-        for row in (row for page in pages for row in page.rows):
+        request = LIST_ITEMS.request([("incident_id", incident.id)])
+        rows = await read_rows(api, request, _Item, limit=MOST_ENTRIES)
+        for row in rows:
             entry = TimelineEntry(
                 at=_instant(row.timestamp),
                 source="incident.io",
@@ -132,7 +129,7 @@ class Story:
                 text=": ".join(filter(None, (row.title, row.description))) or None,
             )
             self.add(row.timestamp, f"item {incident.reference} {row.id}", entry)
-        self._check_pages(pages, "timeline item")
+        self._check_rows(rows, "timeline item")
 
     async def read_events(self, api: Api, alert: int) -> None:
         """Read an alert's events, which have no id: their place in the list names them."""
@@ -168,11 +165,10 @@ class Story:
         if more:
             self.problems.add(f"Ionhour has more {what}s of incident {alert} than its first page, which was read.")
 
-    def _check_pages(self, pages: Sequence[_UpdatePage | _ItemPage], what: str) -> None:
-        self.problems.add_unreadable(sum(page.unreadable or 0 for page in pages), what)
-        if pages[-1].after:
-            rows = sum(len(page.rows) for page in pages)
-            self.problems.add(f"There are more than {rows} {what}s; the rest were not read.")
+    def _check_rows(self, rows: Rows[Any], what: str) -> None:
+        self.problems.add_unreadable(rows.unreadable, what)
+        if not rows.complete:
+            self.problems.add(f"There are more than {len(rows)} {what}s; the rest were not read.")
 
     def check_owner(self, after: str) -> None:
         """Refuse a cursor of another story, which would leave out entries or all of them.

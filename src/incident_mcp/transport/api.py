@@ -5,19 +5,28 @@ import math
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal, NoReturn, Protocol, TypeVar, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
 import httpx2
 from pydantic import SecretStr, ValidationError
 
-from incident_mcp.errors import IncidentMcpError, InputError, NoAnswer, NotSent, Refused, ServiceError, TooLarge
-from incident_mcp.records.record import A, Json, read_answer, read_json
+from incident_mcp.errors import (
+    IncidentMcpError,
+    InputError,
+    NoAnswerError,
+    NotSentError,
+    RefusedError,
+    ServiceError,
+    TooLargeError,
+    join_sentences,
+)
+from incident_mcp.records.record import A, read_answer, read_json
 from incident_mcp.transport.connection import (
     Progress,
     Route,
@@ -35,6 +44,7 @@ from incident_mcp.transport.error_bodies import (
     read_request_id,
     retry_after,
 )
+from incident_mcp.transport.operation import Request
 from incident_mcp.transport.rate_limit import Bucket
 from incident_mcp.transport.redaction import Redactor
 
@@ -53,7 +63,6 @@ LARGE = 200_000
 """Bytes of an answer from which on it is read in a thread."""
 
 T = TypeVar("T")
-Query = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -82,40 +91,6 @@ class Repeat(Enum):
     HARMLESS = "a write that does the same when done twice"
     CHECKED = "a write that does the same when done twice, and is looked for before it is sent again"
     NEVER = "a write that a repeat would do twice: sent again only if it was looked for and can no longer land"
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request to a service, its path filled."""
-
-    method: str
-    path: str
-    query: Query = ()
-    body: Json | None = None
-    scope: str = ""
-    """What the key needs, where the vendor documents it."""
-    advice: Mapping[int, str] | None = None
-    """What a refusal with a status means for this request."""
-
-    @property
-    def label(self) -> str:
-        """Method and path, for errors."""
-        return f"{self.method} {self.path}"
-
-
-def fill(template: str, **at: str | int) -> str:
-    """Fill a path template, each value quoted as one segment.
-
-    Raises:
-        InputError: A value is empty, `.` or `..`, or holds a character that would change the path.
-    """
-    return template.format(**{name: _segment(name, str(value)) for name, value in at.items()})
-
-
-def _segment(name: str, value: str) -> str:
-    if not value or value in {".", ".."} or re.search(r"[/\\?#\s\x00-\x1f\x7f-\x9f\ud800-\udfff]", value):
-        raise InputError(f"{name} {value[:60]!r} cannot be an id: it is empty or holds a character that no id has.")
-    return quote(value, safe="")
 
 
 class Network(Protocol):
@@ -229,17 +204,9 @@ class Api:
         """Return the Unix time by the service's clock, by this machine's as long as the service's is not known."""
         return time.time() + (self.service.ahead or 0.0)
 
-    async def get(
-        self,
-        path: str,
-        answer: type[A],
-        query: Query = (),
-        *,
-        scope: str = "",
-        advice: Mapping[int, str] | None = None,
-    ) -> A:
-        """Read a path."""
-        return await self.send(Request("GET", path, query, scope=scope, advice=advice), answer)
+    async def get(self, request: Request, answer: type[A]) -> A:
+        """Read what a service answers."""
+        return await self.send(request, answer)
 
     async def cached(
         self, name: str, load: Callable[[], Awaitable[T]], *, newer_than: float = -math.inf
@@ -295,11 +262,11 @@ class Api:
             again: What is sent in place of the request once an attempt was lost.
 
         Raises:
-            NotSent: The request never reached the service, or was throttled to the end.
-            Refused: The service answered 4xx, or a read 3xx.
-            NoAnswer: The outcome is not known.
+            NotSentError: The request never reached the service, or was throttled to the end.
+            RefusedError: The service answered 4xx, or a read 3xx.
+            NoAnswerError: The outcome is not known.
         """
-        lost: NoAnswer | None = None
+        lost: NoAnswerError | None = None
         for attempt in range(1, self.service.limits.attempts + 1):
             self.sent_again |= lost is not None
             try:
@@ -308,9 +275,10 @@ class Api:
                 ended = failure
             if lost and ended.status == 404 and request.method == "DELETE":
                 return answer.model_validate({})
-            if isinstance(ended, NoAnswer) and repeat is not Repeat.READ:
-                lost = ended
             wait = self._wait(attempt, ended, may_repeat=_may_repeat(ended, repeat, looked_for=look is not None))
+            ended = self._with_asked_wait(ended) if wait is None else ended
+            if isinstance(ended, NoAnswerError) and repeat is not Repeat.READ:
+                lost = ended
             if wait is not None:
                 await anyio.sleep(wait)
             elif not lost:
@@ -318,21 +286,27 @@ class Api:
             if lost and look and (done := await _found(look, lost)) is not None:
                 return done
             if lost and wait is None:
-                raise lost.followed_by(ended)
+                raise _followed_by(lost, ended)
         raise AssertionError("the last attempt returns or raises")
 
     def _wait(self, attempt: int, failure: ServiceError, *, may_repeat: bool) -> float | None:
-        """Give the seconds until another attempt, or None when there is to be none."""
+        """Return the seconds until the next attempt, None when there is none."""
         limits = self.service.limits
         jitter = random.uniform(0.5, 1) * limits.backoff * 2 ** (attempt - 1)  # noqa: S311  # not a secret
         wait = failure.retry_after or jitter
-        fits = anyio.current_time() + wait < self.deadline
-        if may_repeat and fits and attempt < limits.attempts:
-            return wait
-        if failure.retry_after:
-            longer = "" if fits else ", longer than a call may take"
-            failure.advise(f"It asks to wait {_format_wait(failure.retry_after)}{longer}: call again after that.")
-        return None
+        return wait if may_repeat and attempt < limits.attempts and self._fits(wait) else None
+
+    def _fits(self, wait: float) -> bool:
+        return anyio.current_time() + wait < self.deadline
+
+    def _with_asked_wait(self, failure: ServiceError) -> ServiceError:
+        """Return a failure after which nothing more is sent, with the wait that the service asks for."""
+        if not failure.retry_after:
+            return failure
+        longer = "" if self._fits(failure.retry_after) else ", longer than a call may take"
+        return failure.with_advice(
+            f"It asks to wait {_format_wait(failure.retry_after)}{longer}: call again after that."
+        )
 
     def _check(self, request: Request) -> None:
         """Refuse a request that cannot be sent any more, or at all."""
@@ -340,13 +314,15 @@ class Api:
             if re.search("[\ud800-\udfff]", value):
                 raise InputError(f"{name} {value[:60]!r} holds half a character, which cannot be sent. Not sent.")
         if request.method == "GET" and not self.may_read:
-            raise NotSent(
+            raise NotSentError(
                 f"{request.label} was not read: this call has made {self.requests} requests, the most it may."
                 " Narrow it with filters, or pass a smaller limit."
             )
         if anyio.current_time() >= self.deadline:
             seconds = self.service.limits.call
-            raise NotSent(f"{request.label} was not sent: the {seconds:g} s that a call may take are over. Call again.")
+            raise NotSentError(
+                f"{request.label} was not sent: the {seconds:g} s that a call may take are over. Call again."
+            )
 
     async def _attempt(self, request: Request, answer: type[A]) -> A:
         self._check(request)
@@ -360,7 +336,7 @@ class Api:
                 with anyio.fail_after(max(0.0, min(self.service.limits.attempt, left))):
                     status, headers, content = await self._exchange(request, progress)
             except UnusableError as error:
-                raise NotSent(f"{request.label} was not sent: {error}") from None
+                raise NotSentError(f"{request.label} was not sent: {error}") from None
             except IncidentMcpError:
                 raise
             except Exception as error:
@@ -380,15 +356,17 @@ class Api:
         name = self.service.name
         if found := explain_failure(error, self.service.route, progress):
             text = f"{name} could not be reached for {request.label}: {found.why}."
-            return NotSent(text, step=found.step, transient=found.passing)
+            return NotSentError(text, step=found.step, transient=found.passing)
         match error:
             case TimeoutError() | httpx2.TimeoutException():
-                return NoAnswer(f"{name} did not answer {request.label} in time.", transient=True, late=True)
+                return NoAnswerError(f"{name} did not answer {request.label} in time.", transient=True, late=True)
             case httpx2.DecodingError():
-                return NoAnswer(f"{name}'s answer to {request.label} could not be decompressed.")
+                return NoAnswerError(f"{name}'s answer to {request.label} could not be decompressed.")
             case httpx2.HTTPError() | httpx2.InvalidURL():
                 why = type(error).__name__
-                return NoAnswer(f"The connection to {name} was lost during {request.label} ({why}).", transient=True)
+                return NoAnswerError(
+                    f"The connection to {name} was lost during {request.label} ({why}).", transient=True
+                )
             case _:
                 return None
 
@@ -402,7 +380,7 @@ class Api:
                 with anyio.fail_after(max(0.0, self.deadline - anyio.current_time())):
                     await slots.acquire()
             except TimeoutError:
-                raise NotSent(
+                raise NotSentError(
                     f"{request.label} found no turn within the call's time: {self.service.limits.at_once} requests to"
                     f" {self.service.name} are the most at once, and it is slow to answer. Call again later."
                 ) from None
@@ -413,7 +391,7 @@ class Api:
         if bucket and wait and anyio.current_time() + wait >= self.deadline:
             bucket.give_back()
             seconds = math.ceil(wait)
-            raise NotSent(
+            raise NotSentError(
                 f"{request.label} waits: {self.service.name}'s rate limit is used up. Call again in {seconds} s."
             )
         if wait:
@@ -443,7 +421,7 @@ class Api:
             async for chunk in response.aiter_bytes():
                 received += chunk
                 if len(received) > most:
-                    raise TooLarge(
+                    raise TooLargeError(
                         f"{self.service.name} answered {request.label} with over {most // 1_000_000} MB, which was not"
                         " read."
                     )
@@ -466,7 +444,7 @@ class Api:
                 said = read_problem(body)
                 words = said and (said.sentence() or said.type)
                 why = f": {words}." if words else "."
-                raise NoAnswer(
+                raise NoAnswerError(
                     f"{self.service.name} answered {request.label} with {status}, but says that it failed{why}"
                 )
             return read_answer(content, answer)
@@ -474,7 +452,7 @@ class Api:
             problems = error.errors(include_url=False, include_input=False)
             wrong = ", ".join(sorted({".".join(map(str, e["loc"])) or "the whole" for e in problems})[:3])
             what = "no JSON" if read_json(content) is None else f"not as documented ({wrong})"
-            raise NoAnswer(
+            raise NoAnswerError(
                 f"{self.service.name}'s answer to {request.label} ({status}) is {what}: expected {answer.__name__}."
             ) from None
 
@@ -485,7 +463,7 @@ class Api:
         wait = retry_after(headers, body) if status in (429, 503) else None
         kind = _failure(request, status)
         step = (request.advice or {}).get(status) or next_step(
-            status, self.service.key_variable, self.service.host, request.scope
+            status, self.service.key_variable, self.service.host, request
         )
         raise kind(
             f"{self.service.name} answered {status}{said}{why}",
@@ -514,23 +492,30 @@ def _format_wait(seconds: float) -> str:
 
 def _failure(request: Request, status: int) -> type[ServiceError]:
     if status == 429:
-        return NotSent
+        return NotSentError
     # A gateway may redirect after the service has acted.
     passed_on = status < 400 and request.method != "GET"
-    return NoAnswer if passed_on or status >= 500 or status == 408 else Refused
+    return NoAnswerError if passed_on or status >= 500 or status == 408 else RefusedError
 
 
 def _may_repeat(failure: ServiceError, repeat: Repeat, *, looked_for: bool) -> bool:
     if failure.status == 429:
         return True
-    if isinstance(failure, NotSent) or repeat is not Repeat.NEVER:
+    if isinstance(failure, NotSentError) or repeat is not Repeat.NEVER:
         return failure.transient
     return failure.transient and looked_for and not failure.late
 
 
-async def _found(look: Callable[[], Awaitable[A | None]], lost: NoAnswer) -> A | None:
+async def _found(look: Callable[[], Awaitable[A | None]], lost: NoAnswerError) -> A | None:
     """Look for what a lost attempt did; a look that fails leaves it open, so that nothing more may be sent."""
     try:
         return await look()
     except ServiceError as failure:
-        raise lost.followed_by(failure) from None
+        raise _followed_by(lost, failure) from None
+
+
+def _followed_by(lost: NoAnswerError, later: ServiceError) -> NoAnswerError:
+    """Return a lost attempt's failure with that of a later request, which leaves its outcome open."""
+    if later is lost:
+        return lost
+    return lost.with_advice(f"After that: {join_sentences(later.text, later.step)}")

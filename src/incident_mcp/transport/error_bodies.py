@@ -10,6 +10,7 @@ from typing import cast
 
 from incident_mcp.records.record import Json, part, shorten
 from incident_mcp.records.text import inert
+from incident_mcp.transport.operation import Request
 
 _LONGEST_DATE = 64
 _LONGEST_ID = 80
@@ -136,14 +137,19 @@ def _instant(text: str) -> datetime | None:
     return None
 
 
-def next_step(status: int, key_variable: str, host: str, scope: str) -> str:  # noqa: PLR0911  # a table
+def _forbidden(request: Request) -> str:
+    if request.scope:
+        return f"do this: it needs the scope {request.scope}"
+    return "read this" if request.method == "GET" else "do this: it may be one that only reads"
+
+
+def next_step(status: int, key_variable: str, host: str, request: Request) -> str:  # noqa: PLR0911  # a table
     """Return what to do about a status, when nothing nearer to the call knows better."""
     match status:
         case 401:
             return f"The key in {key_variable} is not valid for {host}: set a current one and start the server again."
         case 403:
-            why = f"it needs the scope {scope}" if scope else "it may be one that only reads"
-            return f"The key in {key_variable} may not do this: {why}."
+            return f"The key in {key_variable} may not {_forbidden(request)}."
         case 404:
             return "It does not exist, or this key may not see it."
         case 409:

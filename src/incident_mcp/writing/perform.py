@@ -22,15 +22,16 @@ import anyio
 if TYPE_CHECKING:
     from incident_mcp.writing.audit import AuditLog
 
-from incident_mcp.errors import IncidentMcpError, InputError, NoAnswer, NotSent, ServiceError
+from incident_mcp.errors import IncidentMcpError, InputError, NoAnswerError, NotSentError, ServiceError, join_sentences
 from incident_mcp.records.record import A, R, shorten
 from incident_mcp.transport.api import Api, Repeat
 from incident_mcp.writing.intents import MOST_KEYS, Intent, account_of, intent_of
 from incident_mcp.writing.journal.journal import AHEAD_SECONDS, SAME_KEY_SECONDS, Begun, Entry, Journal, fingerprint
 from incident_mcp.writing.limits import WriteLimit
+from incident_mcp.writing.outcome import Done, Failed, NotSent, Unknown, WriteError
 from incident_mcp.writing.plan import Earlier, Since, WritePlan
 from incident_mcp.writing.result import Planned, WriteResult
-from incident_mcp.writing.sending import NOT_SENT, UNKNOWN, OutcomeLog, send_plan
+from incident_mcp.writing.sending import OutcomeLog, send_plan
 from incident_mcp.writing.state import (
     State,
     is_before_call,
@@ -71,7 +72,8 @@ class Writer:
         """Carry a write out, or show it.
 
         Raises:
-            ServiceError: It failed; the text ends with what that means for the write.
+            WriteError: It failed; the text ends with the outcome.
+            ServiceError: Something could not be read before the write; it was not sent.
         """
         intent = _intent_of(api, write)
         if dry_run:
@@ -86,9 +88,7 @@ class Writer:
         asked = time.time()
         async with self.safety.journal.alone(intent.hash, api.deadline) as alone:
             if not alone:
-                raise NotSent(
-                    "An identical call is still under way. Call again with the same arguments.", outcome=NOT_SENT
-                )
+                raise _not_sent("An identical call is still under way. Call again with the same arguments.")
             return await self._once(api, write, intent, asked)
 
     def asks(self, *, destructive: bool = False) -> bool:
@@ -99,7 +99,7 @@ class Writer:
         """Ask for confirmation, if the settings want it, and only once a call; return whether it was asked now.
 
         Raises:
-            NotConfirmed: The answer is no, or nobody can be asked.
+            NotConfirmedError: The answer is no, or nobody can be asked.
         """
         if self.asked or not self.asks(destructive=destructive):
             return False
@@ -112,11 +112,11 @@ class Writer:
         """Let one declaration at a time look for the same outage and be sent, over all processes with one journal.
 
         Raises:
-            NotSent: Another one is under way for too long.
+            WriteError: Another one is under way for too long; nothing was sent.
         """
         async with self.safety.journal.alone(f"declare-{account_of(api)}", api.deadline) as alone:
             if not alone:
-                raise NotSent("Another declaration is under way. Call again.", outcome=NOT_SENT)
+                raise _not_sent("Another declaration is under way. Call again.")
             yield
 
     async def known(self, api: Api, write: WritePlan[A, R]) -> bool:
@@ -139,14 +139,16 @@ class Writer:
         begun = await self.safety.journal.begin(row, limit=self._limit(write), remembered=False)
         look = partial(look_for, write, Since(0)) if write.look else None
         try:
-            answer = await send_plan(api, write, write.request, look, self._log(api))
-        except NoAnswer:
-            raise
+            outcome = await send_plan(api, write, write.request, look, self._log(api))
         except IncidentMcpError:
             await self.safety.journal.undo(begun)
             raise
-        outcome = self._outcome(api, write, answer, State(None, open=False, recent=False, started=started))
-        return replace(outcome, note=" ".join(filter(None, (outcome.note, self._notes()))) or None)
+        if isinstance(outcome, Done):
+            state = State(None, open=False, recent=False, started=started)
+            return self._with_notes(self._result(api, write, outcome.value, state))
+        if not isinstance(outcome, Unknown):
+            await self.safety.journal.undo(begun)
+        raise WriteError(outcome)
 
     async def _once(self, api: Api, write: WritePlan[A, R], intent: Intent, asked: float) -> WriteResult[R]:
         """Carry a journalled write out, unless an identical call did it before."""
@@ -154,10 +156,9 @@ class Writer:
         await self._check_key(write, intent)
         state = await self._state(write, intent, asked)
         if journal.unreadable and write.repeat is Repeat.NEVER:
-            raise NotSent(
+            raise _not_sent(
                 f"{journal.unreadable}, so a note that an earlier call left could not be told from a new one. Free it,"
-                " or move the file away; then call again.",
-                outcome=NOT_SENT,
+                " or move the file away; then call again."
             )
         if state.open and state.ended and await is_undone(write):
             # Whatever the lost attempt did, this caller did something else since.
@@ -181,11 +182,16 @@ class Writer:
             before=before, things=write.things,
         )  # fmt: skip
         begun = await journal.begin(row, limit=None if state.open else self._limit(write))
-        async with self._journalled(begun, state, may_land=may_land):
-            outcome, answer = await self._carry_out(api, write, intent, begun, state)
-            things = write.things_of(answer) if write.things_of else ()
-            await journal.done(begun, outcome.record.dump() if outcome.record else {}, things)
-        return replace(outcome, note=" ".join(filter(None, (outcome.note, self._notes()))) or None)
+        async with self._journalled(begun, may_land=may_land):
+            outcome = await self._carry_out(api, write, intent, begun, state)
+            if not isinstance(outcome, Done):
+                outcome = await self._journal_failure(begun, outcome, state, may_land=may_land)
+            else:
+                result, answer = outcome.value
+                things = write.things_of(answer) if write.things_of else ()
+                await journal.done(begun, result.record.dump() if result.record else {}, things)
+                return self._with_notes(result)
+        raise WriteError(outcome)
 
     async def _check_key(self, write: WritePlan[A, R], intent: Intent) -> None:
         """Refuse a caller's idempotency key that belongs to another request.
@@ -265,55 +271,62 @@ class Writer:
         return WriteResult(record, repeated=True, note=note)
 
     @asynccontextmanager
-    async def _journalled(self, begun: Begun, state: State, *, may_land: float) -> AsyncGenerator[None]:
-        """Keep the journal true, whatever ends the write: `unknown`, or what was known before.
+    async def _journalled(self, begun: Begun, *, may_land: float) -> AsyncGenerator[None]:
+        """Keep the journal true if an exception ends the write: it is taken back, or its outcome is unknown.
 
         Args:
             begun: The row.
-            state: What was known before.
             may_land: Seconds for which a request without an answer may still be carried out.
         """
-        journal = self.safety.journal
         try:
             yield
-        except IncidentMcpError as failure:
-            if isinstance(failure, NoAnswer):
-                entry = state.entry
-                left = entry.may_land if entry and state.open else 0
-                await journal.unknown(begun, may_land=may_land if failure.late else left)
-                if notes := self._trouble():
-                    failure.advise(notes)
-            else:
-                # That this attempt was not carried out does not change what is known of an earlier one.
-                await journal.undo(begun)
-            if state.open and isinstance(failure, ServiceError) and failure.outcome != UNKNOWN:
-                failure.conclude(_STILL_OPEN)
+        except IncidentMcpError:
+            await self.safety.journal.undo(begun)
             raise
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await journal.unknown(begun, may_land=may_land)
+                await self.safety.journal.unknown(begun, may_land=may_land)
             raise
+
+    async def _journal_failure(self, begun: Begun, outcome: Failed, state: State, *, may_land: float) -> Failed:
+        """Put a failed write's outcome into the journal, and return it with what else is known."""
+        if isinstance(outcome.failure, NoAnswerError):
+            entry = state.entry
+            left = entry.may_land if entry and state.open else 0
+            await self.safety.journal.unknown(begun, may_land=may_land if outcome.failure.late else left)
+            outcome = replace(outcome, journal_trouble=self._trouble())
+        else:
+            # That this attempt was not carried out does not change what is known of an earlier one.
+            await self.safety.journal.undo(begun)
+        return outcome if isinstance(outcome, Unknown) else replace(outcome, earlier_open=state.open)
 
     async def _carry_out(
         self, api: Api, write: WritePlan[A, R], intent: Intent, begun: Begun, state: State
-    ) -> tuple[WriteResult[R], A]:
+    ) -> Done[tuple[WriteResult[R], A]] | Failed:
         """Settle an earlier attempt, or send the write; an earlier intent's record leads to the next key."""
         row = begun.row or Entry(intent.hash, write.tool, intent.account, "", "pending", None, 0, 0)
         since = Since(row.began, row.before)
-        if state.open and state.entry is not None and (found := await settle(write, state.entry, since)) is not None:
-            await self._log(api).record(write.tool, write.request, "done before")
-            note = "An earlier, identical call had done this; nothing was sent now."
-            return WriteResult(write.to_record(found), repeated=True, note=note), found
+        if state.open and state.entry is not None:
+            try:
+                found = await settle(write, state.entry, since)
+            except ServiceError as failure:
+                return NotSent(failure=failure)
+            if found is not None:
+                await self._log(api).record(write.tool, write.request, "done before")
+                note = "An earlier, identical call had done this; nothing was sent now."
+                return Done((WriteResult(write.to_record(found), repeated=True, note=note), found))
         looks = write.look is not None and write.repeat is not Repeat.KEYED
         look = partial(look_for, write, since) if looks else None
         key, derived = row.key, not (write.caller_key or write.fixed_key)
         passed, last = 0, None
         while True:
             request = write.again if state.open and write.again else with_key(write, key)
-            answer = await send_plan(api, write, request, look, self._log(api))
-            made = made_at(write, answer)
+            outcome = await send_plan(api, write, request, look, self._log(api))
+            if not isinstance(outcome, Done):
+                return outcome
+            made = made_at(write, outcome.value)
             if not (derived and self._is_spent(api, write, made, last, state)) or passed == MOST_KEYS:
-                return self._outcome(api, write, answer, state), answer
+                return Done((self._result(api, write, outcome.value, state), outcome.value))
             passed, last = passed + 1, made
             key = intent.key(api.now(), key) if passed < MOST_KEYS else intent.late_key(api.now(), write.remembered)
             await self.safety.journal.use_key(begun, key)
@@ -338,8 +351,8 @@ class Writer:
         # Earlier intents lie a window apart: records that do not were made just now, and the clocks are wrong.
         return is_older(api, made, window) and (last is None or made - last >= window)
 
-    def _outcome(self, api: Api, write: WritePlan[A, R], answer: A, state: State) -> WriteResult[R]:
-        """Say of a record that the service answered whether it is new."""
+    def _result(self, api: Api, write: WritePlan[A, R], answer: A, state: State) -> WriteResult[R]:
+        """Return the record that the service answered, with whether it is new."""
         record = write.to_record(answer)
         made = made_at(write, answer)
         older = made is not None and is_before_call(api, made, state)
@@ -370,20 +383,18 @@ class Writer:
     def _log(self, api: Api) -> OutcomeLog:
         return OutcomeLog(self.safety.audit, self.caller, api.service.name)
 
-    def _notes(self) -> str | None:
-        """Return what is wrong with the journal or the audit log."""
-        audit = self.safety.audit.trouble if self.safety.audit else None
-        return " ".join(filter(None, (audit, self._trouble()))) or None
+    def _with_notes(self, result: WriteResult[R]) -> WriteResult[R]:
+        """Add what is wrong with the journal or the audit log."""
+        audit_trouble = self.safety.audit.trouble if self.safety.audit else None
+        return replace(result, note=join_sentences(result.note, audit_trouble, self._trouble()) or None)
 
     def _trouble(self) -> str | None:
         trouble = self.safety.journal.trouble
         return trouble and f"{trouble}; a repeat of this call is recognised only until the server ends."
 
 
-_STILL_OPEN = (
-    "still unknown: this call did nothing, and whether an earlier, identical one did is open. Call again with the same"
-    " arguments, it will not be done twice."
-)
+def _not_sent(why: str) -> WriteError:
+    return WriteError(NotSent(failure=NotSentError(why)))
 
 
 def _intent_of(api: Api, write: WritePlan[Any, Any]) -> Intent:

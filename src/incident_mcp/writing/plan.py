@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic
 
-from incident_mcp.errors import Refused
+from incident_mcp.errors import RefusedError
 from incident_mcp.records.record import A, R
-from incident_mcp.transport.api import Repeat, Request
+from incident_mcp.transport.api import Repeat
+from incident_mcp.transport.operation import Request
 
 DECLARE_SECONDS = 600
 UPDATE_SECONDS = 120
@@ -84,4 +85,4 @@ class WritePlan(Generic[A, R]):
     same: Callable[[A], bool] | None = None
     stands: Callable[[], Awaitable[bool]] | None = None
     again: Request | None = None
-    explain: Callable[[Refused], Awaitable[str]] | None = None
+    explain: Callable[[RefusedError], Awaitable[str]] | None = None

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import A, R
-from incident_mcp.transport.api import Api, Repeat, Request
+from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.operation import Request
 from incident_mcp.writing.journal.journal import Entry
 from incident_mcp.writing.plan import Since, WritePlan
 
