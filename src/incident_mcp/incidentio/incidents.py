@@ -94,7 +94,7 @@ def given(**fields: Any) -> Json:  # noqa: ANN401  # the JSON edge
 
 
 async def incidentio_get_incident(api: IncidentioApi, incident: IncidentRef, offset: Offset = None) -> Incident:
-    """Get one incident whole: summary, roles, custom fields, timestamps, links."""
+    """Get one incident in full: summary, roles, custom fields, timestamps, links."""
     return (await read_incident(api, incident)).model_copy(update={"offset": offset or 0})
 
 
@@ -166,9 +166,9 @@ async def incidentio_list_incidents(
     limit: Limit = 25,
     after: After = None,
 ) -> Incidents:
-    """List incidents, newest first; filters are ANDed, the values of one are ORed.
+    """List incidents, newest first. Filters are ANDed, the values of one filter are ORed.
 
-    Test and tutorial incidents are hidden unless `mode` asks for them. Rows are short: get one for the rest.
+    Test and tutorial incidents are hidden unless `mode` asks for them. Rows are short: get one incident for the rest.
     """
     api.allow(limit)
     for name, start, end in (("created", created_at_gte, created_at_lte), ("updated", updated_at_gte, updated_at_lte)):

@@ -247,7 +247,7 @@ async def ionhour_list_incidents(
     page: Annotated[int, Field(ge=1, le=10_000, description="Page.")] = 1,
     limit: Annotated[int, Field(ge=1, le=100, description="Rows a page.")] = 20,
 ) -> IonhourIncidents:
-    """List Ionhour incidents. No active ones does not mean healthy: maintenance and paused checks raise none."""
+    """List Ionhour incidents. None active does not mean healthy: maintenance and paused checks raise none."""
     smaller = None
     if detail and limit > MOST_DETAILED:
         page, limit = in_smaller_pages(page, limit)
@@ -351,14 +351,14 @@ def things(api: Api, incident_id: int) -> tuple[str, ...]:
 
 
 async def ionhour_get_incident(api: IonhourApi, incident_id: IncidentId, offset: Offset = None) -> WholeIncident:
-    """Get one Ionhour incident whole: check, project, dependency, last signals, who acknowledged."""
+    """Get one Ionhour incident in full: check, project, dependency, last signals, who acknowledged it."""
     return (await read_whole(api, incident_id)).model_copy(update={"offset": offset or 0})
 
 
 async def ionhour_acknowledge_incident(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, dry_run: DryRun = False
 ) -> WriteResult[Acknowledgement]:
-    """Acknowledge an incident as the key's owner, which stops it from paging further people."""
+    """Acknowledge an incident as the key's owner, which stops it from paging more people."""
     who = await described(api, writer, incident_id, dry_run=dry_run)
     acknowledge = plan_acknowledgement("ionhour_acknowledge_incident", api, incident_id, who)
     return await writer.perform(api, acknowledge, dry_run=dry_run)
