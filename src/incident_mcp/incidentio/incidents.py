@@ -166,7 +166,7 @@ async def incidentio_list_incidents(
     limit: Limit = 25,
     after: After = None,
 ) -> Incidents:
-    """List incidents, newest first. Filters are ANDed, the values of one filter are ORed.
+    """List incidents, newest first. Filters are ANDed; values within a filter are ORed.
 
     Test and tutorial incidents are hidden unless `mode` asks for them. Rows are short: get one incident for the rest.
     """

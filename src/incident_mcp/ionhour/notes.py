@@ -139,7 +139,7 @@ def plan_note(tool: str, api: Api, incident_id: int, body: str, who: str | None 
 async def ionhour_update_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, body: Body, dry_run: DryRun = False
 ) -> WriteResult[Note]:
-    """Replace a note's text. Only its author can."""
+    """Replace a note's text (author only)."""
     who = await described(api, writer, incident_id, dry_run=dry_run) or incident_id
     edit: WritePlan[Note, Note] = WritePlan(
         tool="ionhour_update_note",
@@ -158,7 +158,7 @@ async def ionhour_update_note(
 async def ionhour_delete_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, dry_run: DryRun = False
 ) -> WriteResult[Deleted]:
-    """Delete a note. Only its author can. Ionhour hides it from everyone and retains it for audit."""
+    """Delete a note (author only). Ionhour hides it from everyone but retains it for audit."""
     who = await described(api, writer, incident_id, dry_run=dry_run, destructive=True)
     delete = plan_deletion("ionhour_delete_note", api, incident_id, note_id, who)
     return await writer.perform(api, delete, dry_run=dry_run)
