@@ -105,14 +105,14 @@ async def read_notes(api: Api, incident_id: int) -> Notes:
 
 
 async def ionhour_list_notes(api: IonhourApi, incident_id: IncidentId, offset: Offset = None) -> Notes:
-    """List the notes on an Ionhour incident, with the ids that edit and delete take."""
+    """List the notes on an Ionhour incident, with the IDs that edit and delete need."""
     return (await read_notes(api, incident_id)).model_copy(update={"offset": offset or 0})
 
 
 async def ionhour_create_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, body: Body, dry_run: DryRun = False
 ) -> WriteResult[Note]:
-    """Put a note on an Ionhour incident, in the name of the key's owner."""
+    """Add a note to an Ionhour incident as the key's owner."""
     who = await described(api, writer, incident_id, dry_run=dry_run)
     return await writer.perform(api, plan_note("ionhour_create_note", api, incident_id, body, who), dry_run=dry_run)
 
@@ -141,7 +141,7 @@ def plan_note(tool: str, api: Api, incident_id: int, body: str, who: str | None 
 async def ionhour_update_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, body: Body, dry_run: DryRun = False
 ) -> WriteResult[Note]:
-    """Replace a note's text; only its author may."""
+    """Replace a note's text (author only)."""
     who = await described(api, writer, incident_id, dry_run=dry_run) or incident_id
     edit: WritePlan[Note, Note] = WritePlan(
         tool="ionhour_update_note",
@@ -160,7 +160,7 @@ async def ionhour_update_note(
 async def ionhour_delete_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, dry_run: DryRun = False
 ) -> WriteResult[Deleted]:
-    """Delete a note: hidden from everybody, retained by Ionhour for audit; only its author may."""
+    """Delete a note (author only). Ionhour hides it from everyone but retains it for audit."""
     who = await described(api, writer, incident_id, dry_run=dry_run, destructive=True)
     delete = plan_deletion("ionhour_delete_note", api, incident_id, note_id, who)
     return await writer.perform(api, delete, dry_run=dry_run)
@@ -269,7 +269,7 @@ def _ids(incident_id: int, note_id: int) -> dict[str, int]:
 
 TOOLS = [
     read_tool(ionhour_list_notes, "List an Ionhour incident's notes"),
-    write_tool(ionhour_create_note, "Put a note on an Ionhour incident"),
+    write_tool(ionhour_create_note, "Add a note to an Ionhour incident"),
     write_tool(ionhour_update_note, "Edit a note", idempotent=True),
     write_tool(ionhour_delete_note, "Delete a note", destructive=True, idempotent=True),
 ]

@@ -110,9 +110,9 @@ async def declare_from_ionhour(
     despite: Despite = None,
     dry_run: DryRun = False,
 ) -> WriteResult[Declaration]:
-    """Declare an incident.io incident from an Ionhour alert: once, however often and wherever it is called.
+    """Declare one incident from an Ionhour alert, however often it is called.
 
-    An alert that was declared before answers with that incident; what is left of note and acknowledgement is done.
+    If the alert has an incident, that one is returned, and a missing note or acknowledgement is completed.
     """
     async with nullcontext() if dry_run else writer.declaration_lock(incidentio):
         known = await _look(incidentio, ionhour, ionhour_incident_id)

@@ -84,7 +84,7 @@ async def declare(
 async def triage(
     ctx: Ctx, focus: Annotated[str, Field(description="A team, service or severity to look at first.")] = ""
 ) -> list[str]:
-    """Triage: what is on fire, what nobody has, and what to do first."""
+    """Triage: what is on fire, what has no owner, and what to do first."""
     ask = (
         "Triage what is open now. Say in order of urgency: what it is, who has it, what is missing (nobody declared it,"
         " no lead, no recent update, check recovered), and the one next step for each. Propose the writes, and make"

@@ -106,7 +106,7 @@ async def require_incident(api: Api, incident_id: int) -> None:
 
 
 async def ionhour_get_incident(api: IonhourApi, incident_id: IncidentId, offset: Offset = None) -> WholeIncident:
-    """Get one Ionhour incident whole: check, project, dependency, last signals, who acknowledged."""
+    """Get one Ionhour incident in full: check, project, dependency, last signals, who acknowledged it."""
     return (await read_whole(api, incident_id)).model_copy(update={"offset": offset or 0})
 
 

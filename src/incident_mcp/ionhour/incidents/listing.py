@@ -47,7 +47,7 @@ async def ionhour_list_incidents(
     page: Annotated[int, Field(ge=1, le=10_000, description="Page.")] = 1,
     limit: Annotated[int, Field(ge=1, le=100, description="Rows a page.")] = 20,
 ) -> IonhourIncidents:
-    """List Ionhour incidents. No active ones does not mean healthy: maintenance and paused checks raise none."""
+    """List Ionhour incidents. No active incidents does not mean healthy: maintenance and paused checks raise none."""
     smaller = None
     if detail and limit > MOST_DETAILED:
         page, limit = in_smaller_pages(page, limit)

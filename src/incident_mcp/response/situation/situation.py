@@ -207,10 +207,10 @@ async def situation(
     settings: AppSettings,
     limit: Annotated[int, Field(ge=1, le=100, description="Most rows of each service.")] = 20,
 ) -> Situation:
-    """What is on fire: open incidents and unresolved Ionhour incidents, what belongs together, and what is missing.
+    """Show what is on fire: open incidents, unresolved Ionhour alerts, the links between them, and gaps.
 
-    Start here. incident.io by severity, then age; Ionhour unacknowledged first. One service down: the other's half,
-    and `problems` says what could not be read.
+    Start here. Incidents come by severity, then age; alerts unacknowledged first. If a service is down, you get the
+    other, and `problems` says what could not be read.
     """
     reader = Reader(services, datetime.now(UTC), limit)
     await read_all(reader, settings)

@@ -156,9 +156,9 @@ async def incident_timeline(
     limit: Annotated[int, Field(ge=1, le=500, description="Most entries.")] = 50,
     after: Annotated[str | None, Field(description="`after` of the answer before.")] = None,
 ) -> Timeline:
-    """The whole story of one incident of either service, oldest first.
+    """Get the full history of one incident or alert, oldest first.
 
-    Updates, changes of status and severity, timeline items, and the events and notes of the linked Ionhour incident.
+    Updates, changes of status and severity, timeline items, and the events and notes of the linked Ionhour alert.
     """
     if (incident is None) == (ionhour_incident_id is None):
         raise InputError("Pass either incident or ionhour_incident_id. Not sent.")
@@ -227,4 +227,4 @@ async def _read(services: Services, story: Story, incident: LinkedIncident | Non
     await story.reading.together(sources)
 
 
-TOOLS = [read_tool(incident_timeline, "One incident's whole story")]
+TOOLS = [read_tool(incident_timeline, "One incident's full history")]
