@@ -18,6 +18,22 @@ from tests.conftest import Caller, text_of
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {
+    "declare_from_ionhour": [
+        {"ionhour_incident_id": 4510, "note": False},
+        {"ionhour_incident_id": 4514, "acknowledge": True},
+    ],
+}
+EFFECTS = {
+    "declare_from_ionhour": {
+        "request": "POST /v2/incidents",
+        "rows": "incidentio.incidents",
+        "where": {"name": "checkout-web is impacted by Stripe API"},
+        "journalled": True,
+        "finds": True,
+    },
+}
+
 TOOL = "declare_from_ionhour"
 FRESH, DECLARED, RESOLVED = 4514, 4512, 4501
 

@@ -20,6 +20,8 @@ from tests.response.altered import NO_INSTANTS, Json, alter
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {"situation": {}}
+
 TOOL = "situation"
 Change = Callable[[Sandbox], None]
 

@@ -17,6 +17,10 @@ from tests.response.served import served
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {
+    "incident_timeline": [{"incident": "INC-114"}, {"incident": "INC-116"}, {"ionhour_incident_id": 4512}],
+}
+
 TOOL = "incident_timeline"
 
 
