@@ -1,34 +1,24 @@
 """Everything this project raises on purpose; each text says who, why and what to do next.
 
-ToolError                 mcp's: the one kind whose text reaches the model
-└── IncidentMcpError
-    ├── SettingError      a setting is missing or cannot be used
-    ├── InputError        the arguments cannot be carried out; nothing was sent
-    │   ├── GuardError    too many writes in a short time; nothing was sent
-    │   └── NotConfirmed  a person was to be asked and did not say yes; nothing was sent
-    └── ServiceError      a service and one request to it
-        ├── NotSent       the request never reached the service
-        ├── Refused       the service answered that it did not do it (4xx)
-        └── NoAnswer      it may have been done: lost reply, timeout, 5xx, unreadable answer
-            └── TooLarge  the answer was not read, it is larger than anything that fits into memory
+IncidentMcpError      the one kind whose text reaches the model
+├── SettingError      a setting is missing or cannot be used
+├── InputError        the arguments cannot be carried out; nothing was sent
+│   ├── GuardError    too many writes in a short time; nothing was sent
+│   └── NotConfirmed  a person was to be asked and did not say yes; nothing was sent
+└── ServiceError      a service and one request to it
+    ├── NotSent       the request never reached the service
+    ├── Refused       the service answered that it did not do it (4xx)
+    └── NoAnswer      it may have been done: lost reply, timeout, 5xx, unreadable answer
+        └── TooLarge  the answer was not read, it is larger than anything that fits into memory
 
-ResourceError             mcp's: the one kind whose text reaches who reads a resource
-├── PageError             a resource could not be read
-└── ResourceNotFoundError
-    └── NoPage            there is no such incident
-
-MCPError                  mcp's: passes through a tool untouched
-└── InputRequired         a question to a person, on its way out as the call's result
+PageError             a resource could not be read; the one kind whose text reaches its reader
+└── NoPage            the incident does not exist
 """
 
 from collections.abc import Sequence
 
-from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
-from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR, InputRequiredResult
 
-
-class IncidentMcpError(ToolError):
+class IncidentMcpError(Exception):
     """Base of all that is raised on purpose; its text is written for the model and the person."""
 
 
@@ -48,20 +38,12 @@ class NotConfirmed(InputError):
     """A person was to be asked and did not say yes; nothing was sent."""
 
 
-class PageError(ResourceError):
+class PageError(Exception):
     """A resource could not be read."""
 
 
-class NoPage(ResourceNotFoundError):
-    """There is no such incident."""
-
-
-class InputRequired(MCPError):
-    """A question to a person, on its way out as the call's result."""
-
-    def __init__(self, result: InputRequiredResult) -> None:
-        super().__init__(code=INTERNAL_ERROR, message="A question was not passed on.")
-        self.result = result
+class NoPage(PageError):
+    """The incident does not exist."""
 
 
 class ServiceError(IncidentMcpError):

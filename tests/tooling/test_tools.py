@@ -24,19 +24,19 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 WRITING = os.environ.get("SNAPSHOTS") == "write"
 NAMES = [spec.name for spec in TOOLS]
 every_tool = pytest.mark.parametrize("spec", TOOLS, ids=NAMES)
-INJECTED = {"api", "writer", "settings", "services", "incidentio", "ionhour", "ctx"}
+INJECTED = {"api", "writer", "settings", "services", "incidentio", "ionhour"}
 
 
 def contract(spec: ToolSpec) -> dict[str, Any]:
     """What a host is told of a tool."""
-    tool = spec.build()
+    tool = spec.definition
     assert tool.annotations is not None
     return {
         "name": tool.name,
         "title": tool.title,
         "description": tool.description,
         "annotations": tool.annotations.model_dump(by_alias=True, exclude_none=True),
-        "inputSchema": tool.parameters,
+        "inputSchema": tool.input_schema,
         "outputSchema": tool.output_schema,
     }
 
@@ -146,4 +146,4 @@ def test_the_schemas_read_off_annotations_are_those_of_pydantic(spec):
     annotation = inspect.signature(spec.fn, eval_str=True).return_annotation
     record = get_args(annotation)[0] if get_origin(annotation) is WriteResult else annotation
     assert object_schema(record) == judged(record, by_alias=False, mode="serialization")
-    assert spec.build().parameters == judged(spec.build().fn_metadata.arg_model)
+    assert spec.definition.input_schema == judged(spec.arguments)
