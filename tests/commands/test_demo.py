@@ -14,13 +14,23 @@ WALK = "import sys\nfrom incident_mcp.sandbox.demo import run\nsys.exit(run(sys.
 """Runs the demo with the server command in its arguments."""
 SERVE = """\
 import os
+import anyio
+from mcp import stdio_server
 from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 
 box = Sandbox()
 {change}
-build_server(Settings.from_env(os.environ, sandbox=True), network=box).run("stdio")
+
+
+async def serve():
+    server = build_server(Settings.from_env(os.environ, sandbox=True), network=box)
+    async with stdio_server() as streams:
+        await server.run(*streams, server.create_initialization_options())
+
+
+anyio.run(serve)
 """
 """Serves a sandbox that lacks something the demo needs."""
 
