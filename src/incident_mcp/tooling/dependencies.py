@@ -11,7 +11,8 @@ from incident_mcp.errors import SettingError
 from incident_mcp.settings import KEY_VARIABLES, Settings
 from incident_mcp.transport.api import Api, Service
 from incident_mcp.writing.confirm import Questions, ask
-from incident_mcp.writing.perform import Safety, Writer
+from incident_mcp.writing.perform import Writer
+from incident_mcp.writing.safety import WriteSafety
 
 
 @dataclass
@@ -19,7 +20,7 @@ class App:
     """What lives as long as the server: made by its lifespan."""
 
     settings: Settings
-    safety: Safety
+    safety: WriteSafety
     incidentio: Service | None = None
     ionhour: Service | None = None
     questions: Questions = field(default_factory=Questions)
