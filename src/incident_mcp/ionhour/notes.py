@@ -21,7 +21,7 @@ from incident_mcp.tooling.tools import read_tool, write_tool
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 from incident_mcp.transport.retry import Repeat
-from incident_mcp.writing.journal.journal import fingerprint
+from incident_mcp.writing.journal.entry import fingerprint
 from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, Existing, WritePlan
 from incident_mcp.writing.result import WriteResult
 

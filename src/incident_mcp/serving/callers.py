@@ -15,9 +15,10 @@ from incident_mcp.tooling.caller import Caller
 from incident_mcp.transport.rate_limit import RateLimit
 from incident_mcp.transport.redaction import Redactor
 from incident_mcp.transport.service import DOCUMENTED, Limits, Network, Service
-from incident_mcp.writing.journal.journal import Journal
-from incident_mcp.writing.limits import WriteLimit
-from incident_mcp.writing.perform import Safety
+from incident_mcp.writing.journal.memory import MemoryJournal
+from incident_mcp.writing.journal.sqlite import SqliteJournal
+from incident_mcp.writing.limits import SettingLimit
+from incident_mcp.writing.safety import WriteSafety
 
 if TYPE_CHECKING:
     from incident_mcp.writing.audit import AuditLog
@@ -61,11 +62,11 @@ def _make_caller(settings: Settings, network: Network | None, limits: Limits) ->
     redactor = Redactor(service.key for service in present)
     for each in present:
         each.redact = redactor
-    safety = Safety(
+    safety = WriteSafety(
         # What a sandbox of this process did is gone with it, so its journal is not kept either.
-        journal=Journal(None if passing else lambda: _state_folder(settings)),
-        declares=WriteLimit("declarations", settings.max_declares, "INCIDENT_MCP_MAX_DECLARES"),
-        writes=WriteLimit("writes", settings.max_writes, "INCIDENT_MCP_MAX_WRITES"),
+        journal=MemoryJournal() if passing else SqliteJournal(lambda: _state_folder(settings)),
+        declaration_limit=SettingLimit("declarations", settings.max_declares, "INCIDENT_MCP_MAX_DECLARES"),
+        write_limit=SettingLimit("writes", settings.max_writes, "INCIDENT_MCP_MAX_WRITES"),
         audit=_audit_log(settings),
     )
     tools = {spec.name: spec for spec in select(settings)}

@@ -8,9 +8,9 @@ from mcp_types import InputResponses
 
 from incident_mcp.settings import Settings
 from incident_mcp.tooling.tools import ToolSpec
-from incident_mcp.transport.api import Service
+from incident_mcp.transport.service import Service
 from incident_mcp.writing.confirm import Confirmation, Questions
-from incident_mcp.writing.perform import Safety
+from incident_mcp.writing.safety import WriteSafety
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Caller:
     """The keys, who the caller is (`me`), and what it may do (read-only, toolsets, confirmation)."""
     tools: Mapping[str, ToolSpec]
     """The tools that the caller is offered, by name, in their list order."""
-    safety: Safety
+    safety: WriteSafety
     """The journal, write limits and audit log."""
     incidentio: Service | None = None
     """The account at incident.io, with everything cached of it; None without a key."""
