@@ -8,7 +8,7 @@ from tests.conftest import NOW
 
 pytestmark = pytest.mark.anyio
 
-LIST, GET = "ionhour_list_incidents", "ionhour_get_incident"
+LIST = "ionhour_list_incidents"
 
 
 @pytest.mark.parametrize("limit", [1, 2, 20])
