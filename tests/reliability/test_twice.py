@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from incident_mcp.sandbox import Fault, Sandbox
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 from tests.account import Scripted
 from tests.conftest import text_of
 from tests.reliability.conftest import BRIEF, Serve, serving, until

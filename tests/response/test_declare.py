@@ -13,7 +13,7 @@ from incident_mcp.sandbox.clock import account_ulid
 from incident_mcp.sandbox.faults import Fault
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 from tests.account import SEVERITY
 from tests.conftest import Caller, text_of
 

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, AliasPath, Field, model_validator
 
 from incident_mcp.errors import NoAnswerError
 from incident_mcp.ionhour.incidents.access import require_incident
-from incident_mcp.ionhour.incidents.target import confirmation_label, journal_keys
+from incident_mcp.ionhour.incidents.target import confirmation_label, write_targets
 from incident_mcp.ionhour.pages import Page
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, NoteId
 from incident_mcp.records.fitting import MOST_TOKENS, bound
@@ -18,10 +18,11 @@ from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import HtmlText, Instant, Json, Listed, Offset, Record, quoted
 from incident_mcp.tooling.dependencies import DryRun, IonhourApi, WriterDep
 from incident_mcp.tooling.tools import read_tool, write_tool
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.journal.journal import fingerprint
-from incident_mcp.writing.plan import UPDATE_SECONDS, Earlier, Since, WritePlan
+from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, Existing, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 LIST = Operation("GET", "/incident-notes/{incident_id}")
@@ -33,7 +34,7 @@ Body = Annotated[str, Field(min_length=1, description="The note's text.")]
 
 
 class Note(IonhourRecord):
-    """A note. The API's document names only its body, and does not promise an id in the response to a write."""
+    """A note; the API documents only its body, so the response to a write may have no id."""
 
     REST = ": ionhour_list_notes with offset={offset} shows the rest"
     id: int | None = None
@@ -125,15 +126,15 @@ def plan_note(tool: str, api: Api, incident_id: int, body: str, label: str | Non
     return WritePlan(
         tool=tool,
         request=CREATE.request(at={"incident_id": incident_id}, body={"body": body}),
-        answer=_WrittenNote,
-        record=Note,
+        answer_type=_WrittenNote,
+        record_type=Note,
         to_record=lambda answer: answer,
         repeat=Repeat.NEVER,
         question=f"Add a note to Ionhour incident {label or incident_id}: {quoted(body)}.",
-        remembered=UPDATE_SECONDS,
-        look=lambda since: _find_created(api, incident_id, body, since),
-        earlier=lambda window: _read_earlier(api, incident_id, body, window),
-        things=journal_keys(api, incident_id),
+        remember_seconds=UPDATE_SECONDS,
+        find_effect=lambda baseline: _find_created(api, incident_id, body, baseline),
+        read_existing=lambda window: _read_existing(api, incident_id, body, window),
+        targets=write_targets(api, incident_id),
     )
 
 
@@ -145,13 +146,13 @@ async def ionhour_update_note(
     edit: WritePlan[Note, Note] = WritePlan(
         tool="ionhour_update_note",
         request=UPDATE.request(at=_path(incident_id, note_id), body={"body": body}, advice=_NOT_AUTHOR),
-        answer=_WrittenNote,
-        record=Note,
+        answer_type=_WrittenNote,
+        record_type=Note,
         to_record=lambda answer: answer,
         repeat=Repeat.HARMLESS,
         question=f"Replace the text of note {note_id} on Ionhour incident {label} with: {quoted(body)}.",
-        look=lambda _: _find_updated(api, incident_id, note_id, body),
-        things=journal_keys(api, incident_id),
+        find_effect=lambda _: _find_updated(api, incident_id, note_id, body),
+        targets=write_targets(api, incident_id),
     )
     return await writer.perform(api, edit, dry_run=dry_run)
 
@@ -172,13 +173,13 @@ def plan_deletion(
     return WritePlan(
         tool=tool,
         request=DELETE.request(at=_path(incident_id, note_id), advice=_NOT_AUTHOR | _NOT_FOUND),
-        answer=_Anything,
-        record=Deleted,
+        answer_type=_Anything,
+        record_type=Deleted,
         to_record=lambda _: Deleted(incident_id=incident_id, note_id=note_id),
         repeat=Repeat.HARMLESS,
         question=f"Delete note {note_id} on Ionhour incident {label or incident_id}, which hides it from everyone.",
         destructive=True,
-        things=journal_keys(api, incident_id),
+        targets=write_targets(api, incident_id),
     )
 
 
@@ -192,22 +193,22 @@ async def identical_notes(api: Api, incident_id: int, body: str) -> tuple[list[N
     return [note for note in notes.notes if _has_text(note, body)], notes.has_more
 
 
-async def _read_earlier(api: Api, incident_id: int, body: str, window: float) -> Earlier[Note]:
+async def _read_existing(api: Api, incident_id: int, body: str, window: float) -> Existing[Note]:
     """Return the IDs of the existing notes, and an identical note of the last `window` seconds."""
     notes = (await read_notes(api, incident_id)).notes
     ids = tuple(key for key, _ in _with_keys(notes))
     recent = (note for note in notes if _has_text(note, body) and _is_made_since(note, api.now() - window))
-    return Earlier(ids, next(recent, None))
+    return Existing(ids, next(recent, None))
 
 
-async def _find_created(api: Api, incident_id: int, body: str, since: Since) -> Note | None:
+async def _find_created(api: Api, incident_id: int, body: str, baseline: Baseline) -> Note | None:
     """Find the note that an earlier attempt created, by its text.
 
     Raises:
         NoAnswerError: It is unknown whether the attempt created it.
     """
     notes = await read_notes(api, incident_id)
-    new = _new_notes(notes.notes, since)
+    new = _new_notes(notes.notes, baseline)
     if found := next((note for note in new if _has_text(note, body)), None):
         return found
     if alike := next((note for note in new if _letters(note.body) == _letters(body)), None):
@@ -222,11 +223,11 @@ async def _find_created(api: Api, incident_id: int, body: str, since: Since) -> 
     return None
 
 
-def _new_notes(notes: Sequence[Note], since: Since) -> list[Note]:
+def _new_notes(notes: Sequence[Note], baseline: Baseline) -> list[Note]:
     """Return the notes that were not there before a write."""
-    if since.before is None:
-        return [note for note in notes if _is_made_since(note, since.began)]
-    return [note for key, note in _with_keys(notes) if key not in since.before]
+    if baseline.existing_ids is None:
+        return [note for note in notes if _is_made_since(note, baseline.started_at)]
+    return [note for key, note in _with_keys(notes) if key not in baseline.existing_ids]
 
 
 def _letters(text: str | None) -> str:

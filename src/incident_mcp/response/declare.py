@@ -6,16 +6,18 @@ up before it is sent, and an acknowledgement is idempotent. So another call comp
 """
 
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from incident_mcp.errors import IncidentMcpError, InputError, NoAnswerError, RefusedError
-from incident_mcp.incidentio import names
-from incident_mcp.incidentio.incident_create import Checked, Despite, check_look_alikes, plan_declaration
-from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer
-from incident_mcp.incidentio.incidents import Mode, given, read_incident
+from incident_mcp.incidentio.incidents.create import Checked, Despite, check_duplicates, plan_declaration
+from incident_mcp.incidentio.incidents.get import read_incident
+from incident_mcp.incidentio.incidents.list import Mode
+from incident_mcp.incidentio.incidents.records import Incident, IncidentAnswer
+from incident_mcp.incidentio.names.classification import find_incident_type, find_severity, id_of, name_of
+from incident_mcp.incidentio.names.finding import candidates
 from incident_mcp.incidentio.severities import Severity, load_severities
 from incident_mcp.ionhour.incidents.access import read_full_incident as read_full_alert
 from incident_mcp.ionhour.incidents.acknowledge import plan_acknowledgement
@@ -23,7 +25,7 @@ from incident_mcp.ionhour.incidents.records import FullIncident as FullAlert
 from incident_mcp.ionhour.incidents.records import severity_rank
 from incident_mcp.ionhour.notes import Note, identical_notes, plan_deletion, plan_note, read_notes
 from incident_mcp.ionhour.records import IncidentId
-from incident_mcp.records.record import Json, Record, shorten
+from incident_mcp.records.record import Json, Record, shorten, without_none
 from incident_mcp.response.links import alert_id, declared_since, note_text, references_in, summary_line
 from incident_mcp.tooling.dependencies import DryRun, IncidentioApi, IonhourApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
@@ -31,7 +33,7 @@ from incident_mcp.transport.api import Api
 from incident_mcp.writing.intents import account_of
 from incident_mcp.writing.journal.journal import fingerprint
 from incident_mcp.writing.perform import Writer
-from incident_mcp.writing.plan import Since, WritePlan
+from incident_mcp.writing.plan import Baseline, WritePlan
 from incident_mcp.writing.result import Planned, WriteResult
 
 TOOL = "declare_from_ionhour"
@@ -106,7 +108,7 @@ class _State:
     has_note: bool = False
     severity_by: str | None = None
     declaration: WritePlan[IncidentAnswer, Incident] | None = None
-    checked: Checked = Checked()
+    checked: Checked = field(default_factory=Checked)
 
     @property
     def resolved(self) -> bool:
@@ -135,7 +137,7 @@ async def declare_from_ionhour(
     """
     call = _Call(writer, incidentio, ionhour, {"note": note, "acknowledge": acknowledge}, dry_run)
     fields = _Fields(name, severity, summary, incident_type, visibility, mode, despite or [])
-    async with nullcontext() if dry_run else writer.declaring(incidentio):
+    async with nullcontext() if dry_run else writer.declaration_lock(incidentio):
         state = await _find_incident(call, ionhour_incident_id)
         if state.incident is None:
             state = await _plan(call, state, fields)
@@ -178,17 +180,17 @@ async def _plan(call: _Call, state: _State, fields: _Fields) -> _State:
     if state.resolved and fields.mode != "retrospective":
         raise InputError(f"Ionhour alert {alert.id} is resolved: only mode=retrospective records it. Not sent.")
     severity, severity_by = await _severity(api, alert, fields.severity)
-    body = given(
+    body = without_none(
         name=fields.name or shorten(alert.title or "", MAX_NAME) or f"Ionhour incident {alert.id}",
         summary=f"{fields.summary or _summary(alert)}\n\n{summary_line(alert)}",
         visibility=fields.visibility,
         mode=fields.mode,
-        severity_id=names.id_of(severity),
-        incident_type_id=names.id_of(await names.incident_type(api, fields.incident_type)),
+        severity_id=id_of(severity),
+        incident_type_id=id_of(await find_incident_type(api, fields.incident_type)),
     )
-    plan = plan_declaration(TOOL, api, body, names.name_of(severity), despite=fields.despite)
-    plan = replace(plan, fixed_key=f"ionhour-{alert.public_id}", deliberate=None)
-    checked = await check_look_alikes(api, call.writer, plan, fields.despite)
+    plan = plan_declaration(TOOL, api, body, name_of(severity), despite=fields.despite)
+    plan = replace(plan, fixed_key=f"ionhour-{alert.public_id}", distinguished_by=None)
+    checked = await check_duplicates(api, call.writer, plan, fields.despite)
     if checked.repeated is not None and checked.repeated.record is not None:
         incident = DeclaredIncident.from_dump(checked.repeated.record.dump())
         return replace(state, incident=incident, known_by="the incident's summary", severity_by=severity_by)
@@ -198,13 +200,13 @@ async def _plan(call: _Call, state: _State, fields: _Fields) -> _State:
 async def _severity(api: Api, alert: FullAlert, requested: str | None) -> tuple[Severity | None, str]:
     """Return a severity and how it was chosen: as requested, or P1 to P4 mapped by rank to the account's severities."""
     if requested is not None:
-        return await names.severity(api, requested), "as asked for"
+        return await find_severity(api, requested), "as asked for"
     scale, _ = await api.cached("severity", lambda: load_severities(api))
     rank = severity_rank(alert.severity)
     if not scale or rank is None:
         raise InputError(
             f"The alert's severity {alert.severity!r} is not one of P1 to P4: pass severity, one of"
-            f" {names.candidates(scale)}. Not sent."
+            f" {candidates(scale)}. Not sent."
         )
     place = round((4 - rank) / 3 * (len(scale) - 1))
     return scale[place], f"{alert.severity}, by rank: {place + 1} of {len(scale)}, {len(scale)} being the most severe"
@@ -216,7 +218,7 @@ def _summary(alert: FullAlert) -> str:
         "Check": alert.check,
         "Dependency": alert.dependency_name,
         "Reason": alert.reason,
-        "Since": alert.started_at,
+        "Baseline": alert.started_at,
         "Last success": alert.last_success_at,
         "Recovered": alert.recovered_at,
     }
@@ -229,24 +231,29 @@ def _summary(alert: FullAlert) -> str:
 
 
 async def _confirm(call: _Call, state: _State) -> None:
-    """Ask one question that confirms all writes."""
-    alert, declaration = state.alert, state.declaration
-    parts = [declaration.question.removesuffix(".")] if declaration else []
-    if _skipped(call, state, "note") is None:
-        label = f'{alert.id} "{shorten(alert.title or "", 100)}"'
-        parts.append(f"add a note with its reference to Ionhour alert {label}")
-    if _skipped(call, state, "acknowledge") is None:
-        parts.append(f"acknowledge Ionhour alert {alert.id}, which stops it from paging further people")
-    if not parts:
+    """Ask for confirmation of all writes in one question."""
+    question = _question(call, state)
+    if question is None:
         return
-    if incident := state.incident:
-        parts[0] = f"For {incident.reference or incident.id}, which is already declared, {parts[0]}"
-    question = "; ".join(parts) + "."
-    body = declaration.request.body if declaration else None
-    key = fingerprint(account_of(call.incidentio), TOOL, alert.public_id, body, call.requested, question)
-    if await call.writer.confirmed(question, key):
+    body = state.declaration.request.body if state.declaration else None
+    key = fingerprint(account_of(call.incidentio), TOOL, state.alert.public_id, body, call.requested, question)
+    if await call.writer.confirm(question, key):
         call.incidentio.renew()
         call.ionhour.renew()
+
+
+def _question(call: _Call, state: _State) -> str | None:
+    """Return the question that confirms all writes, None if there are none."""
+    alert = state.alert
+    parts = [state.declaration.question.removesuffix(".")] if state.declaration else []
+    if _skipped(call, state, "note") is None:
+        label = f'{alert.id} "{shorten(alert.title or "", 100)}"'
+        parts.append(f"add its reference as a note to Ionhour alert {label}")
+    if _skipped(call, state, "acknowledge") is None:
+        parts.append(f"acknowledge Ionhour alert {alert.id}, which stops it from paging further people")
+    if parts and (incident := state.incident):
+        parts[0] = f"For {incident.reference or incident.id}, which is already declared, {parts[0]}"
+    return "; ".join(parts) + "." if parts else None
 
 
 async def _follow_up(call: _Call, state: _State, declared: WriteResult[Incident] | None) -> WriteResult[Declaration]:
@@ -295,6 +302,7 @@ async def _perform(call: _Call, state: _State, incident: DeclaredIncident | None
     """Perform a step, if it is requested and needed."""
     if skipped := _skipped(call, state, step):
         return skipped
+    plan: WritePlan[Any, Any]
     if step == "acknowledge":
         plan = plan_acknowledgement(TOOL, call.ionhour, state.alert.id)
     elif incident is not None and incident.reference is None:
@@ -324,7 +332,7 @@ def _plan_note(api: Api, number: int, incident: DeclaredIncident | None) -> Writ
     else:
         body = note_text(incident.reference or incident.id, incident.permalink)
 
-    async def find_note(_: Since) -> Note | None:
+    async def find_note(_: Baseline) -> Note | None:
         found, more = await identical_notes(api, number, body)
         if not found and more:
             raise NoAnswerError(
@@ -332,7 +340,9 @@ def _plan_note(api: Api, number: int, incident: DeclaredIncident | None) -> Writ
             )
         return found[0] if found else None
 
-    return replace(plan_note(TOOL, api, number, body), look=find_note, earlier=None, any_earlier=True)
+    return replace(
+        plan_note(TOOL, api, number, body), find_effect=find_note, read_existing=None, accept_any_effect=True
+    )
 
 
 async def _delete_duplicate(call: _Call, number: int, note_id: int, plan: WritePlan[Any, Any]) -> None:

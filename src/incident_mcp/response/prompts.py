@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from incident_mcp.errors import IncidentMcpError, InputError
-from incident_mcp.incidentio.incidents import read_incident
+from incident_mcp.incidentio.incidents.get import read_incident
 from incident_mcp.incidentio.severities import Severities, load_severities
 from incident_mcp.ionhour.incidents.access import read_full_incident as read_alert
 from incident_mcp.records.record import Record, shorten

@@ -18,9 +18,9 @@ from incident_mcp.serving.offerings import HouseServer, offer
 from incident_mcp.serving.skill import Skills
 from incident_mcp.settings import KEY_VARIABLES, URL_VARIABLES, Settings
 from incident_mcp.tooling.dependencies import App
-from incident_mcp.transport.api import DOCUMENTED, Limits, Network, Service
-from incident_mcp.transport.rate_limit import Bucket
+from incident_mcp.transport.rate_limit import RateLimit
 from incident_mcp.transport.redaction import Redactor
+from incident_mcp.transport.service import DOCUMENTED, Limits, Network, Service
 from incident_mcp.writing.journal.journal import Journal
 from incident_mcp.writing.limits import WriteLimit
 from incident_mcp.writing.perform import Safety
@@ -116,7 +116,7 @@ def _app(settings: Settings, network: Network | None, limits: Limits) -> App:
     ionhour = service("ionhour", "Ionhour", settings.ionhour_url, settings.ionhour_key)
     if incidentio is not None:
         # The vendor's bucket: 1200 at once, refilled at 20 a second. Ionhour documents no numbers.
-        incidentio.bucket = Bucket(size=1200, rate=20)
+        incidentio.rate_limit = RateLimit(size=1200, rate=20)
     present = [service for service in (incidentio, ionhour) if service is not None]
     redactor = Redactor(service.key for service in present)
     for each in present:

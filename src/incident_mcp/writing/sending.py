@@ -42,7 +42,7 @@ class OutcomeLog:
 
 async def send_plan(
     api: Api,
-    write: WritePlan[A, Any],
+    plan: WritePlan[A, Any],
     request: Request,
     look: Callable[[], Awaitable[A | None]] | None,
     log: OutcomeLog,
@@ -51,22 +51,24 @@ async def send_plan(
 
     Args:
         api: The service.
-        write: The write.
+        plan: The write.
         request: Its request, with the idempotency key.
         look: Finds what a lost attempt did.
         log: Where the outcome is recorded.
     """
     outcome: Done[A] | Failed | None = None
     try:
-        outcome = Done(await api.send(request, write.answer, repeat=write.repeat, look=look, again=write.again))
+        outcome = Done(
+            await api.send(request, plan.answer_type, repeat=plan.repeat, look=look, again=plan.repeat_request)
+        )
     except ServiceError as failure:
         outcome = outcome_of(failure)
-        if isinstance(outcome, Refused) and write.explain is not None:
-            return replace(outcome, advice=await write.explain(outcome.failure))
+        if isinstance(outcome, Refused) and plan.explain_refusal is not None:
+            return replace(outcome, advice=await plan.explain_refusal(outcome.failure))
         return outcome
     else:
         return outcome
     finally:
         request_id = None if outcome is None or isinstance(outcome, Done) else outcome.failure.request_id
         with anyio.CancelScope(shield=True):
-            await log.record(write.tool, request, outcome.name if outcome else "unknown", request_id)
+            await log.record(plan.tool, request, outcome.name if outcome else "unknown", request_id)

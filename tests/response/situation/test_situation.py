@@ -14,7 +14,7 @@ from incident_mcp.sandbox import Sandbox
 from incident_mcp.sandbox.faults import Fault
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 from tests.account import Scripted
 from tests.conftest import text_of
 from tests.response.altered import NO_INSTANTS, Json, alter

@@ -5,14 +5,15 @@ from typing import Self
 from pydantic import model_validator
 
 from incident_mcp.ionhour.incidents.access import read_incident
-from incident_mcp.ionhour.incidents.target import confirmation_label, journal_keys
+from incident_mcp.ionhour.incidents.target import confirmation_label, write_targets
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord
 from incident_mcp.records.record import Instant
 from incident_mcp.tooling.dependencies import DryRun, IonhourApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
-from incident_mcp.writing.plan import Since, WritePlan
+from incident_mcp.transport.retry import Repeat
+from incident_mcp.writing.plan import Baseline, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 ACKNOWLEDGE = Operation("POST", "/incidents/{incident_id}/acknowledge")
@@ -60,20 +61,20 @@ def plan_acknowledgement(
     """
     resolved = f"Incident {incident_id} is already resolved: there is nothing left to acknowledge."
 
-    async def find_acknowledged(_: Since) -> Acknowledgement | None:
+    async def find_acknowledged(_: Baseline) -> Acknowledgement | None:
         found = await read_incident(api, incident_id)
         return Acknowledgement.from_dump(found.dump()) if found.acknowledged_at else None
 
     return WritePlan(
         tool=tool,
         request=ACKNOWLEDGE.request(at={"incident_id": incident_id}, advice={409: resolved}),
-        answer=_Acknowledged,
-        record=Acknowledgement,
+        answer_type=_Acknowledged,
+        record_type=Acknowledgement,
         to_record=lambda answer: answer.model_copy(update={"id": incident_id}),
         repeat=Repeat.HARMLESS,
         question=f"Acknowledge Ionhour incident {label or incident_id}, which stops it from paging further people.",
-        look=find_acknowledged,
-        things=journal_keys(api, incident_id),
+        find_effect=find_acknowledged,
+        targets=write_targets(api, incident_id),
     )
 
 

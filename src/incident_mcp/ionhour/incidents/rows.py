@@ -18,7 +18,7 @@ ROW_TOKENS = 60
 
 
 class IonhourIncidentRow(IonhourRecord):
-    """An incident in a list: always its first nine fields, and the others if `ROW_TOKENS` allows or with `detail`."""
+    """An incident in a list; a long row has only its first nine fields, unless `detail` is set."""
 
     id: int
     title: Name | None = None

@@ -18,22 +18,21 @@ MAX_SEARCHED = 1000
 async def search_incidents(
     api: Api, query: Query, terms: str | None, *, monitoring: bool, detail: bool, page: int, limit: int
 ) -> IonhourIncidents:
-    """Search up to 1,000 incidents for terms in title and summary, or for the state MONITORING, or for both."""
-    search = Search[IonhourIncident](terms, lambda row: (row.title, start_to_text(row.summary or "", MAX_TEXT)))
+    """Search up to 1,000 incidents for terms in title and summary, for the state MONITORING, or for both."""
+    search, end = Search(terms, _texts), page * limit
     searched, unreadable, complete = 0, 0, False
     pages = each_page(api, LIST.request(query), IonhourIncident, limit=MAX_SEARCHED)
     async with aclosing(pages):
         async for batch in pages:
-            await search.add(_monitoring(batch.rows) if monitoring else batch.rows)
+            await search.add(filter(_is_monitoring, batch.rows) if monitoring else batch.rows)
             searched += len(batch.rows)
             unreadable += batch.unreadable or 0
             complete = not batch.has_more
-            if len(search.matches) > page * limit:
+            if len(search.matches) > end:
                 break
-    results = search.results
-    has_more = len(results) > page * limit
+    has_more = len(search.results) > end
     return IonhourIncidents(
-        incidents=[to_row(row, detail=detail) for row in results[(page - 1) * limit : page * limit]],
+        incidents=[to_row(row, detail=detail) for row in search.results[end - limit : end]],
         detailed=detail,
         has_more=has_more,
         page=page + 1 if has_more else None,
@@ -44,5 +43,9 @@ async def search_incidents(
     )
 
 
-def _monitoring(rows: list[IonhourIncident]) -> list[IonhourIncident]:
-    return [row for row in rows if (row.state or "").upper() == "MONITORING"]
+def _texts(row: IonhourIncident) -> tuple[str | None, str]:
+    return row.title, start_to_text(row.summary or "", MAX_TEXT)
+
+
+def _is_monitoring(row: IonhourIncident) -> bool:
+    return (row.state or "").upper() == "MONITORING"

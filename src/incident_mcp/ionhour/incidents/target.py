@@ -7,7 +7,7 @@ from incident_mcp.writing.intents import account_of
 from incident_mcp.writing.perform import Writer
 
 
-def journal_keys(api: Api, incident_id: int) -> tuple[str, ...]:
+def write_targets(api: Api, incident_id: int) -> tuple[str, ...]:
     """Return the incident's key in the journal."""
     return (f"{account_of(api)} incident {incident_id}",)
 
@@ -16,6 +16,6 @@ async def confirmation_label(
     api: Api, writer: Writer, incident_id: int, *, dry_run: bool, destructive: bool = False
 ) -> str:
     """Return an incident's number, and its title if a write to it needs confirmation."""
-    if dry_run or not writer.asks(destructive=destructive):
+    if dry_run or not writer.needs_confirmation(destructive=destructive):
         return str(incident_id)
     return f'{incident_id} "{shorten((await read_incident(api, incident_id)).title or "", 100)}"'

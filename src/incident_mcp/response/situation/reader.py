@@ -10,9 +10,10 @@ from pydantic import AliasPath, BeforeValidator, Field
 
 from incident_mcp.incidentio import incident_updates
 from incident_mcp.incidentio.access import LIST
-from incident_mcp.incidentio.incident_records import Actor, Lead
-from incident_mcp.incidentio.pages import MOST_A_PAGE, each_page, read_rows
-from incident_mcp.incidentio.summaries import AlertId
+from incident_mcp.incidentio.actors import Actor
+from incident_mcp.incidentio.incidents.alert_links import AlertId
+from incident_mcp.incidentio.incidents.records import Lead
+from incident_mcp.incidentio.pages import MAX_PAGE_SIZE, each_page, read_rows
 from incident_mcp.ionhour.incidents.access import read_incident, unresolved_incidents
 from incident_mcp.ionhour.incidents.records import IonhourIncident, severity_rank
 from incident_mcp.records.record import Json, Record, Whole, part
@@ -135,7 +136,7 @@ class Reader:
 
     async def read_updates(self, api: Api) -> None:
         """Read one page of all incidents' updates; newest first, it has the latest of every incident on it."""
-        rows = await read_rows(api, incident_updates.LIST.request(), Update, limit=MOST_A_PAGE)
+        rows = await read_rows(api, incident_updates.LIST.request(), Update, limit=MAX_PAGE_SIZE)
         self.updates_read = True
         self._keep(rows)
         if rows.unreadable or any(row.incident_id is None for row in rows):

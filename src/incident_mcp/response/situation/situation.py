@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from incident_mcp.incidentio.summaries import MOST_NAMED
+from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS
 from incident_mcp.ionhour.incidents.records import IonhourIncident
 from incident_mcp.records.instants import parse_instant, to_second
 from incident_mcp.records.record import Listed, Record, shorten
@@ -120,7 +120,7 @@ def _links(reader: Reader) -> list[Link]:
 
 def _recovered(reader: Reader, incident: OpenIncident) -> bool:
     """Return whether every alert that an incident names is known to have recovered."""
-    if not 0 < len(incident.alerts) < MOST_NAMED:
+    if not 0 < len(incident.alerts) < MAX_ALERTS:
         return False
     named = [reader.known_alerts.get(alert) for alert in incident.alerts]
     return all(alert is not None and _is_recovered(alert) for alert in named)

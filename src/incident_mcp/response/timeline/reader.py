@@ -9,8 +9,8 @@ from pydantic import AliasPath, Field
 
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio import incident_updates
-from incident_mcp.incidentio.incident_names import names_of
-from incident_mcp.incidentio.incident_records import Actor
+from incident_mcp.incidentio.actors import Actor
+from incident_mcp.incidentio.names.incidents import incident_names
 from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.ionhour.events import read_events
 from incident_mcp.ionhour.notes import Notes, read_notes
@@ -96,7 +96,7 @@ class Story:
         request = incident_updates.LIST.request([("incident_id", incident.id)])
         rows = await read_rows(api, request, _Update, limit=MOST_ENTRIES)
         rows.sort(key=lambda row: _sortable(row.created_at))
-        merged = await names_of(api, [row.merged_into_incident_id for row in rows if row.merged_into_incident_id])
+        merged = await incident_names(api, [row.merged_into_incident_id for row in rows if row.merged_into_incident_id])
         status = severity = None
         for row in rows:
             into = merged.get(row.merged_into_incident_id or "")

@@ -7,8 +7,8 @@ from typing import Annotated, Self
 from pydantic import AliasPath, Field
 
 from incident_mcp.errors import InputError
+from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS, AlertId, alerts_in
 from incident_mcp.incidentio.pages import read_unpaged
-from incident_mcp.incidentio.summaries import MOST_NAMED, AlertId, alerts_in
 from incident_mcp.ionhour.incidents.access import read_incident
 from incident_mcp.ionhour.incidents.records import IonhourIncident
 from incident_mcp.records.fitting import FEW
@@ -87,9 +87,9 @@ async def _of_incident(
 
     if not await story.problems.attempt("attachments", "", read_attached):
         story.owners_known = False
-    if len(named) > MOST_NAMED:
-        story.problems.add(f"Attachments name {len(named)} Ionhour incidents; {MOST_NAMED} were read.")
-    return found, list(named)[:MOST_NAMED], "attachment" if named else None
+    if len(named) > MAX_ALERTS:
+        story.problems.add(f"Attachments name {len(named)} Ionhour incidents; {MAX_ALERTS} were read.")
+    return found, list(named)[:MAX_ALERTS], "attachment" if named else None
 
 
 async def _of_alert(
@@ -124,9 +124,9 @@ async def _noted(api: Api, number: int, story: Story) -> Sequence[str]:
     if not await story.problems.attempt("Ionhour notes", "", read_references):
         story.owners_known = False
     story.owners.update(references)
-    if len(references) > MOST_NAMED:
-        story.problems.add(f"Notes name {len(references)} incidents; the {MOST_NAMED} latest were looked up.")
-    return list(references)[:MOST_NAMED]
+    if len(references) > MAX_ALERTS:
+        story.problems.add(f"Notes name {len(references)} incidents; the {MAX_ALERTS} latest were looked up.")
+    return list(references)[:MAX_ALERTS]
 
 
 async def _declared(api: Api, alert: IonhourIncident, story: Story) -> LinkedIncident | None:

@@ -16,7 +16,7 @@ API_KEY_ACTOR: Json = {"api_key": {"id": account.account_ulid("api key"), "name"
 """Who does what this key does."""
 
 
-class Bucket:
+class RateLimit:
     """The documented token bucket: 1200 requests, refilled at 20 a second.
 
     It only tells; it refuses nobody, so it never tells of an empty bucket. A test may set `level`.
@@ -52,7 +52,7 @@ class IncidentIO:
         self.clock = clock
         self.key = key
         self.routes: Routes = {}
-        self.bucket = Bucket()
+        self.bucket = RateLimit()
         self.severities = account.severities()
         self.statuses = account.statuses()
         self.types = account.incident_types()

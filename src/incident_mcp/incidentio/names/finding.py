@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.pages import Rows
-from incident_mcp.records.record import shorten
+from incident_mcp.records.record import Json, shorten
 from incident_mcp.transport.api import Api
 
 MOST_CANDIDATES = 20
@@ -93,3 +93,14 @@ def candidates(rows: Sequence[Named]) -> str:
     names = [shorten(" ".join(row.name.split()), 80) for row in rows]
     more = f", and {len(names) - MOST_CANDIDATES} more" if len(names) > MOST_CANDIDATES else ""
     return ", ".join(names[:MOST_CANDIDATES]) + more if names else "(the account has none)"
+
+
+def distinct(entries: list[Json], key: str, argument: str) -> list[Json]:
+    """Return entries of which none is about the same thing as another.
+
+    Raises:
+        InputError: Two names are the same thing's.
+    """
+    if len({entry[key] for entry in entries}) < len(entries):
+        raise InputError(f"{argument} names one thing twice. Pass it once. Not sent.")
+    return entries

@@ -7,10 +7,11 @@ from pydantic import BaseModel
 
 from incident_mcp.errors import IncidentMcpError, RefusedError, ServiceError
 from incident_mcp.incidentio.access import LIST, read_one
-from incident_mcp.incidentio.pages import MOST_A_PAGE, read_rows
-from incident_mcp.incidentio.references import path_id
-from incident_mcp.records.record import Record
+from incident_mcp.incidentio.ids import path_id
+from incident_mcp.incidentio.pages import MAX_PAGE_SIZE, read_rows
+from incident_mcp.records.record import Record, shorten
 from incident_mcp.transport.api import Api
+from incident_mcp.writing.perform import Writer
 
 _FORBIDDEN = 403
 _MOST_SINGLE = 8
@@ -52,7 +53,7 @@ async def named(api: Api, incident: str) -> IncidentName:
     return found
 
 
-async def names_of(api: Api, ids: Iterable[str]) -> dict[str, IncidentName]:
+async def incident_names(api: Api, ids: Iterable[str]) -> dict[str, IncidentName]:
     """Return what incidents are called, as far as that can be read: by one list of the newest, not one call each."""
     wanted = list(dict.fromkeys(ids))
     if not wanted:
@@ -60,8 +61,8 @@ async def names_of(api: Api, ids: Iterable[str]) -> dict[str, IncidentName]:
 
     async def load() -> dict[str, IncidentName]:
         query = [("mode[one_of]", mode) for mode in ("standard", "retrospective", "test", "tutorial")]
-        a_page = api.service.page_sizes.get(LIST.path, MOST_A_PAGE)
-        most = min(MOST_A_PAGE, a_page * _MOST_PAGES)
+        a_page = api.service.page_sizes.get(LIST.path, MAX_PAGE_SIZE)
+        most = min(MAX_PAGE_SIZE, a_page * _MOST_PAGES)
         rows = await read_rows(api, LIST.request(query), IncidentName, limit=most)
         return {row.id: row for row in rows}
 
@@ -81,3 +82,13 @@ async def names_of(api: Api, ids: Iterable[str]) -> dict[str, IncidentName]:
         for number in [number for number in wanted if number not in found][:_MOST_SINGLE]:
             tasks.start_soon(single, number)
     return found
+
+
+async def describe_incident(
+    api: Api, writer: Writer, incident: str, *, dry_run: bool, destructive: bool = False
+) -> str:
+    """Return an incident's reference and name, if a write to it needs confirmation; else what was passed."""
+    if dry_run or not writer.needs_confirmation(destructive=destructive):
+        return incident
+    found = await named(api, incident)
+    return f'{found.reference or found.id} "{shorten(found.name or "", 100)}"'

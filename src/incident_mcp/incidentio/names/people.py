@@ -8,7 +8,7 @@ from incident_mcp.records.record import Json, Record, shorten
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 
-MOST_A_PAGE = 10_000
+MAX_PAGE_SIZE = 10_000
 MOST_SHOWN = 10
 
 _MAILTO = re.compile(
@@ -40,7 +40,7 @@ async def _users(api: Api) -> Rows[User] | None:
 
     async def load() -> Rows[User] | None:
         try:
-            return await read_rows(api, LIST.request(), User, limit=MOST_A_PAGE, most_a_page=MOST_A_PAGE)
+            return await read_rows(api, LIST.request(), User, limit=MAX_PAGE_SIZE, most_a_page=MAX_PAGE_SIZE)
         except RefusedError as failure:
             if failure.status not in (403, 404):
                 raise

@@ -11,7 +11,7 @@ from mcp import Client
 from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 from tests.account import SEVERITY
 from tests.conftest import NOW, Caller, text_of
 

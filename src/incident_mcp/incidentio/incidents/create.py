@@ -8,18 +8,31 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from incident_mcp.errors import ServiceError
-from incident_mcp.incidentio import names
-from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer
-from incident_mcp.incidentio.incidents import Mode, given, read_incident, things
-from incident_mcp.incidentio.references import path_id
-from incident_mcp.incidentio.similar import identical_since, look_alikes
-from incident_mcp.records.record import Json, quoted
+from incident_mcp.incidentio.access import journal_keys
+from incident_mcp.incidentio.ids import path_id
+from incident_mcp.incidentio.incidents.duplicates import identical_since, look_alikes
+from incident_mcp.incidentio.incidents.get import read_incident
+from incident_mcp.incidentio.incidents.list import Mode
+from incident_mcp.incidentio.incidents.records import Incident, IncidentAnswer
+from incident_mcp.incidentio.names.classification import (
+    find_incident_type,
+    find_severity,
+    find_status,
+    id_of,
+    name_of,
+    valid_names,
+)
+from incident_mcp.incidentio.names.custom_fields import custom_field_entries
+from incident_mcp.incidentio.names.roles import role_assignments
+from incident_mcp.incidentio.names.timestamps import timestamp_values
+from incident_mcp.records.record import Json, quoted, without_none
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.perform import Writer
-from incident_mcp.writing.plan import DECLARE_SECONDS, Since, WritePlan
+from incident_mcp.writing.plan import DECLARE_SECONDS, Baseline, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 TOOL = "incidentio_create_incident"
@@ -69,22 +82,22 @@ async def incidentio_create_incident(
     List severities first. Refused if it looks declared already. After a failure call again with the same arguments,
     never with a new key.
     """
-    found = await names.severity(api, severity)
-    body = given(
+    found = await find_severity(api, severity)
+    body = without_none(
         name=name,
         summary=summary,
         visibility=visibility,
         mode=mode,
-        severity_id=names.id_of(found),
-        incident_type_id=names.id_of(await names.incident_type(api, incident_type)),
-        incident_status_id=names.id_of(await names.status(api, status)),
-        custom_field_entries=await names.custom_field_entries(api, custom_fields),
-        incident_role_assignments=await names.role_assignments(api, roles, settings.me),
-        incident_timestamp_values=await names.timestamp_values(api, timestamps),
+        severity_id=id_of(found),
+        incident_type_id=id_of(await find_incident_type(api, incident_type)),
+        incident_status_id=id_of(await find_status(api, status)),
+        custom_field_entries=await custom_field_entries(api, custom_fields),
+        incident_role_assignments=await role_assignments(api, roles, settings.me),
+        incident_timestamp_values=await timestamp_values(api, timestamps),
         slack_channel_name_override=slack_channel_name,
         slack_team_id=slack_team_id,
     )
-    declaration = plan_declaration(TOOL, api, body, names.name_of(found), despite=despite or ())
+    declaration = plan_declaration(TOOL, api, body, name_of(found), despite=despite or ())
     more = {"type": incident_type, "status": status, "channel": slack_channel_name, "workspace": slack_team_id}
     more |= {**(custom_fields or {}), **(roles or {}), **(timestamps or {}), "in spite of": despite}
     question = (
@@ -94,10 +107,10 @@ async def incidentio_create_incident(
     )
     declaration = replace(declaration, caller_key=idempotency_key, question=question)
     if dry_run:
-        checked = await check_look_alikes(api, writer, declaration, despite or ())
+        checked = await check_duplicates(api, writer, declaration, despite or ())
         return checked.beside(await writer.perform(api, declaration, dry_run=True))
-    async with writer.declaring(api):
-        checked = await check_look_alikes(api, writer, declaration, despite or ())
+    async with writer.declaration_lock(api):
+        checked = await check_duplicates(api, writer, declaration, despite or ())
         if checked.repeated is not None:
             return checked.repeated
         return checked.beside(await writer.perform(api, declaration, dry_run=False))
@@ -113,13 +126,13 @@ class Checked:
     note: str | None = None
     """For an answer that does not repeat that one."""
 
-    def beside(self, outcome: WriteResult[Incident]) -> WriteResult[Incident]:
+    def beside(self, outcome: WriteResult[R]) -> WriteResult[R]:
         """Return a declaration's outcome with what was found."""
         note = " ".join(filter(None, (outcome.note, self.note))) or None
         return replace(outcome, similar_open=self.similar, note=note)
 
 
-async def check_look_alikes(
+async def check_duplicates(
     api: Api, writer: Writer, declaration: WritePlan[IncidentAnswer, Incident], despite: Sequence[str]
 ) -> Checked:
     """Look for the same outage among open and recent incidents, unless this is a repeat that the journal knows.
@@ -128,7 +141,7 @@ async def check_look_alikes(
         InputError: It is declared already.
     """
     body = declaration.request.body or {}
-    if body["mode"] != "standard" or await writer.known(api, declaration):
+    if body["mode"] != "standard" or await writer.is_repeat(api, declaration):
         return Checked()
     found = await look_alikes(api, body, despite, window=DECLARE_SECONDS)
     if found.identical is None:
@@ -150,24 +163,24 @@ def plan_declaration(
     return WritePlan(
         tool=tool,
         request=CREATE.request(body=body),
-        answer=IncidentAnswer,
-        record=Incident,
+        answer_type=IncidentAnswer,
+        record_type=Incident,
         to_record=lambda answer: answer.incident,
         repeat=Repeat.KEYED,
         question=f"Declare the {body['visibility']} {body['mode']} incident {quoted(body['name'])}"
         f" with severity {severity or '(none)'}{about}{announced}.",
-        remembered=DECLARE_SECONDS,
-        deliberate=" ".join(sorted({path_id(each) for each in despite})) or None,
+        remember_seconds=DECLARE_SECONDS,
+        distinguished_by=" ".join(sorted({path_id(each) for each in despite})) or None,
         declares=True,
-        things_of=lambda answer: things(api, answer.incident.id, answer.incident.reference),
-        made_at=lambda answer: answer.incident.made_at,
-        look=partial(_find, api, body),
-        same=lambda answer: _is_same(answer.incident, body),
-        explain=partial(names.valid_names, api, body),
+        targets_of=lambda answer: journal_keys(api, answer.incident.id, answer.incident.reference),
+        created_at=lambda answer: answer.incident.made_at,
+        find_effect=partial(_find, api, body),
+        matches_request=lambda answer: _matches_request(answer.incident, body),
+        explain_refusal=partial(valid_names, api, body),
     )
 
 
-def _is_same(incident: Incident, body: Json) -> bool:
+def _matches_request(incident: Incident, body: Json) -> bool:
     """Return whether an incident is the one that a request asks for, as far as that is known."""
     severity = body.get("severity_id") in (None, incident.severity_id) or incident.severity_id is None
     return severity and (incident.name is None or _plain(incident.name) == _plain(body["name"]))
@@ -177,10 +190,10 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-async def _find(api: Api, body: Json, since: Since) -> IncidentAnswer | None:
+async def _find(api: Api, body: Json, baseline: Baseline) -> IncidentAnswer | None:
     """Find the incident that an identical declaration made since: for when the journal or the service forgot it."""
     try:
-        found = await identical_since(api, body, since.began)
+        found = await identical_since(api, body, baseline.started_at)
         return IncidentAnswer(incident=await read_incident(api, found)) if found else None
     except ServiceError:
         # The key may not be allowed to read; the declaration carries the same idempotency key.

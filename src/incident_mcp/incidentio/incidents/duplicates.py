@@ -9,10 +9,10 @@ from pydantic import AliasPath, BaseModel, Field
 
 from incident_mcp.errors import InputError, ServiceError
 from incident_mcp.incidentio.access import LIST
-from incident_mcp.incidentio.likeness import likeness
-from incident_mcp.incidentio.pages import MOST_A_PAGE, read_rows
-from incident_mcp.incidentio.references import path_id
-from incident_mcp.incidentio.summaries import alerts_in
+from incident_mcp.incidentio.ids import path_id
+from incident_mcp.incidentio.incidents.alert_links import alerts_in
+from incident_mcp.incidentio.incidents.likeness import likeness
+from incident_mcp.incidentio.pages import MAX_PAGE_SIZE, read_rows
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import Json, Record, shorten
 from incident_mcp.records.text import one_line
@@ -135,7 +135,7 @@ async def identical_since(api: Api, body: Json, began: float) -> str | None:
     since = datetime.fromtimestamp(began, UTC)
     query = [("mode[one_of]", body["mode"]), ("created_at[gte]", since.date().isoformat())]
     query += [("sort_by", "created_at_newest_first")]
-    for row in await read_rows(api, LIST.request(query), _Candidate, limit=MOST_A_PAGE):
+    for row in await read_rows(api, LIST.request(query), _Candidate, limit=MAX_PAGE_SIZE):
         made = parse_instant(row.created_at)
         if made is not None and made.timestamp() >= began - 1 and _is_identical(row, body, partly=True):
             return row.id
@@ -148,7 +148,7 @@ async def _read(api: Api) -> tuple[list[_Candidate], bool]:
     query = [("status_category[one_of]", category) for category in OPEN]
     query += [("created_at[gte]", since.date().isoformat()), ("filter_mode", "any")]
     query += [("sort_by", "created_at_newest_first")]
-    rows = await read_rows(api, LIST.request(query), _Candidate, limit=MOST_A_PAGE)
+    rows = await read_rows(api, LIST.request(query), _Candidate, limit=MAX_PAGE_SIZE)
     return rows, rows.complete and not rows.unreadable
 
 

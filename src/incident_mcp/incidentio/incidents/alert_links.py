@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-MOST_NAMED = 20
+MAX_ALERTS = 20
 """Alerts that one text may link."""
-MOST_READ = 50_000
+MAX_SUMMARY = 50_000
 """Characters of a summary that are searched, half of them at its end."""
 # Not anchored with ^: then `re` searches for the first words, which is ten times as fast.
 _LINE = re.compile(r"Ionhour incident ([0-9]{1,18}) \(([0-9A-Za-z]{20,32})\)[ \t\r]*$", re.MULTILINE | re.ASCII)
@@ -22,9 +22,9 @@ class AlertId:
 def alerts_in(summary: str | None) -> list[AlertId]:
     """Find the alerts that a summary names, each in a line of its own."""
     text = summary or ""
-    if len(text) > MOST_READ:
+    if len(text) > MAX_SUMMARY:
         # Its middle is left out, with the lines that are cut: the line stands at the end, or people wrote it first.
-        half = MOST_READ // 2
+        half = MAX_SUMMARY // 2
         text = text[:half].rpartition("\n")[0] + "\n" + text[-half:].partition("\n")[2]
     lines = (line for line in _LINE.finditer(text) if line.start() == 0 or text[line.start() - 1] == "\n")
-    return list(dict.fromkeys(AlertId(int(line[1]), line[2]) for line in lines))[:MOST_NAMED]
+    return list(dict.fromkeys(AlertId(int(line[1]), line[2]) for line in lines))[:MAX_ALERTS]

@@ -8,18 +8,23 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from incident_mcp.errors import InputError, NoAnswerError
-from incident_mcp.incidentio import names
-from incident_mcp.incidentio.access import SHOW, access_advice, read_one
-from incident_mcp.incidentio.incident_create import CustomFields, Roles, Timestamps
-from incident_mcp.incidentio.incident_records import Incident, IncidentAnswer, RawIncidentAnswer, holds
-from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
-from incident_mcp.incidentio.references import path_id
-from incident_mcp.records.record import Json, R, quoted, read_body, shorten
+from incident_mcp.incidentio.access import SHOW, access_advice, journal_keys, read_one
+from incident_mcp.incidentio.ids import IncidentRef, path_id
+from incident_mcp.incidentio.incidents.create import CustomFields, Roles, Timestamps
+from incident_mcp.incidentio.incidents.matching import RawIncidentAnswer, holds
+from incident_mcp.incidentio.incidents.records import Incident, IncidentAnswer
+from incident_mcp.incidentio.names.classification import find_severity, find_status, id_of, name_of, valid_names
+from incident_mcp.incidentio.names.custom_fields import custom_field_entries
+from incident_mcp.incidentio.names.incidents import describe_incident
+from incident_mcp.incidentio.names.roles import role_assignments
+from incident_mcp.incidentio.names.timestamps import timestamp_values
+from incident_mcp.records.record import Json, R, quoted, read_body, shorten, without_none
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
-from incident_mcp.writing.plan import UPDATE_SECONDS, Since, WritePlan
+from incident_mcp.transport.retry import Repeat
+from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 _TEXTS = ("summary", "call_url")
@@ -51,16 +56,16 @@ async def incidentio_edit_incident(
     """Edit an incident: only what is passed changes. To escalate, raise the severity."""
     cleared = _read_clear(clear or ())
     _refuse_both(cleared, custom_fields or {}, summary=summary, call_url=call_url)
-    fields = given(
+    fields = without_none(
         name=name,
         summary="" if "summary" in cleared.texts else summary,
-        severity_id=names.id_of(to_severity := await names.severity(api, severity)),
-        incident_status_id=names.id_of(to_status := await names.status(api, status)),
+        severity_id=id_of(to_severity := await find_severity(api, severity)),
+        incident_status_id=id_of(to_status := await find_status(api, status)),
         call_url="" if "call_url" in cleared.texts else call_url,
         slack_channel_name_override=slack_channel_name,
-        custom_field_entries=await names.custom_field_entries(api, custom_fields, cleared.of("custom_fields")),
-        incident_role_assignments=await names.role_assignments(api, roles, settings.me, cleared.of("roles")),
-        incident_timestamp_values=await names.timestamp_values(api, timestamps, cleared.of("timestamps")),
+        custom_field_entries=await custom_field_entries(api, custom_fields, cleared.of("custom_fields")),
+        incident_role_assignments=await role_assignments(api, roles, settings.me, cleared.of("roles")),
+        incident_timestamp_values=await timestamp_values(api, timestamps, cleared.of("timestamps")),
     )
     if not fields:
         raise InputError(
@@ -70,9 +75,9 @@ async def incidentio_edit_incident(
     edit = plan_edit(
         "incidentio_edit_incident", api, incident, fields, Incident, _whole, notify=notify_incident_channel
     )
-    changes = given(
-        status=names.name_of(to_status),
-        severity=names.name_of(to_severity),
+    changes = without_none(
+        status=name_of(to_status),
+        severity=name_of(to_severity),
         name=name,
         summary=summary,
         call_url=call_url,
@@ -83,7 +88,7 @@ async def incidentio_edit_incident(
         said += [f"{what} {key} to {_shown(value)}" for key, value in (values or {}).items()]
     said += [f"clear {each}" for each in clear or ()]
     loses = bool(clear) or (to_status is not None and to_status.category == "closed")
-    who = await described(api, writer, incident, dry_run=dry_run, destructive=loses)
+    who = await describe_incident(api, writer, incident, dry_run=dry_run, destructive=loses)
     question = f"Edit incident {who}: {', '.join(said)}; {_notified(notify=notify_incident_channel)}."
     return await writer.perform(api, replace(edit, question=question, destructive=loses), dry_run=dry_run)
 
@@ -174,7 +179,7 @@ def plan_edit(
     body = {"incident": fields, "notify_incident_channel": notify}
     request = EDIT.request(at={"incident": at}, body=body, scope=scope, advice=access_advice(scope))
 
-    async def look(_: Since) -> IncidentAnswer | None:
+    async def find_effect(_: Baseline) -> IncidentAnswer | None:
         raw = await read_one(api, at, RawIncidentAnswer)
         if not holds(raw.incident, fields):
             return None
@@ -187,17 +192,17 @@ def plan_edit(
     return WritePlan(
         tool=tool,
         request=request,
-        answer=IncidentAnswer,
-        record=record,
+        answer_type=IncidentAnswer,
+        record_type=record,
         to_record=lambda answer: to_record(answer.incident),
         repeat=Repeat.CHECKED,
         question=f"Edit incident {incident}; {_notified(notify=notify)}.",
-        remembered=UPDATE_SECONDS,
-        look=look,
-        things=things(api, at),
-        things_of=lambda answer: things(api, answer.incident.id, answer.incident.reference),
-        again=replace(request, body={"incident": fields, "notify_incident_channel": False}),
-        explain=partial(names.valid_names, api, fields),
+        remember_seconds=UPDATE_SECONDS,
+        find_effect=find_effect,
+        targets=journal_keys(api, at),
+        targets_of=lambda answer: journal_keys(api, answer.incident.id, answer.incident.reference),
+        repeat_request=replace(request, body={"incident": fields, "notify_incident_channel": False}),
+        explain_refusal=partial(valid_names, api, fields),
     )
 
 

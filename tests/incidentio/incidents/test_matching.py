@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from incident_mcp.incidentio.incident_records import holds
+from incident_mcp.incidentio.incidents.matching import holds
 from incident_mcp.sandbox import Fault
 from tests.account import FIELD, ROLE, TIMESTAMP
 from tests.answering import limited

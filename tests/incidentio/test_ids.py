@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from incident_mcp.errors import InputError
-from incident_mcp.incidentio.references import path_id
+from incident_mcp.incidentio.ids import path_id
 from incident_mcp.sandbox import Sandbox
 from tests.account import INCIDENT
 from tests.conftest import Connect

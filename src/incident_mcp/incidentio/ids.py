@@ -5,9 +5,13 @@ names none or several is refused.
 """
 
 import re
-from typing import NoReturn
+from typing import Annotated, NoReturn
+
+from pydantic import Field
 
 from incident_mcp.errors import InputError
+
+IncidentRef = Annotated[str, Field(min_length=1, description="INC-123, 123, id or link.")]
 
 _ANY_CASE = re.IGNORECASE | re.ASCII
 _FORMS = "INC-123, 123, the incident's id or its link"

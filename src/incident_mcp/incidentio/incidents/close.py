@@ -5,12 +5,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from incident_mcp.incidentio import names
-from incident_mcp.incidentio.incident_edit import plan_edit
-from incident_mcp.incidentio.incident_names import named
-from incident_mcp.incidentio.incident_records import Incident
+from incident_mcp.incidentio.ids import IncidentRef
 from incident_mcp.incidentio.incident_updates import IncidentUpdate, plan_update
-from incident_mcp.incidentio.incidents import IncidentRef, described
+from incident_mcp.incidentio.incidents.edit import plan_edit
+from incident_mcp.incidentio.incidents.records import Incident
+from incident_mcp.incidentio.names.classification import closed_status
+from incident_mcp.incidentio.names.incidents import describe_incident, named
 from incident_mcp.records.record import Instant, Record, quoted
 from incident_mcp.tooling.dependencies import DryRun, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
@@ -62,9 +62,9 @@ async def incidentio_close_incident(
     "Resolved, to be reviewed" is usually a status of category learning instead: set that with
     incidentio_edit_incident.
     """
-    closed = await names.closed_status(api, status)
+    closed = await closed_status(api, status)
     tool = "incidentio_close_incident"
-    who = await described(api, writer, incident, dry_run=dry_run, destructive=True)
+    who = await describe_incident(api, writer, incident, dry_run=dry_run, destructive=True)
     question = f"Close incident {who} as {closed.name}"
     if message is not None:
         update = plan_update(

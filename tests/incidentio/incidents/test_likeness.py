@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from incident_mcp.incidentio.likeness import likeness
+from incident_mcp.incidentio.incidents.likeness import likeness
 
 SAME = [
     ("Checkout is down", "checkout down"),
