@@ -6,7 +6,7 @@ one or two Latin letters must begin a word: `eu` finds `eu-west-1`, but `is` doe
 """
 
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Generic, TypeVar
 
 import anyio.lowlevel
@@ -108,27 +108,33 @@ class Search(Generic[Row]):
 
     Args:
         query: The argument `name_contains`; without one every row matches.
-        texts: Returns the texts of a row to search.
+        texts: Returns the texts of a row to search; None skips the row.
 
     Raises:
         InputError: The query has no terms.
     """
 
-    def __init__(self, query: str | None, texts: Callable[[Row], Iterable[str | None]]) -> None:
+    def __init__(self, query: str | None, texts: Callable[[Row], Iterable[str | None] | None]) -> None:
         self.terms = [] if query is None else parse(query)
         if query is not None and not self.terms:
             raise InputError("name_contains has no search terms. Pass some, or omit it.")
         self.matches: list[Row] = []
         """Rows that contain all terms."""
+        self.searched = 0
+        self.unreadable: int | None = None
         self._partial: list[tuple[int, Row]] = []
         self._texts = texts
 
-    async def add(self, rows: Iterable[Row]) -> None:
-        """Search further rows."""
+    async def add(self, rows: Collection[Row], unreadable: int | None) -> None:
+        """Search the rows of a page, and count them and the unreadable ones."""
+        self.searched += len(rows)
+        self.unreadable = (self.unreadable or 0) + (unreadable or 0) or None
         for row in rows:
             # Let other tasks run: the texts may be long.
             await anyio.lowlevel.checkpoint()
-            hits = matched(self.terms, *self._texts(row))
+            if (texts := self._texts(row)) is None:
+                continue
+            hits = matched(self.terms, *texts)
             if hits == len(self.terms):
                 self.matches.append(row)
             elif hits:

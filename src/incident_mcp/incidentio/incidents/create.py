@@ -25,7 +25,7 @@ from incident_mcp.incidentio.names.classification import (
 from incident_mcp.incidentio.names.custom_fields import custom_field_entries
 from incident_mcp.incidentio.names.roles import role_assignments
 from incident_mcp.incidentio.names.timestamps import timestamp_values
-from incident_mcp.records.record import Json, quoted, without_none
+from incident_mcp.records.record import Json, R, quoted, without_none
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
 from incident_mcp.transport.api import Api

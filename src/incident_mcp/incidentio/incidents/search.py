@@ -25,13 +25,10 @@ class _SearchedRow(IncidentRow):
 async def search(api: Api, query: Query, terms: str, *, limit: int, after: str | None) -> Incidents:
     """Search up to 1,000 incidents for terms in name and summary."""
     found = Search[_SearchedRow](terms, lambda row: (row.full_name, row.summary))
-    searched = unreadable = 0
     pages = each_page(api, LIST.request(query), _SearchedRow, limit=MAX_SEARCHED, after=after)
     async with aclosing(pages):
         async for page in pages:
-            await found.add(page.rows)
-            searched += len(page.rows)
-            unreadable += page.unreadable or 0
+            await found.add(page.rows, page.unreadable)
             after = page.after
             if len(found.matches) > limit:
                 break
@@ -42,8 +39,8 @@ async def search(api: Api, query: Query, terms: str, *, limit: int, after: str |
         has_more=len(found.matches) > limit or after is not None,
         # The API's cursor is the id of the last row.
         after=found.matches[limit - 1].id if len(found.matches) > limit else after,
-        looked_at=searched,
+        looked_at=found.searched,
         looked_at_all=after is None,
-        unreadable=unreadable or None,
+        unreadable=found.unreadable,
         note=found.note(rest, "Test incidents are hidden unless `mode` includes them."),
     )

@@ -19,14 +19,12 @@ async def search_incidents(
     api: Api, query: Query, terms: str | None, *, monitoring: bool, detail: bool, page: int, limit: int
 ) -> IonhourIncidents:
     """Search up to 1,000 incidents for terms in title and summary, for the state MONITORING, or for both."""
-    search, end = Search(terms, _texts), page * limit
-    searched, unreadable, complete = 0, 0, False
+    search = Search(terms, _monitoring_texts if monitoring else _texts)
+    end, complete = page * limit, False
     pages = each_page(api, LIST.request(query), IonhourIncident, limit=MAX_SEARCHED)
     async with aclosing(pages):
         async for batch in pages:
-            await search.add(filter(_is_monitoring, batch.rows) if monitoring else batch.rows)
-            searched += len(batch.rows)
-            unreadable += batch.unreadable or 0
+            await search.add(batch.rows, batch.unreadable)
             complete = not batch.has_more
             if len(search.matches) > end:
                 break
@@ -36,9 +34,9 @@ async def search_incidents(
         detailed=detail,
         has_more=has_more,
         page=page + 1 if has_more else None,
-        looked_at=searched,
+        looked_at=search.searched,
         looked_at_all=complete,
-        unreadable=unreadable or None,
+        unreadable=search.unreadable,
         note=search.note(None if complete or has_more else "narrow the filters"),
     )
 
@@ -47,5 +45,5 @@ def _texts(row: IonhourIncident) -> tuple[str | None, str]:
     return row.title, start_to_text(row.summary or "", MAX_TEXT)
 
 
-def _is_monitoring(row: IonhourIncident) -> bool:
-    return (row.state or "").upper() == "MONITORING"
+def _monitoring_texts(row: IonhourIncident) -> tuple[str | None, str] | None:
+    return _texts(row) if (row.state or "").upper() == "MONITORING" else None
