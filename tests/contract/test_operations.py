@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from incident_mcp.incidentio.incident_edit import EDIT, EDIT_SCOPES
 
 import incident_mcp
-from incident_mcp.incidentio.incident_edit import EDIT, EDIT_SCOPES
 from incident_mcp.transport.operation import Operation
 from tests.examples import calls
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 HERE = Path(__file__).parent
 INCIDENTIO: dict[str, dict[str, Any]] = json.loads((HERE / "incidentio_operations.json").read_text("utf-8"))

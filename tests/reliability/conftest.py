@@ -13,7 +13,7 @@ from mcp import Client
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 from tests.conftest import Caller
 
 BRIEF = Limits(attempt=3, call=10, backoff=0.01)

@@ -19,17 +19,23 @@ from pydantic import SecretStr
 
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 
 TRACED = (
     "writing/perform.py",
-    "writing/state.py",
+    "writing/journaled.py",
+    "writing/history.py",
+    "writing/safety.py",
     "writing/plan.py",
+    "writing/outcome.py",
     "writing/sending.py",
     "writing/intents.py",
     "writing/confirm.py",
     "writing/audit.py",
-    "writing/journal/journal.py",
+    "writing/journal/entry.py",
+    "writing/journal/locks.py",
+    "writing/journal/memory.py",
+    "writing/journal/sqlite.py",
     "writing/journal/file.py",
     "writing/journal/database.py",
     "writing/journal/folder.py",

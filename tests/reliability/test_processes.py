@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 from tests.conftest import Caller
 from tests.reliability.conftest import until
 from tests.reliability.effects import (

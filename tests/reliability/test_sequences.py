@@ -16,7 +16,7 @@ from hypothesis import currently_in_test_context, event, given
 from hypothesis import strategies as st
 
 from incident_mcp.sandbox import Fault, Sandbox
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 from tests.conftest import NOW, Caller
 from tests.reliability.conftest import BRIEF, serving, until
 from tests.reliability.effects import CLOSE_WITH_MESSAGE, CREATE, CREATE_NOTE, POST_UPDATE, WriteCase, word

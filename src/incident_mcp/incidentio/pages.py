@@ -16,12 +16,12 @@ from pydantic import (
     field_validator,
 )
 
-from incident_mcp.errors import TooLarge
+from incident_mcp.errors import TooLargeError
 from incident_mcp.records.record import is_foreign
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Request
 
-MOST_A_PAGE = 250
+MAX_PAGE_SIZE = 250
 """Of incidents, updates and custom field options; the vendor's schema allows 500 for incidents, its text 250."""
 
 Limit = Annotated[int, Field(ge=1, le=500, description="Most rows.")]
@@ -90,7 +90,7 @@ async def each_page(
     *,
     limit: int,
     after: str | None = None,
-    most_a_page: int = MOST_A_PAGE,
+    most_a_page: int = MAX_PAGE_SIZE,
 ) -> AsyncGenerator[Page[Row]]:
     """Read pages one by one until they hold `limit` rows or there is no more; a page's `after` says whether there is.
 
@@ -111,7 +111,7 @@ async def each_page(
     while True:
         try:
             page = await read_page(api, request, row, rows=min(left, most_a_page), after=after)
-        except TooLarge:
+        except TooLargeError:
             # What was read before is returned; its cursor leads to the row that is too large.
             if not seen:
                 raise
@@ -134,7 +134,7 @@ async def read_rows(
     *,
     limit: int,
     after: str | None = None,
-    most_a_page: int = MOST_A_PAGE,
+    most_a_page: int = MAX_PAGE_SIZE,
 ) -> Rows[Row]:
     """Read the rows of a list as `each_page` does."""
     rows = Rows[Row]()
@@ -166,7 +166,7 @@ async def read_page(api: Api, request: Request, row: type[Row], *, rows: int, af
     """Read a page, in fewer rows where one of so many is too large to read, from then on for this account.
 
     Raises:
-        TooLarge: A single row is.
+        TooLargeError: A single row is.
     """
     sizes = api.service.page_sizes
     path = request.path
@@ -176,9 +176,9 @@ async def read_page(api: Api, request: Request, row: type[Row], *, rows: int, af
         size = min(rows, sizes.get(path, rows))
         try:
             return await api.get(replace(request, query=[*request.query, ("page_size", str(size)), *cursor]), answer)
-        except TooLarge as failure:
+        except TooLargeError as failure:
             if size == 1 or not api.may_read:
                 what = "one row alone is too large" if size == 1 else "smaller pages would take too many requests"
-                failure.advise(f"Here {what}: pass a smaller limit, or filters that leave it out.")
-                raise
+                advice = f"Here {what}: pass a smaller limit, or filters that leave it out."
+                raise failure.with_advice(advice) from None
             sizes[path] = min(sizes.get(path, size), max(1, size // 4))

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import Field, model_validator
 
-from incident_mcp.errors import TooLarge
+from incident_mcp.errors import TooLargeError
 from incident_mcp.records.record import Json, Record, Whole
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Request
@@ -64,14 +64,13 @@ async def read_page(api: Api, request: Request, row: type[Row], *, page: int, li
     """Read one page.
 
     Raises:
-        TooLarge: It is too large to read.
+        TooLargeError: It is too large to read.
     """
     query = [*request.query, ("page", str(page)), ("limit", str(limit))]
     try:
         return await api.get(replace(request, query=query), _page_of(row))
-    except TooLarge as failure:
-        failure.advise("Pass a smaller limit.")
-        raise
+    except TooLargeError as failure:
+        raise failure.with_advice("Pass a smaller limit.") from None
 
 
 async def each_page(api: Api, request: Request, row: type[Row], *, most: int) -> AsyncGenerator[Page[Row]]:
@@ -91,7 +90,7 @@ async def each_page(api: Api, request: Request, row: type[Row], *, most: int) ->
     while True:
         try:
             page = await read_page(api, request, row, page=number, limit=size)
-        except TooLarge:
+        except TooLargeError:
             if size == 1 or not api.may_read:
                 raise
             smaller = max(1, size // _SMALLER)
