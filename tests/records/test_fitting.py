@@ -88,9 +88,8 @@ async def test_going_on_loses_no_row_and_repeats_none(connect, text):
             assert sorted(row["reference"] for row in listed) == sorted(rows)
             listed = await all_of(call, "incidentio_list_updates", "incident_updates", limit=limit)
             assert sorted(row["id"] for row in listed) == sorted(updates)
-            assert ends(await all_of(call, "incident_timeline", "entries", incident=INCIDENT, limit=limit)) == ends(
-                whole
-            )
+            story = await all_of(call, "incident_timeline", "entries", incident=INCIDENT, limit=limit)
+            assert ends(story) == ends(whole)
 
 
 @pytest.mark.parametrize("limit", [20, 50, 51, 97, 99, 100])
