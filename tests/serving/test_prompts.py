@@ -16,7 +16,7 @@ from incident_mcp.records.tokens import count_tokens
 from incident_mcp.sandbox import Fault, Sandbox
 from tests.conftest import NOW
 
-from .conftest import ERAS, HEADING, HIDDEN, TOKEN, Serve
+from .conftest import HEADING, HIDDEN, TOKEN, VERSIONS, Serve
 
 pytestmark = pytest.mark.anyio
 
@@ -123,7 +123,7 @@ async def test_the_prompts_name_tools_that_exist(client):
     assert named <= {tool.name for tool in TOOLS}
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", VERSIONS)
 async def test_with_writes_switched_off_declare_asks_for_none(serve, mode):
     async with serve(mode, read_only=True) as client:
         first = (await messages_of(client, "declare", what="x"))[0]
@@ -180,7 +180,7 @@ async def test_what_is_no_incident_is_reported_in_its_place_and_read_from_nowher
     assert box.requests == []
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", VERSIONS)
 @pytest.mark.parametrize("name", FULL)
 async def test_without_a_key_each_prompt_says_in_place_what_to_set(serve: Serve, mode, name):
     async with serve(mode, sandbox=None) as client:
@@ -191,7 +191,7 @@ async def test_without_a_key_each_prompt_says_in_place_what_to_set(serve: Serve,
         assert "_API_KEY" in message
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", VERSIONS)
 @pytest.mark.parametrize(
     ("key", "missing"),
     [("incidentio", "there is no key (IONHOUR_API_KEY)"), ("ionhour", "there is no key (INCIDENTIO_API_KEY)")],
@@ -205,7 +205,7 @@ async def test_with_one_key_the_other_service_is_a_problem(serve: Serve, mode, k
 
 
 @pytest.mark.parametrize("name", FULL)
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", VERSIONS)
 async def test_texts_of_others_are_marked_as_data_and_cannot_leave_their_place(serve: Serve, evil: Sandbox, mode, name):
     async with serve(mode, sandbox=evil) as client:
         ask, *messages = await messages_of(client, name, **FULL[name])

@@ -22,7 +22,7 @@ from tests.spawned import SERVER, environment, run
 pytestmark = pytest.mark.anyio
 
 PLANTED = "planted-for-the-test"
-ERAS = [("legacy", "2025-11-25"), ("auto", "2026-07-28")]
+VERSIONS = [("legacy", "2025-11-25"), ("auto", "2026-07-28")]
 INITIALIZE = {
     "jsonrpc": "2.0",
     "id": 1,
@@ -35,7 +35,7 @@ def parameters(state: Path, *arguments: str, **settings: str) -> StdioServerPara
     return StdioServerParameters(command=SERVER[0], args=[*SERVER[1:], *arguments], env=environment(state, **settings))
 
 
-@pytest.mark.parametrize(("mode", "version"), ERAS)
+@pytest.mark.parametrize(("mode", "version"), VERSIONS)
 async def test_a_client_of_either_era_lists_and_calls_tools(mode: Any, version: str, tmp_path: Path) -> None:
     async with Client(parameters(tmp_path, "--sandbox"), mode=mode) as client:
         assert client.protocol_version == version
@@ -48,7 +48,7 @@ async def test_a_client_of_either_era_lists_and_calls_tools(mode: Any, version: 
     assert {row["status_category"] for row in answer.structured_content["incidents"]} == {"live"}
 
 
-@pytest.mark.parametrize(("mode", "version"), ERAS)
+@pytest.mark.parametrize(("mode", "version"), VERSIONS)
 async def test_a_write_is_remembered_while_the_server_runs(mode: Any, version: str, tmp_path: Path) -> None:
     async with Client(parameters(tmp_path, "--sandbox"), mode=mode) as client:
         declared = await client.call_tool(
