@@ -9,7 +9,7 @@ from typing import Any, Literal
 from tests.account import INCIDENT
 
 Json = dict[str, Any]
-Kind = Literal["accepted", "refused here", "refused by the service", "failed on an error of its own"]
+Kind = Literal["accepted", "refused here", "refused by the service", "failed with an internal error"]
 ACCEPTED: tuple[Kind, ...] = ("accepted",)
 HERE: tuple[Kind, ...] = ("refused here",)
 SERVICE: tuple[Kind, ...] = ("refused by the service",)

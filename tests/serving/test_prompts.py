@@ -62,7 +62,7 @@ async def test_every_prompt_and_argument_is_described(client):
 
 async def test_declare_brings_what_is_open_the_severities_and_the_alert(client):
     messages = await messages_of(client, "declare", **FULL["declare"])
-    assert messages[0].startswith("An incident is to be declared: Payments fail\nSeverity: Major.")
+    assert messages[0].startswith("Declare an incident: Payments fail\nSeverity: Major.")
     assert "declare_from_ionhour with ionhour_incident_id=4512 and dry_run=true" in messages[0]
     assert "INC-114" in [row["reference"] for row in data(messages, "What is open")["incidents"]]
     names = [row["name"] for row in data(messages, "The account's severities")["severities"]]
@@ -138,7 +138,7 @@ async def test_a_missing_or_unknown_argument_is_refused_by_name_with_those_there
     with pytest.raises(MCPError) as refused:
         await client.get_prompt(name, asked)
     assert refused.value.code == INVALID_PARAMS
-    text = "there is no argument nope" if "nope" in asked else f"{next(iter(ARGUMENTS[name]))} is required"
+    text = "unknown argument nope" if "nope" in asked else f"{next(iter(ARGUMENTS[name]))} is required"
     assert text in str(refused.value)
     assert "Arguments (* required): " in str(refused.value)
 
@@ -148,7 +148,7 @@ async def test_an_unknown_prompt_is_refused_with_those_there_are(client, name):
     with pytest.raises(MCPError) as refused:
         await client.get_prompt(name, {})
     assert refused.value.code == INVALID_PARAMS
-    assert str(refused.value).endswith("There are: declare, triage, handover, postmortem.")
+    assert str(refused.value).endswith("Available: declare, triage, handover, postmortem.")
     assert len(str(refused.value)) < 200
 
 

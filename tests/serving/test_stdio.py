@@ -359,8 +359,8 @@ def test_an_unusable_setting_is_told_on_stderr_and_ends_it_with_2(tmp_path: Path
     assert b"Traceback" not in ended.stderr
 
 
-CONTENTLESS = "The host accepted without an answer in the form"
-ODD = "The host could not ask for confirmation (its answer is not as documented)"
+CONTENTLESS = "The host accepted the form without an answer"
+ODD = "The host could not ask for confirmation (its answer does not match the form)"
 NO = [
     ({"result": 5}, "The host could not ask for confirmation (A line on stdin could not be read"),
     ({"result": {"action": "accept", "content": {"confirm": {"is": True}}}}, ODD),
