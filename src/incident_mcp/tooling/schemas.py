@@ -1,10 +1,10 @@
-"""JSON schemas read off annotations: flat, without `$ref`, `anyOf`, titles or nulls, over which some hosts drop a tool.
+"""JSON schemas from annotations, flat and without `$ref`, `anyOf`, titles or nulls: some hosts drop a tool with these.
 
-No schema is a boolean either (`additionalProperties: false`), which converters of large SDKs do not accept: the server
-rejects unknown arguments itself.
+No schema is a boolean either (`additionalProperties: false`), because converters of large SDKs do not accept one. The
+server rejects unknown arguments itself.
 
-Pydantic writes such schemas too, but builds every validator first, which would be a tenth of the server's start. The
-tests hold each of these up against pydantic's own.
+Pydantic generates such schemas too, but builds every validator first, which would add a tenth to the server's startup.
+The tests compare each schema with pydantic's.
 """
 
 import inspect
@@ -38,7 +38,7 @@ def _field(info: FieldInfo) -> Json:
     schema = {**_type(info.annotation), **_bounds(info.metadata)}
     if info.description:
         schema["description"] = info.description
-    # No and nothing are what leaving an argument out means anyway.
+    # An omitted argument means False or None anyway.
     if not info.is_required() and info.default is not None and info.default is not False:
         schema["default"] = info.default
     return schema
@@ -64,7 +64,7 @@ def _type(annotation: Any) -> Json:  # noqa: ANN401, PLR0911  # any annotation; 
 
 
 def _bounds(metadata: Any) -> Json:  # noqa: ANN401  # whatever stands in an annotation
-    """Return the keywords of bounds; validators beside them have none."""
+    """Return the keywords of bounds; validators next to them have none."""
     keywords: Json = {}
     for each in metadata:
         if isinstance(each, FieldInfo):

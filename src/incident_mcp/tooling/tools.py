@@ -48,7 +48,7 @@ def _complaint(problem: Json) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     match problem["type"]:
         case "extra_forbidden":
-            return f"there is no argument {name}"
+            return f"unknown argument {name}"
         case "missing":
             return f"{name} is required"
         case "value_error":
@@ -158,8 +158,8 @@ class ToolSpec:
         except Exception as error:  # noqa: BLE001  # no unexpected error may end the call without a result
             _log.exception("Tool %r raised an unexpected exception", self.name)
             return failed(
-                f"{self.name} failed on an error of its own ({type(error).__name__}); the server's log has the details."
-                " If it was to write something, read the incident before calling it again."
+                f"{self.name} failed with an internal error ({type(error).__name__}); the server's log has the details."
+                " If it should have written something, read the incident before calling it again."
             )
         text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
         return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=answer)
