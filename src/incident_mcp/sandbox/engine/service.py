@@ -103,6 +103,8 @@ class Backend(ABC):
     """The records of one service, its routes and its error bodies."""
 
     name: ClassVar[str]
+    wrong_method: ClassVar[int] = 405
+    """The status of a known path with another method."""
 
     def __init__(self, clock: Clock, key: str, routes: RouteTable) -> None:
         self.clock = clock
@@ -224,9 +226,7 @@ class Service:
                 path = {name: unquote(text) for name, text in match.groupdict().items()}
                 return operation(Call(path, received.query, received.body))
             known = known or match is not None
-        # NestJS, which Ionhour is built on, answers 404 to a wrong method too.
-        status = 405 if known and self.backend.name == "incidentio" else 404
-        raise ApiError(status, f"Cannot {received.method} {received.path}")
+        raise ApiError(self.backend.wrong_method if known else 404, f"Cannot {received.method} {received.path}")
 
 
 @dataclass(frozen=True)
