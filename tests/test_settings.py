@@ -110,7 +110,7 @@ def test_an_empty_environment_gives_the_defaults():
     assert settings.ionhour_url == IONHOUR_URL
     assert not settings.read_only
     assert not settings.sandbox
-    assert settings.toolsets == ("core",)
+    assert settings.toolsets is None
 
 
 @pytest.mark.parametrize("value", UNSET)

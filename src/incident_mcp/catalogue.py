@@ -1,44 +1,17 @@
-"""Which tools there are, in the order in which they are listed."""
+"""Which tools the settings offer, and how an unknown tool is explained."""
 
 import re
 
 from incident_mcp.errors import SettingError
-from incident_mcp.incidentio import (
-    incident_close,
-    incident_create,
-    incident_edit,
-    incident_statuses,
-    incident_types,
-    incident_updates,
-    incidents,
-    severities,
-)
-from incident_mcp.ionhour import events, notes
-from incident_mcp.ionhour import incidents as ionhour_incidents
-from incident_mcp.records.record import shorten
+from incident_mcp.records.fitting import shorten
 from incident_mcp.records.text import inert
-from incident_mcp.response import declare, situation, timeline
 from incident_mcp.settings import KEY_VARIABLES, Settings
+from incident_mcp.tool_modules import TOOLS
 from incident_mcp.tooling.arguments import nearest
 from incident_mcp.tooling.tools import ToolSpec
 
-TOOLS: list[ToolSpec] = [
-    *situation.TOOLS,
-    *timeline.TOOLS,
-    *declare.TOOLS,
-    *severities.TOOLS,
-    *incident_statuses.TOOLS,
-    *incident_types.TOOLS,
-    *incident_create.TOOLS,
-    *incidents.TOOLS,
-    *incident_edit.TOOLS,
-    *incident_close.TOOLS,
-    *incident_updates.TOOLS,
-    *ionhour_incidents.TOOLS,
-    *events.TOOLS,
-    *notes.TOOLS,
-]
-TOOLSETS = tuple(dict.fromkeys(tool.toolset for tool in TOOLS))
+TOOLSETS = {tool.toolset.name: tool.toolset for tool in TOOLS}
+DEFAULT_TOOLSETS = tuple(toolset.name for toolset in TOOLSETS.values() if toolset.default)
 
 
 def select(settings: Settings) -> list[ToolSpec]:
@@ -50,7 +23,7 @@ def select(settings: Settings) -> list[ToolSpec]:
     Raises:
         SettingError: A toolset does not exist.
     """
-    unknown = [name for name in settings.toolsets if name not in (*TOOLSETS, "all")]
+    unknown = [name for name in settings.toolsets or () if name not in (*TOOLSETS, "all")]
     if unknown:
         # A word is repeated; anything else may be a key that was pasted into the wrong variable.
         named = ", ".join(name if re.fullmatch("[a-z]{1,20}", name) else "such name" for name in unknown)
@@ -66,8 +39,9 @@ def _hidden_by(tool: ToolSpec, settings: Settings) -> str | None:
     """Return the setting that keeps a tool from being offered, None when it is offered."""
     if tool.writes and settings.read_only:
         return "INCIDENT_MCP_READ_ONLY is set"
-    if "all" not in settings.toolsets and tool.toolset not in settings.toolsets:
-        return f"INCIDENT_MCP_TOOLSETS does not have {tool.toolset}"
+    toolsets = DEFAULT_TOOLSETS if settings.toolsets is None else settings.toolsets
+    if "all" not in toolsets and tool.toolset.name not in toolsets:
+        return f"INCIDENT_MCP_TOOLSETS does not have {tool.toolset.name}"
     if settings.sandbox or not any(settings.key(service) for service in KEY_VARIABLES):
         return None
     missing = [settings.why_no_key(service) for service in tool.services if settings.key(service) is None]

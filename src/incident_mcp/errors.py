@@ -1,27 +1,32 @@
-"""Everything this project raises on purpose; each text says who, why and what to do next.
+"""The exceptions that this project raises on purpose. Each text says who failed, why and what to do next.
 
-ToolError                 mcp's: the one kind whose text reaches the model
+An exception is complete when it is raised: nothing adds to its text on the way up.
+
+ToolError                         mcp's: the only kind whose text reaches the model
 └── IncidentMcpError
-    ├── SettingError      a setting is missing or cannot be used
-    ├── InputError        the arguments cannot be carried out; nothing was sent
-    │   ├── GuardError    too many writes in a short time; nothing was sent
-    │   └── NotConfirmed  a person was to be asked and did not say yes; nothing was sent
-    └── ServiceError      a service and one request to it
-        ├── NotSent       the request never reached the service
-        ├── Refused       the service answered that it did not do it (4xx)
-        └── NoAnswer      it may have been done: lost reply, timeout, 5xx, unreadable answer
-            └── TooLarge  the answer was not read, it is larger than anything that fits into memory
+    ├── SettingError              a setting is missing or cannot be used
+    ├── InputError                the arguments cannot be carried out; nothing was sent
+    │   ├── WriteLimitError       too many writes in a short time; nothing was sent
+    │   └── NotConfirmedError     a write needed confirmation and did not get it; nothing was sent
+    ├── ServiceError              one request to a service failed
+    │   ├── NotSentError          it never reached the service, or was throttled
+    │   ├── RefusedError          the service answered that it did not carry it out (4xx)
+    │   └── NoAnswerError         it may have been carried out: lost reply, timeout, 5xx, unreadable answer
+    │       └── TooLargeError     the answer was not read: it is larger than anything that fits into memory
+    └── WriteError                a write failed, with its outcome as a value (`writing/outcome.py`)
 
-ResourceError             mcp's: the one kind whose text reaches who reads a resource
-├── PageError             a resource could not be read
+ResourceError                     mcp's: the only kind whose text reaches the reader of a resource
+├── ResourceUnreadableError       a resource could not be read
 └── ResourceNotFoundError
-    └── NoPage            there is no such incident
+    └── IncidentNotFoundError     there is no such incident
 
-MCPError                  mcp's: passes through a tool untouched
-└── InputRequired         a question to a person, on its way out as the call's result
+MCPError                          mcp's: passes through a tool unchanged
+└── InputRequired                 a question to a person, on its way out as the call's result
 """
 
 from collections.abc import Sequence
+from copy import copy
+from typing import Self
 
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
 from mcp.shared.exceptions import MCPError
@@ -40,19 +45,19 @@ class InputError(IncidentMcpError):
     """The arguments cannot be carried out; nothing was sent."""
 
 
-class GuardError(InputError):
+class WriteLimitError(InputError):
     """Too many writes in a short time; nothing was sent."""
 
 
-class NotConfirmed(InputError):
-    """A person was to be asked and did not say yes; nothing was sent."""
+class NotConfirmedError(InputError):
+    """A write needed confirmation and did not get it; nothing was sent."""
 
 
-class PageError(ResourceError):
+class ResourceUnreadableError(ResourceError):
     """A resource could not be read."""
 
 
-class NoPage(ResourceNotFoundError):
+class IncidentNotFoundError(ResourceNotFoundError):
     """There is no such incident."""
 
 
@@ -65,17 +70,17 @@ class InputRequired(MCPError):
 
 
 class ServiceError(IncidentMcpError):
-    """A request that failed.
+    """One request to a service failed.
 
     Attributes:
-        step: What to do next, by the status alone; who knows the call better puts its own in the place.
+        text: Who failed, and why.
+        step: What to do next, by the status alone or as the request advises.
         status: HTTP status, None without an answer.
         retry_after: Seconds that the service asks to wait, None if it does not say.
         request_id: The service's own, for its support.
         problems: The service's own list of what is wrong, as (field, message).
-        transient: Another attempt may succeed: no answer came, or one that tells of a passing fault.
+        transient: Another attempt may succeed: no answer came, or one that reports a passing fault.
         late: The service may still be working on it.
-        outcome: What the failure means for a write; None until that is known.
     """
 
     def __init__(  # noqa: PLR0913  # all but the text by name
@@ -89,7 +94,6 @@ class ServiceError(IncidentMcpError):
         problems: Sequence[tuple[str, str]] = (),
         transient: bool = False,
         late: bool = False,
-        outcome: str | None = None,
     ) -> None:
         super().__init__(text)
         self.text = text
@@ -100,41 +104,34 @@ class ServiceError(IncidentMcpError):
         self.problems = tuple(problems)
         self.transient = transient
         self.late = late
-        self.outcome = outcome
 
-    def advise(self, advice: str) -> None:
-        """Add to the text what the call knows."""
-        self.text = f"{self.text} {advice}".rstrip()
-
-    def conclude(self, outcome: str) -> None:
-        """Say what the failure means for the write."""
-        self.outcome = outcome
+    def with_advice(self, advice: str) -> Self:
+        """Return a new error with a longer text; this one stays unchanged."""
+        error = copy(self)
+        error.text = join_sentences(self.text, advice)
+        return error
 
     def __str__(self) -> str:
-        """Join the text, the next step, the outcome and the request id."""
-        step = f" {self.step}" if self.step else ""
-        outcome = f" Outcome: {self.outcome}" if self.outcome else ""
-        request_id = f" Request id {self.request_id}." if self.request_id else ""
-        return f"{self.text}{step}{outcome}{request_id}"
+        """Join the text, the next step and the request id."""
+        return join_sentences(self.text, self.step, self.request_id and f"Request id {self.request_id}.")
 
 
-class NotSent(ServiceError):
-    """The request never reached the service."""
+class NotSentError(ServiceError):
+    """The request never reached the service, or was throttled."""
 
 
-class Refused(ServiceError):
+class RefusedError(ServiceError):
     """The service answered that it did not carry the request out."""
 
 
-class NoAnswer(ServiceError):
-    """The request left, and whether it was carried out is not known."""
-
-    def followed_by(self, later: ServiceError) -> "NoAnswer":
-        """Add what came of a later request, which leaves this one as open as it was."""
-        if later is not self:
-            self.advise(f"After that: {later.text} {later.step}")
-        return self
+class NoAnswerError(ServiceError):
+    """The request was sent, and whether it was carried out is unknown."""
 
 
-class TooLarge(NoAnswer):
+class TooLargeError(NoAnswerError):
     """The answer is larger than what is read of one; a list can be read in smaller pages."""
+
+
+def join_sentences(*sentences: str | None) -> str:
+    """Join sentences, without those that are missing or empty."""
+    return " ".join(filter(None, sentences))

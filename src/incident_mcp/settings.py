@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
@@ -46,7 +47,8 @@ class Settings:
     ionhour_url: str = IONHOUR_URL
     ionhour_workspace_id: int | None = None
     read_only: bool = False
-    toolsets: tuple[str, ...] = ("core",)
+    toolsets: tuple[str, ...] | None = None
+    """None: those that are offered by default."""
     state_dir: Path | None = None
     """None: the platform's state folder."""
     sandbox: bool = False
@@ -81,7 +83,7 @@ class Settings:
             ionhour_url=_ionhour_url(env.get("IONHOUR_API_URL", IONHOUR_URL)),
             ionhour_workspace_id=_number(env, "IONHOUR_WORKSPACE_ID", 0) or None,
             read_only=_switch(env, "INCIDENT_MCP_READ_ONLY"),
-            toolsets=_words(env, "INCIDENT_MCP_TOOLSETS", ("core",)),
+            toolsets=_words(env, "INCIDENT_MCP_TOOLSETS", None),
             state_dir=_path(env, "INCIDENT_MCP_STATE_DIR"),
             sandbox=sandbox or _switch(env, "INCIDENT_MCP_SANDBOX"),
             max_declares=_number(env, "INCIDENT_MCP_MAX_DECLARES", 5),
@@ -155,7 +157,10 @@ def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     return value
 
 
-def _words(env: Mapping[str, str], name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+_Default = TypeVar("_Default")
+
+
+def _words(env: Mapping[str, str], name: str, default: _Default) -> tuple[str, ...] | _Default:
     return tuple(part.strip() for part in env[name].split(",") if part.strip()) if name in env else default
 
 

@@ -221,7 +221,7 @@ def test_tools_lists_every_tool_once_in_the_order_of_the_server(shell: Shell) ->
     said = shell("tools", "--json")
     assert said.code == 0
     tools = json.loads(said.out)
-    assert [tool["name"] for tool in tools] == [tool.name for tool in TOOLS if tool.toolset == "core"]
+    assert [tool["name"] for tool in tools] == [tool.name for tool in TOOLS if tool.toolset.default]
     assert all(tool["description"] and tool["inputSchema"]["type"] == "object" for tool in tools)
 
 

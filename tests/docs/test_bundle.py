@@ -79,9 +79,7 @@ async def test_the_unpacked_bundle_starts_as_its_manifest_says_and_lists_its_too
         listed = [tool.name for tool in (await client.list_tools()).tools]
         answer = await client.call_tool("ionhour_get_incident", {"incident_id": 4512})
     assert (
-        listed
-        == [tool["name"] for tool in manifest["tools"]]
-        == [spec.name for spec in TOOLS if spec.toolset == "core"]
+        listed == [tool["name"] for tool in manifest["tools"]] == [spec.name for spec in TOOLS if spec.toolset.default]
     )
     assert not answer.is_error
     assert (bundle / ".venv").is_dir(), "it ran from its own environment"

@@ -18,7 +18,7 @@ from incident_mcp.settings import IGNORED_ARGUMENTS, Settings
 from tests.spawned import ROOT, environment, run
 
 BUILT = [spec.build() for spec in TOOLS]
-DEFAULT = [spec.name for spec in TOOLS if spec.toolset == "core"]
+DEFAULT = [spec.name for spec in TOOLS if spec.toolset.default]
 ARGUMENTS = {name for tool in BUILT for name in tool.parameters["properties"]}
 SETTINGS = set(
     re.findall(
@@ -53,7 +53,7 @@ def manifest() -> dict[str, Any]:
 
 
 def fields(schema: Any) -> set[str]:
-    """Give every property name in a schema, at any depth."""
+    """Return every property name in a schema, at any depth."""
     if isinstance(schema, list):
         return {name for item in schema for name in fields(item)}
     if not isinstance(schema, dict):

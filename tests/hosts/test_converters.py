@@ -8,7 +8,7 @@ import pytest
 
 from incident_mcp.catalogue import TOOLS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 # What Google's Schema, OpenAI's strict mode and the hosts' own forms all know or ignore.
 ANNOTATIONS = {"description", "default"}
@@ -140,7 +140,7 @@ async def test_every_tool_and_argument_has_a_plain_name_and_a_description(connec
         (describes_itself_or_not_at_all, {"type": "string", "description": " "}),
         (has_a_default_of_its_type, {"type": "string", "default": None}),
     ],
-    ids=str,
+    ids=lambda part: getattr(part, "__name__", str(part)),
 )
 def test_a_rule_finds_what_breaks_it(rule: Callable[[Schema], bool], schema: Schema):
     assert not rule(schema)

@@ -47,7 +47,7 @@ def answer(state: Path, method: str, *arguments: str) -> dict[str, Any]:
 @pytest.mark.parametrize("era", ERAS)
 def test_the_tool_list_passes_the_inspectors_strict_schema_checks(era: str, tmp_path: Path) -> None:
     listed = answer(tmp_path, "tools/list", "--strict", "--protocol-era", era)
-    assert [tool["name"] for tool in listed["tools"]] == [tool.name for tool in TOOLS if tool.toolset == "core"]
+    assert [tool["name"] for tool in listed["tools"]] == [tool.name for tool in TOOLS if tool.toolset.default]
 
 
 @pytest.mark.parametrize(

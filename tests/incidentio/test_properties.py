@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from incident_mcp.errors import InputError
-from incident_mcp.incidentio.references import path_id
-from incident_mcp.transport.api import fill
+from incident_mcp.incidentio.ids import path_id
+from incident_mcp.incidentio.incidents.edit import EDIT
 from tests.account import ENTRY, FIELD, INCIDENT, OPTION, ROLE, SEVERITY, STATUS, TYPE, USER
 
 pytestmark = pytest.mark.anyio
@@ -47,7 +47,7 @@ def intended(incident: str) -> str | None:
 @example("\ud800")
 def test_filling_a_path_gives_one_segment_that_reads_back_or_refuses(value):
     try:
-        path = fill("/v2/incidents/{incident}/actions/edit", incident=value)
+        path = EDIT.request(at={"incident": value}).path
     except InputError:
         assert value in ("", ".", "..") or HARMFUL.search(value)
     else:

@@ -19,12 +19,13 @@ from pydantic import SecretStr
 
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 
 TRACED = (
     "writing/perform.py",
     "writing/state.py",
     "writing/plan.py",
+    "writing/outcome.py",
     "writing/sending.py",
     "writing/intents.py",
     "writing/confirm.py",

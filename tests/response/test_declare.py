@@ -12,11 +12,27 @@ from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.sandbox.engine.clock import account_ulid
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 from tests.account import SEVERITY
 from tests.conftest import Caller, text_of
 
 pytestmark = pytest.mark.anyio
+
+EXAMPLES = {
+    "declare_from_ionhour": [
+        {"ionhour_incident_id": 4510, "note": False},
+        {"ionhour_incident_id": 4514, "acknowledge": True},
+    ],
+}
+EFFECTS = {
+    "declare_from_ionhour": {
+        "request": "POST /v2/incidents",
+        "rows": "incidentio.incidents",
+        "where": {"name": "checkout-web is impacted by Stripe API"},
+        "journalled": True,
+        "finds": True,
+    },
+}
 
 TOOL = "declare_from_ionhour"
 FRESH, DECLARED, RESOLVED = 4514, 4512, 4501

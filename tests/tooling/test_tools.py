@@ -1,13 +1,10 @@
-"""What holds for every tool, and each tool's contract as a snapshot.
+"""What holds for every tool; each tool's contract is a snapshot.
 
-A change of a contract is a product decision. To take one, read the difference and rewrite the snapshots with
-`SNAPSHOTS=write uv run pytest tests/tooling/test_tools.py`.
+A change of a contract is a product decision. To take one, run `uv run python -m tools.generate` and read the diff.
 """
 
 import inspect
 import json
-import os
-from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import pytest
@@ -15,48 +12,14 @@ from pydantic import BaseModel
 
 from incident_mcp.catalogue import TOOLS
 from incident_mcp.tooling.schemas import object_schema
-from incident_mcp.tooling.tools import ToolSpec
 from incident_mcp.writing.result import WriteResult
+from tools.generate import SNAPSHOTS, contract
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
-SNAPSHOTS = Path(__file__).parent / "snapshots"
-WRITING = os.environ.get("SNAPSHOTS") == "write"
 NAMES = [spec.name for spec in TOOLS]
 every_tool = pytest.mark.parametrize("spec", TOOLS, ids=NAMES)
 INJECTED = {"api", "writer", "settings", "services", "incidentio", "ionhour", "ctx"}
-
-
-def contract(spec: ToolSpec) -> dict[str, Any]:
-    """What a host is told of a tool."""
-    tool = spec.build()
-    assert tool.annotations is not None
-    return {
-        "name": tool.name,
-        "title": tool.title,
-        "description": tool.description,
-        "annotations": tool.annotations.model_dump(by_alias=True, exclude_none=True),
-        "inputSchema": tool.parameters,
-        "outputSchema": tool.output_schema,
-    }
-
-
-@every_tool
-def test_a_tools_contract_is_the_one_that_was_read_and_taken(spec):
-    file = SNAPSHOTS / f"{spec.name}.json"
-    written = json.dumps(contract(spec), indent=2, ensure_ascii=False) + "\n"
-    if WRITING:
-        file.write_text(written, encoding="utf-8")
-    assert file.read_text(encoding="utf-8") == written
-
-
-def test_every_snapshot_is_of_a_tool():
-    gone = {file.stem for file in SNAPSHOTS.glob("*.json")} - set(NAMES)
-    if WRITING:
-        for name in gone:
-            (SNAPSHOTS / f"{name}.json").unlink()
-    else:
-        assert not gone
 
 
 async def test_a_client_is_told_the_snapshots(connect):

@@ -14,9 +14,12 @@ import httpx2
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from incident_mcp.errors import NoAnswer, NotSent, Refused, ServiceError, TooLarge
-from incident_mcp.transport.api import Api, Limits, Repeat, Request, Service
-from incident_mcp.transport.rate_limit import Bucket
+from incident_mcp.errors import NoAnswerError, NotSentError, RefusedError, ServiceError, TooLargeError
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
+from incident_mcp.transport.rate_limit import RateLimit
+from incident_mcp.transport.retry import Repeat
+from incident_mcp.transport.service import Limits, Service
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +35,7 @@ class Thing(BaseModel):
 class Wire:
     """Answers in turn, the last one for ever, and keeps what it was asked."""
 
-    def __init__(self, *replies: Reply, limits: Limits = QUICK, bucket: Bucket | None = None) -> None:
+    def __init__(self, *replies: Reply, limits: Limits = QUICK, bucket: RateLimit | None = None) -> None:
         self.replies, self.requests = list(replies), list[httpx2.Request]()
         self.service = Service(
             "A service",
@@ -52,7 +55,9 @@ class Wire:
         return httpx2.Response(reply.status_code, headers=reply.headers, content=reply.content)
 
     async def send(self, method: str = "POST", repeat: Repeat = Repeat.KEYED, **options: Any) -> Thing:
-        return await Api(self.service).send(Request(method, "/things", body={"a": 1}), Thing, repeat=repeat, **options)
+        return await Api(self.service).send(
+            Operation(method, "/things").request(body={"a": 1}), Thing, repeat=repeat, **options
+        )
 
     async def failure(self, *arguments: Any, **options: Any) -> ServiceError:
         with pytest.raises(ServiceError) as raised:
@@ -114,14 +119,14 @@ async def test_what_may_be_repeated_is_sent_again_after_a_lost_answer(
 @lost
 async def test_at_most_four_times(fault: int | Exception, wire: Make) -> None:
     sent = wire(reply(fault))
-    assert isinstance(await sent.failure(), NoAnswer)
+    assert isinstance(await sent.failure(), NoAnswerError)
     assert len(sent.requests) == 4
 
 
 @lost
 async def test_what_may_not_be_repeated_is_sent_once(fault: int | Exception, wire: Make) -> None:
     sent = wire(reply(fault))
-    assert isinstance(await sent.failure(repeat=Repeat.NEVER), NoAnswer)
+    assert isinstance(await sent.failure(repeat=Repeat.NEVER), NoAnswerError)
     assert len(sent.requests) == 1
 
 
@@ -142,7 +147,7 @@ async def test_a_write_without_a_key_that_may_still_land_is_not_sent_again(fault
         return None
 
     sent = wire(reply(fault))
-    assert isinstance(await sent.failure(repeat=Repeat.NEVER, look=look), NoAnswer)
+    assert isinstance(await sent.failure(repeat=Repeat.NEVER, look=look), NoAnswerError)
     assert len(sent.requests) == 1
 
 
@@ -155,14 +160,14 @@ async def test_what_was_never_carried_out_is_sent_again_whatever_it_is(
     assert (await sent.send(repeat=repeat)).id == "1"
     sent = wire(reply(fault))
     failure = await sent.failure(repeat=repeat)
-    assert (type(failure), len(sent.requests)) == (NotSent, 4)
+    assert (type(failure), len(sent.requests)) == (NotSentError, 4)
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 405, 409, 412, 413, 415, 418, 422, 451])
 async def test_a_refusal_is_never_sent_again(code: int, wire: Make) -> None:
     sent = wire(status(code, Location="https://elsewhere.example/things"))
     failure = await sent.failure(repeat=Repeat.READ)
-    assert (type(failure), failure.status, len(sent.requests)) == (Refused, code, 1)
+    assert (type(failure), failure.status, len(sent.requests)) == (RefusedError, code, 1)
     assert "elsewhere" not in str(failure)
 
 
@@ -178,7 +183,7 @@ async def test_a_redirect_or_a_final_1xx_to_a_write_leaves_it_unknown_and_is_not
 ) -> None:
     sent = wire(status(code, Location="https://elsewhere.example/things"))
     failure = await sent.failure(method, repeat)
-    assert (type(failure), failure.status, len(sent.requests)) == (NoAnswer, code, 1)
+    assert (type(failure), failure.status, len(sent.requests)) == (NoAnswerError, code, 1)
     assert f"A service answered {code}" in str(failure)
     assert "elsewhere" not in str(failure)
 
@@ -197,7 +202,7 @@ async def test_a_redirect_or_a_final_1xx_to_a_write_is_looked_up_once(code: int,
 async def test_a_redirect_or_a_final_1xx_to_a_read_is_refused(code: int, wire: Make) -> None:
     sent = wire(status(code, Location="https://elsewhere.example/things"))
     failure = await sent.failure("GET", Repeat.READ)
-    assert (type(failure), failure.status, len(sent.requests)) == (Refused, code, 1)
+    assert (type(failure), failure.status, len(sent.requests)) == (RefusedError, code, 1)
     assert "elsewhere" not in str(failure)
     if code >= 300:
         assert "Redirects are not followed: check the address setting for api.example." in str(failure)
@@ -223,7 +228,7 @@ async def test_a_2xx_that_says_that_it_failed_leaves_a_write_unknown_and_is_fine
     for method in ("POST", "PATCH", "DELETE"):
         sent = wire(answer)
         failure = await sent.failure(method)
-        assert (type(failure), len(sent.requests)) == (NoAnswer, 1)
+        assert (type(failure), len(sent.requests)) == (NoAnswerError, 1)
         assert f"A service answered {method} /things with 200, but" in str(failure)
         assert "no such thing" in str(failure) or "no such thing" not in str(body)
     assert (await wire(answer).send("GET", Repeat.READ)).id == "1"
@@ -239,18 +244,18 @@ async def test_a_delete_that_is_gone_after_a_lost_answer_was_done(wire: Make) ->
         pass
 
     sent = wire(httpx2.ReadError("lost"), status(404))
-    request = Request("DELETE", "/things/1")
+    request = Operation("DELETE", "/things/{thing}").request(at={"thing": 1})
     assert await Api(sent.service).send(request, Nothing, repeat=Repeat.HARMLESS) == Nothing()
 
 
 async def test_a_read_that_is_refused_after_a_lost_answer_is_refused(wire: Make) -> None:
     failure = await wire(status(503), status(404)).failure("GET", Repeat.READ)
-    assert (type(failure), failure.status) == (Refused, 404)
+    assert (type(failure), failure.status) == (RefusedError, 404)
 
 
 async def test_a_write_that_is_refused_after_a_lost_answer_stays_unknown(wire: Make) -> None:
     failure = await wire(status(503), status(401)).failure()
-    assert (type(failure), failure.status) == (NoAnswer, 503)
+    assert (type(failure), failure.status) == (NoAnswerError, 503)
     assert "After that: A service answered 401" in str(failure)
 
 
@@ -258,7 +263,7 @@ def date(seconds: float) -> str:
     return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
 
 
-@pytest.mark.parametrize("said", ["3600", "3600.5", date(86_400), "99999999999"])
+@pytest.mark.parametrize("said", ["3600", "3600.5", pytest.param(date(86_400), id="tomorrow"), "99999999999"])
 @pytest.mark.parametrize("code", [429, 503])
 async def test_a_wait_that_does_not_fit_is_reported_at_once(said: str, code: int, wire: Make) -> None:
     sent = wire(status(code, Retry_After=said))
@@ -270,7 +275,9 @@ async def test_a_wait_that_does_not_fit_is_reported_at_once(said: str, code: int
     assert failure.retry_after >= 3500
 
 
-@pytest.mark.parametrize("said", ["0", "", "0.01", "soon", "-5", date(-60), "Wed, 99 Foo 2026", None])
+@pytest.mark.parametrize(
+    "said", ["0", "", "0.01", "soon", "-5", pytest.param(date(-60), id="a minute ago"), "Wed, 99 Foo 2026", None]
+)
 async def test_a_wait_of_nothing_or_nonsense_is_a_short_one(said: str | None, wire: Make) -> None:
     sent = wire(status(429, **({} if said is None else {"Retry_After": said})), ok())
     await sent.send()
@@ -308,7 +315,7 @@ async def test_an_answer_that_cannot_be_read_names_what_was_expected_and_not_wha
 ) -> None:
     sent = wire(httpx2.Response(200, content=content))
     failure = await sent.failure(repeat=repeat)
-    assert (type(failure), len(sent.requests)) == (NoAnswer, 1)
+    assert (type(failure), len(sent.requests)) == (NoAnswerError, 1)
     assert f"A service's answer to POST /things (200) is {said}" in str(failure)
     assert "expected Thing" in str(failure)
     assert len(str(failure)) < 200
@@ -317,8 +324,8 @@ async def test_an_answer_that_cannot_be_read_names_what_was_expected_and_not_wha
 async def test_an_answer_over_the_most_bytes_is_not_read(wire: Make) -> None:
     big = httpx2.Response(200, content=b'{"id": "' + b"x" * 2000 + b'"}')
     failure = await wire(big, limits=replace(QUICK, most_bytes=1000)).failure()
-    assert type(failure) is TooLarge
-    assert isinstance(failure, NoAnswer)
+    assert type(failure) is TooLargeError
+    assert isinstance(failure, NoAnswerError)
     assert "A service answered POST /things" in str(failure)
 
 
@@ -337,7 +344,7 @@ async def test_a_key_that_the_service_tells_back_is_taken_out(wire: Make) -> Non
 
 
 async def test_the_pace_follows_what_the_service_says_is_left(wire: Make) -> None:
-    bucket = Bucket(size=1200, rate=20)
+    bucket = RateLimit(size=1200, rate=20)
     sent = wire(ok(**{"X-RateLimit-Remaining": "2"}), bucket=bucket)
     await sent.send()
     assert bucket.level <= 2
@@ -346,18 +353,18 @@ async def test_the_pace_follows_what_the_service_says_is_left(wire: Make) -> Non
 
 @pytest.mark.parametrize("remaining", ["", "-1", "many", "12abc"])
 async def test_a_remainder_that_is_none_changes_nothing(remaining: str, wire: Make) -> None:
-    bucket = Bucket(size=1200, rate=20)
+    bucket = RateLimit(size=1200, rate=20)
     await wire(ok(**{"X-RateLimit-Remaining": remaining}), bucket=bucket).send()
     assert bucket.level > 1190
 
 
 async def test_a_wait_for_the_rate_limit_past_the_calls_time_takes_no_token(wire: Make) -> None:
-    bucket = Bucket(size=1, rate=0.001)
+    bucket = RateLimit(size=1, rate=0.001)
     sent = wire(ok(), bucket=bucket)
     await sent.send()
     level = bucket.level
     failure = await sent.failure()
-    assert (type(failure), len(sent.requests)) == (NotSent, 1)
+    assert (type(failure), len(sent.requests)) == (NotSentError, 1)
     assert "rate limit is used up. Call again in" in str(failure)
     assert bucket.level == pytest.approx(level, abs=0.1)
 
@@ -367,7 +374,7 @@ async def test_a_request_that_gets_no_turn_in_the_calls_time_was_not_sent(wire: 
     for _ in range(2):
         sent.service.slots.acquire_nowait()
     failure = await sent.failure()
-    assert (type(failure), sent.requests) == (NotSent, [])
+    assert (type(failure), sent.requests) == (NotSentError, [])
     assert "2 requests to A service are the most at once" in str(failure)
 
 
@@ -408,7 +415,7 @@ def raw(code: int, name: str, value: str) -> httpx2.Response:
 @pytest.mark.parametrize("value", ODD.values(), ids=ODD)
 @pytest.mark.parametrize("name", ["X-RateLimit-Remaining", "Retry-After", "Date", "Content-Type", "Set-Cookie"])
 async def test_an_odd_header_never_fails_a_call(name: str, value: str, wire: Make) -> None:
-    bucket = Bucket(size=1200, rate=20)
+    bucket = RateLimit(size=1200, rate=20)
     sent = wire(raw(200, name, value), bucket=bucket)
     assert (await sent.send()).id == "1"
     assert (await sent.send("GET", Repeat.READ)).id == "1"
@@ -418,7 +425,7 @@ async def test_an_odd_header_never_fails_a_call(name: str, value: str, wire: Mak
 
 @pytest.mark.parametrize("latin", [b"\xb2", b"\xb9\xb2", b"\xff", b"\x80"])
 async def test_a_header_that_is_no_utf_8_never_fails_a_call(latin: bytes, wire: Make) -> None:
-    bucket = Bucket(size=1200, rate=20)
+    bucket = RateLimit(size=1200, rate=20)
     for name in (b"X-RateLimit-Remaining", b"Retry-After", b"Date"):
         sent = wire(httpx2.Response(200, json={"id": "1"}, headers=[(name, latin)]), bucket=bucket)
         assert (await sent.send()).id == "1"
@@ -456,15 +463,15 @@ async def test_an_odd_wait_in_the_body_of_a_429_is_read_likewise(wait: Any, wire
 
 
 async def test_a_passed_deadline_is_never_called_a_rate_limit(wire: Make) -> None:
-    for bucket in (None, Bucket(size=1200, rate=20), Bucket(size=1, rate=50)):
+    for bucket in (None, RateLimit(size=1200, rate=20), RateLimit(size=1, rate=50)):
         if bucket and bucket.size == 1:
             bucket.take()
         sent = wire(ok(), bucket=bucket)
         api = Api(sent.service)
         api.deadline = anyio.current_time() - 1
         for method, repeat in (("GET", Repeat.READ), ("POST", Repeat.KEYED), ("POST", Repeat.NEVER)):
-            with pytest.raises(NotSent) as raised:
-                await api.send(Request(method, "/things"), Thing, repeat=repeat)
+            with pytest.raises(NotSentError) as raised:
+                await api.send(Operation(method, "/things").request(), Thing, repeat=repeat)
             text = str(raised.value)
             assert "may take are over" in text
             assert "rate limit" not in text

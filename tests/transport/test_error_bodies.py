@@ -13,6 +13,7 @@ from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 from incident_mcp.transport.error_bodies import MOST_SAID, next_step, read_problem, retry_after
+from incident_mcp.transport.operation import Operation
 from tests.account import Scripted
 from tests.conftest import Connect, text_of
 
@@ -66,7 +67,7 @@ def test_odd_bodies_say_nothing(body: object) -> None:
         (401, "A_KEY"),
         (403, "scope things.write"),
         (404, "this key may not see it"),
-        (409, "changed it at the same time"),
+        (409, "changed at the same time"),
         (412, "present state does not allow"),
         (413, "less text"),
         (302, "Redirects are not followed"),
@@ -74,7 +75,8 @@ def test_odd_bodies_say_nothing(body: object) -> None:
     ],
 )
 def test_each_status_has_its_next_step(status: int, says: str) -> None:
-    assert says in next_step(status, "A_KEY", "api.example", "things.write")
+    request = Operation("POST", "/things", scope="things.write").request()
+    assert says in next_step(status, "A_KEY", "api.example", request)
 
 
 SHAPES: dict[str, tuple[object, str]] = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from incident_mcp.errors import GuardError
+from incident_mcp.errors import WriteLimitError
 from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.writing.journal.file import Entry
 from incident_mcp.writing.journal.journal import Journal
@@ -29,7 +29,7 @@ async def test_a_limit_holds_over_all_processes_with_one_journal(tmp_path: Path,
     second = Journal(folder) if on_disk else first
     await send(first, limit)
     await send(second, limit)
-    with pytest.raises(GuardError, match=r"2 writes in the last 10 minutes.*SETTING.*in (600|599) s. Not sent."):
+    with pytest.raises(WriteLimitError, match=r"2 writes in the last 10 minutes.*SETTING.*in (600|599) s. Not sent."):
         await send(Journal(folder) if on_disk else first, limit)
 
 
@@ -49,7 +49,7 @@ async def test_writes_of_a_clock_that_was_ahead_do_not_count_for_days(
     await send(journal, limit)
     monkeypatch.setattr(time, "time", real)
     await send(journal, limit)
-    with pytest.raises(GuardError):
+    with pytest.raises(WriteLimitError):
         await send(journal, limit)
 
 

@@ -34,7 +34,7 @@ def print_tools(settings: Settings, *, as_json: bool) -> int:
 
     console = Console(soft_wrap=False)
     for toolset in TOOLSETS:
-        tools = [spec for spec in TOOLS if spec.toolset == toolset]
+        tools = [spec for spec in TOOLS if spec.toolset.name == toolset]
         _print_toolset(console, toolset, [offered[spec.name] for spec in tools if spec.name in offered], len(tools))
     for note in notes:
         put(note)

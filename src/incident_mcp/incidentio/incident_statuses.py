@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from incident_mcp.incidentio.pages import keep_rows
+from incident_mcp.incidentio.pages import Rows, keep_rows, read_unpaged
 from incident_mcp.records.record import Listed, Record, Whole, cut_at
 from incident_mcp.tooling.dependencies import IncidentioApi
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
 
 Category = Literal["triage", "declined", "merged", "canceled", "live", "learning", "closed", "paused"]
 
@@ -29,16 +30,14 @@ class IncidentStatuses(Listed):
     incident_statuses: list[IncidentStatus]
 
 
-async def read_statuses(api: Api) -> IncidentStatuses:
-    """Read the statuses, by rank."""
-    answer = await api.get("/v1/incident_statuses", IncidentStatuses, scope="incident_statuses.view")
-    rows = sorted(answer.incident_statuses, key=lambda row: row.rank or 0)
-    return answer.model_copy(update={"incident_statuses": rows})
+LIST = Operation("GET", "/v1/incident_statuses", scope="incident_statuses.view")
 
 
-async def load_statuses(api: Api) -> list[IncidentStatus]:
-    """Read the rows alone, for names."""
-    return (await read_statuses(api)).incident_statuses
+async def load_statuses(api: Api) -> Rows[IncidentStatus]:
+    """Read the account's statuses, by rank."""
+    statuses = await read_unpaged(api, LIST.request(), IncidentStatus)
+    statuses.sort(key=lambda row: row.rank or 0)
+    return statuses
 
 
 async def incidentio_list_statuses(
@@ -49,10 +48,10 @@ async def incidentio_list_statuses(
 
     live = active, learning = post-incident, closed = done.
     """
-    answer = await read_statuses(api)
-    await keep_rows(api, "status", answer.incident_statuses)
-    rows = [row for row in answer.incident_statuses if category in (None, row.category)]
-    return answer.model_copy(update={"incident_statuses": rows})
+    statuses = await load_statuses(api)
+    await keep_rows(api, "status", statuses)
+    rows = [row for row in statuses if category in (None, row.category)]
+    return IncidentStatuses(incident_statuses=rows, unreadable=statuses.unreadable)
 
 
 TOOLS = [read_tool(incidentio_list_statuses, "List incident statuses")]

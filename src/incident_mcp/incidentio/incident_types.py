@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from incident_mcp.incidentio.pages import keep_rows
+from incident_mcp.incidentio.pages import Rows, keep_rows, read_unpaged
 from incident_mcp.records.record import Listed, Record, cut_at
 from incident_mcp.tooling.dependencies import IncidentioApi
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
 
 
 class IncidentType(Record):
@@ -27,21 +28,19 @@ class IncidentTypes(Listed):
     incident_types: list[IncidentType]
 
 
-async def read_types(api: Api) -> IncidentTypes:
-    """Read the types."""
-    return await api.get("/v1/incident_types", IncidentTypes, scope="incident_types.view")
+LIST = Operation("GET", "/v1/incident_types", scope="incident_types.view")
 
 
-async def load_types(api: Api) -> list[IncidentType]:
-    """Read the rows alone, for names."""
-    return (await read_types(api)).incident_types
+async def load_types(api: Api) -> Rows[IncidentType]:
+    """Read the account's incident types."""
+    return await read_unpaged(api, LIST.request(), IncidentType)
 
 
 async def incidentio_list_types(api: IncidentioApi) -> IncidentTypes:
     """List the account's incident types and which is the default."""
-    answer = await read_types(api)
-    await keep_rows(api, "incident_type", answer.incident_types)
-    return answer
+    types = await load_types(api)
+    await keep_rows(api, "incident_type", types)
+    return IncidentTypes(incident_types=types, unreadable=types.unreadable)
 
 
 TOOLS = [read_tool(incidentio_list_types, "List incident types")]

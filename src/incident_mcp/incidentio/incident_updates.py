@@ -8,19 +8,21 @@ from typing import Annotated, Self
 from pydantic import AliasPath, BaseModel, Field
 
 from incident_mcp.errors import InputError
-from incident_mcp.incidentio import names
-from incident_mcp.incidentio.access import access_advice, read_one
-from incident_mcp.incidentio.incident_names import IncidentName, named, names_of
-from incident_mcp.incidentio.incident_records import Actor, RawIncidentAnswer, holds
-from incident_mcp.incidentio.incidents import IncidentRef, described, given, things
-from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, Page, Rows, read_pages, read_rows
+from incident_mcp.incidentio.access import access_advice, journal_keys, read_one
+from incident_mcp.incidentio.actors import Actor
+from incident_mcp.incidentio.ids import IncidentRef
+from incident_mcp.incidentio.names.classification import find_severity, find_status, id_of, valid_names
+from incident_mcp.incidentio.names.incidents import IncidentName, describe_incident, incident_names, named
+from incident_mcp.incidentio.pages import MAX_PAGE_SIZE, After, Limit, read_rows
 from incident_mcp.records.fitting import FEW
 from incident_mcp.records.instants import parse_instant
-from incident_mcp.records.record import Instant, Json, Listed, Name, R, Record, quoted
+from incident_mcp.records.record import Instant, Json, Listed, Name, R, Record, quoted, without_none
 from incident_mcp.tooling.dependencies import DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import read_tool, write_tool
-from incident_mcp.transport.api import Api, Repeat, Request
-from incident_mcp.writing.plan import UPDATE_SECONDS, Since, WritePlan
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
+from incident_mcp.transport.retry import Repeat
+from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 
@@ -67,8 +69,8 @@ class IncidentUpdateAnswer(BaseModel):
     incident_update: IncidentUpdate
 
 
-class _UpdatePage(Page):
-    rows: list[IncidentUpdateRow] = Field(validation_alias="incident_updates")
+CREATE = Operation("POST", "/v2/incident_updates", scope="incident_updates.create")
+LIST = Operation("GET", "/v2/incident_updates", scope="incidents.view")
 
 
 class IncidentUpdates(Listed):
@@ -113,29 +115,29 @@ def plan_update(
         key: The caller's idempotency key.
         **fields: `message`, `to_incident_status_id`, `to_severity_id`.
     """
-    scopes = ["incident_updates.create"]
+    scopes = [CREATE.scope]
     scopes += ["incidents.update_status"] if fields.get("to_incident_status_id") else []
     scopes += ["incidents.update_severity"] if fields.get("to_severity_id") else []
     scope = ", ".join(scopes)
-    body = {"incident_id": incident.id, **given(**fields)}
+    body = {"incident_id": incident.id, **without_none(**fields)}
     return WritePlan(
         tool=tool,
-        request=Request("POST", "/v2/incident_updates", body=body, scope=scope, advice=_advice(scope)),
-        answer=IncidentUpdateAnswer,
-        record=record,
+        request=CREATE.request(body=body, scope=scope, advice=_advice(scope)),
+        answer_type=IncidentUpdateAnswer,
+        record_type=record,
         to_record=lambda answer: to_record(_of(answer.incident_update, incident)),
         repeat=Repeat.KEYED,
         question=f"Post an update to incident {incident.reference or incident.id}; its responders and subscribers are"
         " notified.",
-        remembered=UPDATE_SECONDS,
-        look=partial(_find, api, body),
+        remember_seconds=UPDATE_SECONDS,
+        find_effect=partial(_find, api, body),
         caller_key=key,
-        things=things(api, incident.id, incident.reference),
-        things_of=lambda _: things(api, incident.id, incident.reference),
-        stands=partial(_stands, api, body) if len(body) > 1 + ("message" in body) else None,
-        made_at=lambda answer: answer.incident_update.made_at,
-        same=lambda answer: _is_same(answer.incident_update, body),
-        explain=partial(names.valid_names, api, body),
+        targets=journal_keys(api, incident.id, incident.reference),
+        targets_of=lambda _: journal_keys(api, incident.id, incident.reference),
+        still_in_effect=partial(_still_in_effect, api, body) if len(body) > 1 + ("message" in body) else None,
+        created_at=lambda answer: answer.incident_update.made_at,
+        matches_request=lambda answer: _matches_request(answer.incident_update, body),
+        explain_refusal=partial(valid_names, api, body),
     )
 
 
@@ -154,7 +156,7 @@ def _of(update: IncidentUpdate, incident: IncidentName) -> IncidentUpdate:
     return update.model_copy(update={"reference": incident.reference, "name": incident.name})
 
 
-def _is_same(update: IncidentUpdate, body: Json) -> bool:
+def _matches_request(update: IncidentUpdate, body: Json) -> bool:
     text = " ".join((body.get("message") or "").split())
     same_text = update.message is None or " ".join(update.message.split()) == text
     moved = _has_moved(update, body)
@@ -167,11 +169,22 @@ def _has_moved(update: IncidentUpdate, body: Json) -> bool:
     return all(held is None or body.get(name) in (None, held) for name, held in wanted.items())
 
 
-async def _stands(api: Api, body: Json) -> bool:
+class _Current(Record):
+    """An incident's status and severity."""
+
+    status_id: str | None = Field(default=None, validation_alias=AliasPath("incident_status", "id"))
+    severity_id: str | None = Field(default=None, validation_alias=AliasPath("severity", "id"))
+
+
+class _CurrentAnswer(BaseModel):
+    incident: _Current
+
+
+async def _still_in_effect(api: Api, body: Json) -> bool:
     """Return whether the incident has the status and severity that an update is to give it."""
-    raw = (await read_one(api, body["incident_id"], RawIncidentAnswer)).incident
-    wanted = {"incident_status_id": body.get("to_incident_status_id"), "severity_id": body.get("to_severity_id")}
-    return holds(raw, given(**wanted))
+    now = (await read_one(api, body["incident_id"], _CurrentAnswer)).incident
+    current = {"to_incident_status_id": now.status_id, "to_severity_id": now.severity_id}
+    return all(body.get(name) in (None, value) for name, value in current.items())
 
 
 class _Made(IncidentUpdate):
@@ -180,21 +193,16 @@ class _Made(IncidentUpdate):
     api_key: str | None = Field(default=None, validation_alias=AliasPath("updater", "api_key", "id"))
 
 
-class _MadePage(Page):
-    rows: list[_Made] = Field(validation_alias="incident_updates")
-
-
 _SECOND = 1.0
 """How exactly the service's clock is known from its `Date`."""
 
 
-async def _find(api: Api, body: Json, since: Since) -> IncidentUpdateAnswer | None:
+async def _find(api: Api, body: Json, baseline: Baseline) -> IncidentUpdateAnswer | None:
     """Find an identical update that an API key posted since: for when the journal is gone."""
     query = [("incident_id", body["incident_id"])]
-    rows: Rows[_Made] = await read_rows(api, "/v2/incident_updates", _MadePage, query, limit=MOST_A_PAGE)
-    for row in rows:
+    for row in await read_rows(api, LIST.request(query), _Made, limit=MAX_PAGE_SIZE):
         made = parse_instant(row.made_at)
-        recent = made is not None and made.timestamp() >= since.began - _SECOND
+        recent = made is not None and made.timestamp() >= baseline.started_at - _SECOND
         if recent and row.api_key and (row.message or "") == (body.get("message") or "") and _has_moved(row, body):
             return IncidentUpdateAnswer(incident_update=row)
     return None
@@ -210,10 +218,10 @@ async def incidentio_post_update(
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
 ) -> WriteResult[IncidentUpdate]:
-    """Post an update to an incident: a message, a status, a severity, or several at once."""
+    """Post an update to an incident: a message, a status, a severity, or several of them."""
     if message is None and status is None and severity is None:
         raise InputError("An update needs at least one of message, status, severity. Not sent.")
-    to_status, to_severity = await names.status(api, status), await names.severity(api, severity)
+    to_status, to_severity = await find_status(api, status), await find_severity(api, severity)
     update = plan_update(
         "incidentio_post_update",
         api,
@@ -222,14 +230,14 @@ async def incidentio_post_update(
         lambda posted: posted,
         key=idempotency_key,
         message=message,
-        to_incident_status_id=names.id_of(to_status),
-        to_severity_id=names.id_of(to_severity),
+        to_incident_status_id=id_of(to_status),
+        to_severity_id=id_of(to_severity),
     )
     changes = [f"move it to {to_status.name}"] if to_status else []
     changes += [f"change its severity to {to_severity.name}"] if to_severity else []
     changes += [f"say {quoted(message)}"] if message else []
     closes = to_status is not None and to_status.category == "closed"
-    who = await described(api, writer, incident, dry_run=dry_run, destructive=closes)
+    who = await describe_incident(api, writer, incident, dry_run=dry_run, destructive=closes)
     question = f"Post an update to incident {who}: {', '.join(changes)}; its responders and subscribers are notified."
     update = replace(update, question=question, destructive=closes)
     return await writer.perform(api, update, dry_run=dry_run)
@@ -241,23 +249,22 @@ async def incidentio_list_updates(
     limit: Limit = 25,
     after: After = None,
 ) -> IncidentUpdates:
-    """List updates: messages, and the changes of status and severity."""
+    """List updates: messages, and changes of status and severity."""
     api.allow(limit)
     # The filter takes ids alone, and answers an empty list for anything else.
     query = [] if incident is None else [("incident_id", (await named(api, incident)).id)]
-    pages = await read_pages(api, "/v2/incident_updates", _UpdatePage, query, limit=limit, after=after)
-    rows = [row for page in pages for row in page.rows]
+    rows = await read_rows(api, LIST.request(query), IncidentUpdateRow, limit=limit, after=after)
     if incident is not None:
-        rows = [row.model_copy(update={"incident_id": None}) for row in rows]
+        updates = [row.model_copy(update={"incident_id": None}) for row in rows]
     else:
-        found = await names_of(api, (row.incident_id for row in rows if row.incident_id))
-        rows = [_with_name(row, found.get(row.incident_id or "")) for row in rows]
+        found = await incident_names(api, (row.incident_id for row in rows if row.incident_id))
+        updates = [_with_name(row, found.get(row.incident_id or "")) for row in rows]
     return IncidentUpdates(
-        incident_updates=rows,
+        incident_updates=updates,
         whole=limit <= FEW,
-        has_more=pages[-1].after is not None,
-        after=pages[-1].after,
-        unreadable=sum(page.unreadable or 0 for page in pages) or None,
+        has_more=not rows.complete,
+        after=rows.after,
+        unreadable=rows.unreadable,
     )
 
 

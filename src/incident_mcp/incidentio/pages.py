@@ -1,25 +1,40 @@
-"""Reading lists that incident.io hands out page by page: here alone is decided whether there is more."""
+"""Reading incident.io's lists page by page: only this module decides whether there is more."""
 
 import time
 from collections.abc import AsyncGenerator, Sequence
-from typing import Annotated, Any, TypeVar, cast
+from dataclasses import replace
+from functools import cache
+from typing import Annotated, Any, Generic, TypeVar, cast
 
-from pydantic import AliasPath, BaseModel, Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
+from pydantic import (
+    AliasPath,
+    BaseModel,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    create_model,
+    field_validator,
+)
 
-from incident_mcp.errors import TooLarge
+from incident_mcp.errors import TooLargeError
 from incident_mcp.records.record import is_foreign
-from incident_mcp.transport.api import Api, Query
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Request
 
-MOST_A_PAGE = 250
+MAX_PAGE_SIZE = 250
 """Of incidents, updates and custom field options; the vendor's schema allows 500 for incidents, its text 250."""
 
 Limit = Annotated[int, Field(ge=1, le=500, description="Most rows.")]
 After = Annotated[str | None, Field(description="`after` of the answer before, with the same filters.")]
 
 
-class Page(BaseModel):
-    """The part of an answer that leads to the next page; the cursor is absent on the last one."""
+Row = TypeVar("Row", bound=BaseModel)
 
+
+class Page(BaseModel, Generic[Row]):
+    """One page of a list, and the cursor of the next page, which is absent on the last one."""
+
+    rows: list[Row]
     after: str | None = Field(default=None, validation_alias=AliasPath("pagination_meta", "after"))
     total: int | None = Field(default=None, validation_alias=AliasPath("pagination_meta", "total_record_count"))
     unreadable: int | None = Field(default=None, validation_alias="unreadable rows")
@@ -36,13 +51,27 @@ class Page(BaseModel):
             return None
 
 
-P = TypeVar("P", bound=Page)
-T = TypeVar("T")
+@cache
+def _page_of(row: type[Row], key: str) -> type[Page[Row]]:
+    """Return the page of rows that an answer has under a key."""
+    rows: Any = (list[row], Field(validation_alias=key))
+    return cast("type[Page[Row]]", create_model(f"page of {key}", __base__=Page, rows=rows))
 
 
-def _rows(page: Page) -> list[Any]:
-    # Each page has its rows under the API's own plural, so the base class cannot name them.
-    return cast("list[Any]", page.rows)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+class Rows(list[Row]):
+    """Rows of a list, read from its first pages."""
+
+    after: str | None = None
+    """The cursor behind them; None if they are all."""
+    total: int | None = None
+    """How many there are in all, where the API says it."""
+    unreadable: int | None = None
+    """Further ones without a readable identity."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether these are all rows, as far as that is known."""
+        return self.after is None
 
 
 def last_with_id(rows: Sequence[Any], most: int) -> int:
@@ -56,89 +85,71 @@ def _identity(row: Any) -> object:  # noqa: ANN401  # any row
 
 async def each_page(
     api: Api,
-    path: str,
-    page: type[P],
-    query: Query,
+    request: Request,
+    row: type[Row],
     *,
     limit: int,
     after: str | None = None,
-    scope: str = "incidents.view",
-    most_a_page: int = MOST_A_PAGE,
-) -> AsyncGenerator[P]:
+    most_a_page: int = MAX_PAGE_SIZE,
+) -> AsyncGenerator[Page[Row]]:
     """Read pages one by one until they hold `limit` rows or there is no more; a page's `after` says whether there is.
 
-    An empty cursor, one that was handed out before, an empty page and a page of rows that were there before end the
-    reading. Rows that came before are left out. When the call has made its most requests, or a later row is too large
-    to read, the reading ends too, and the last page's `after` leads on.
+    An empty cursor, a repeated cursor, an empty page and a page of known rows end the reading. Repeated rows are left
+    out. When the call has made its most requests, or a later row is too large to read, the reading ends too, and the
+    last page's `after` leads on.
 
     Args:
         api: incident.io.
-        path: The list's path.
-        page: Its page, with the rows in a field `rows`.
-        query: Filters.
+        request: The list with its filters.
+        row: What is read of a row.
         limit: Most rows.
         after: Where to go on, from an earlier page.
-        scope: What the key needs.
-        most_a_page: The most rows that the service hands out at once.
+        most_a_page: The most rows that the service returns at once.
     """
     cursors, seen = {after or ""}, set[object]()
     left = limit
     while True:
         try:
-            answer = await read_page(api, path, page, query, rows=min(left, most_a_page), after=after, scope=scope)
-        except TooLarge:
+            page = await read_page(api, request, row, rows=min(left, most_a_page), after=after)
+        except TooLargeError:
             # What was read before is returned; its cursor leads to the row that is too large.
             if not seen:
                 raise
             return
-        fresh = {key: row for row in _rows(answer) if (key := _identity(row)) not in seen}
+        fresh = {key: each for each in page.rows if (key := _identity(each)) not in seen}
         seen.update(fresh)
-        ended = not answer.after or answer.after in cursors or not (fresh or answer.unreadable)
-        cursors.add(answer.after or "")
+        ended = not page.after or page.after in cursors or not (fresh or page.unreadable)
+        cursors.add(page.after or "")
         left -= len(fresh)
-        after = answer.after
-        yield answer.model_copy(update={"rows": list(fresh.values()), "after": None if ended else after})
+        after = page.after
+        yield page.model_copy(update={"rows": list(fresh.values()), "after": None if ended else after})
         if left <= 0 or ended or not api.may_read:
             return
 
 
-async def read_pages(  # what a list takes
+async def read_rows(
     api: Api,
-    path: str,
-    page: type[P],
-    query: Query,
+    request: Request,
+    row: type[Row],
     *,
     limit: int,
     after: str | None = None,
-    scope: str = "incidents.view",
-    most_a_page: int = MOST_A_PAGE,
-) -> list[P]:
-    """Read pages as `each_page` does, and return them all."""
-    pages = each_page(api, path, page, query, limit=limit, after=after, scope=scope, most_a_page=most_a_page)
-    return [answer async for answer in pages]
+    most_a_page: int = MAX_PAGE_SIZE,
+) -> Rows[Row]:
+    """Read the rows of a list as `each_page` does."""
+    rows = Rows[Row]()
+    async for page in each_page(api, request, row, limit=limit, after=after, most_a_page=most_a_page):
+        rows += page.rows
+        rows.after, rows.total = page.after, page.total
+        rows.unreadable = (rows.unreadable or 0) + (page.unreadable or 0) or None
+    return rows
 
 
-class Rows(list[T]):
-    """Rows of a list."""
-
-    complete = True
-    """Whether they are all."""
-
-
-async def read_rows(  # what a list takes
-    api: Api,
-    path: str,
-    page: type[Page],
-    query: Query,
-    *,
-    limit: int,
-    scope: str = "incidents.view",
-    most_a_page: int = MOST_A_PAGE,
-) -> Rows[Any]:
-    """Read the rows of a list, as far as `limit` and the call's most requests go."""
-    pages = await read_pages(api, path, page, query, limit=limit, scope=scope, most_a_page=most_a_page)
-    rows = Rows([row for page in pages for row in _rows(page)])
-    rows.complete = pages[-1].after is None
+async def read_unpaged(api: Api, request: Request, row: type[Row]) -> Rows[Row]:
+    """Read the rows of a list that the service returns whole."""
+    page = await api.get(request, _page_of(row, request.operation.rows_key))
+    rows = Rows(page.rows)
+    rows.unreadable = page.unreadable
     return rows
 
 
@@ -151,23 +162,23 @@ async def keep_rows(api: Api, name: str, rows: list[Any]) -> None:
     await api.cached(name, load, newer_than=time.monotonic())
 
 
-async def read_page(
-    api: Api, path: str, page: type[P], query: Query, *, rows: int, scope: str, after: str | None = None
-) -> P:
+async def read_page(api: Api, request: Request, row: type[Row], *, rows: int, after: str | None = None) -> Page[Row]:
     """Read a page, in fewer rows where one of so many is too large to read, from then on for this account.
 
     Raises:
-        TooLarge: A single row is.
+        TooLargeError: A single row is.
     """
     sizes = api.service.page_sizes
+    path = request.path
+    answer = _page_of(row, request.operation.rows_key)
     cursor = [("after", after)] if after else []
     while True:
         size = min(rows, sizes.get(path, rows))
         try:
-            return await api.get(path, page, [*query, ("page_size", str(size)), *cursor], scope=scope)
-        except TooLarge as failure:
+            return await api.get(replace(request, query=[*request.query, ("page_size", str(size)), *cursor]), answer)
+        except TooLargeError as failure:
             if size == 1 or not api.may_read:
                 what = "one row alone is too large" if size == 1 else "smaller pages would take too many requests"
-                failure.advise(f"Here {what}: pass a smaller limit, or filters that leave it out.")
-                raise
+                advice = f"Here {what}: pass a smaller limit, or filters that leave it out."
+                raise failure.with_advice(advice) from None
             sizes[path] = min(sizes.get(path, size), max(1, size // 4))

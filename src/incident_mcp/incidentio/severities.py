@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from incident_mcp.incidentio.pages import keep_rows
+from incident_mcp.incidentio.pages import Rows, keep_rows, read_unpaged
 from incident_mcp.records.record import Listed, Record, Whole, cut_at
 from incident_mcp.tooling.dependencies import IncidentioApi
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
 
 
 class Severity(Record):
@@ -25,26 +26,24 @@ class Severities(Listed):
     severities: list[Severity]
 
 
-async def read_severities(api: Api) -> Severities:
-    """Read the severities, least severe first."""
-    answer = await api.get("/v1/severities", Severities, scope="severities.view")
-    rows = sorted(answer.severities, key=lambda row: row.rank or 0)
-    return answer.model_copy(update={"severities": rows})
+LIST = Operation("GET", "/v1/severities", scope="severities.view")
 
 
-async def load_severities(api: Api) -> list[Severity]:
-    """Read the rows alone, for names."""
-    return (await read_severities(api)).severities
+async def load_severities(api: Api) -> Rows[Severity]:
+    """Read the account's severities, least severe first."""
+    severities = await read_unpaged(api, LIST.request(), Severity)
+    severities.sort(key=lambda row: row.rank or 0)
+    return severities
 
 
 async def incidentio_list_severities(api: IncidentioApi) -> Severities:
     """List the account's severities, least severe first.
 
-    Every account has its own: look before declaring an incident.
+    Every account has its own: check before declaring.
     """
-    answer = await read_severities(api)
-    await keep_rows(api, "severity", answer.severities)
-    return answer
+    severities = await load_severities(api)
+    await keep_rows(api, "severity", severities)
+    return Severities(severities=severities, unreadable=severities.unreadable)
 
 
 TOOLS = [read_tool(incidentio_list_severities, "List severities")]

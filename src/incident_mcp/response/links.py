@@ -13,10 +13,10 @@ from functools import cached_property
 
 from pydantic import AliasPath, BaseModel, Field
 
-from incident_mcp.incidentio.access import read_one
-from incident_mcp.incidentio.pages import Page, read_pages
-from incident_mcp.incidentio.summaries import MOST_READ, AlertId, alerts_in
-from incident_mcp.ionhour.incidents import IonhourIncident
+from incident_mcp.incidentio.access import LIST, read_one
+from incident_mcp.incidentio.incidents.alert_links import MAX_SUMMARY, AlertId, alerts_in
+from incident_mcp.incidentio.pages import read_rows
+from incident_mcp.ionhour.incidents.incident import IonhourIncident
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import Record
 from incident_mcp.response.reading import Problems
@@ -49,7 +49,7 @@ def note_text(reference: str, permalink: str | None) -> str:
 
 def references_in(notes: Iterable[str | None]) -> list[str]:
     """Find the incidents that notes name, the newest last."""
-    return [reference for note in notes for reference in _NOTE.findall((note or "")[:MOST_READ])]
+    return [reference for note in notes for reference in _NOTE.findall((note or "")[:MAX_SUMMARY])]
 
 
 class LinkedIncident(Record):
@@ -77,10 +77,6 @@ class LinkedIncident(Record):
 
 class _LinkedAnswer(BaseModel):
     incident: LinkedIncident
-
-
-class _LinkedPage(Page):
-    rows: list[LinkedIncident] = Field(validation_alias="incidents")
 
 
 async def read_linked(api: Api, incident: str) -> LinkedIncident:
@@ -149,7 +145,5 @@ async def declared_since(api: Api, started_at: str | None) -> Declared:
     query = [("mode[one_of]", mode) for mode in ("standard", "retrospective", "test")]
     query += [("created_at[gte]", day)] if day else []
     query += [("sort_by", "created_at_oldest_first" if day else "created_at_newest_first")]
-    pages = await read_pages(api, "/v2/incidents", _LinkedPage, query, limit=MOST_DECLARED)
-    rows = [row for page in pages for row in page.rows]
-    unreadable = sum(page.unreadable or 0 for page in pages)
-    return Declared(rows if day else rows[::-1], unreadable, more=pages[-1].after is not None)
+    rows = await read_rows(api, LIST.request(query), LinkedIncident, limit=MOST_DECLARED)
+    return Declared(rows if day else rows[::-1], rows.unreadable or 0, more=not rows.complete)

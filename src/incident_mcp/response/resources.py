@@ -7,15 +7,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
-from incident_mcp.errors import IncidentMcpError, InputError, NoPage, PageError, ServiceError
+from incident_mcp.errors import (
+    IncidentMcpError,
+    IncidentNotFoundError,
+    InputError,
+    ResourceUnreadableError,
+    ServiceError,
+)
 from incident_mcp.incidentio.incident_statuses import IncidentStatuses, load_statuses
 from incident_mcp.incidentio.incident_types import IncidentTypes, load_types
-from incident_mcp.incidentio.incidents import read_incident
+from incident_mcp.incidentio.incidents.get import read_incident
 from incident_mcp.incidentio.severities import Severities, load_severities
-from incident_mcp.ionhour.incidents import read_whole as read_alert
+from incident_mcp.ionhour.incidents.incident import read_whole as read_alert
 from incident_mcp.records.record import Json, Record, parts, shorten
 from incident_mcp.records.text import inert, make_visible
-from incident_mcp.response.timeline import incident_timeline
+from incident_mcp.response.timeline.timeline import incident_timeline
 from incident_mcp.tooling.dependencies import App, Ctx, ionhour, services
 from incident_mcp.tooling.dependencies import incidentio as incidentio_of
 from incident_mcp.transport.api import Api
@@ -51,10 +57,10 @@ async def read_account(app: App, uri: str) -> str:
     """Read one of `ACCOUNT` as JSON.
 
     Raises:
-        PageError: It could not be read.
+        ResourceUnreadableError: It could not be read.
     """
     if app.incidentio is None:
-        raise PageError(
+        raise ResourceUnreadableError(
             "No incident.io key: set INCIDENTIO_API_KEY where this server is started, or start it as"
             " `incident-mcp --sandbox`."
         )
@@ -71,7 +77,7 @@ def _failures() -> Generator[None]:
         yield
     except IncidentMcpError as failure:
         missing = isinstance(failure, InputError) or (isinstance(failure, ServiceError) and failure.status == NOT_FOUND)
-        raise (NoPage if missing else PageError)(inert(str(failure))) from failure
+        raise (IncidentNotFoundError if missing else ResourceUnreadableError)(inert(str(failure))) from failure
 
 
 async def incidentio_incident(incident: str, ctx: Ctx) -> str:
@@ -86,7 +92,7 @@ async def incidentio_incident(incident: str, ctx: Ctx) -> str:
 async def ionhour_incident(incident_id: str, ctx: Ctx) -> str:
     """An Ionhour incident as a page: its facts and its timeline."""
     if not re.fullmatch("[0-9]{1,18}", incident_id):
-        raise NoPage(f"An Ionhour incident is named by its number, not {shorten(incident_id, 40)!r}.")
+        raise IncidentNotFoundError(f"An Ionhour incident is named by its number, not {shorten(incident_id, 40)!r}.")
     number = int(incident_id)
     with _failures():
         api = await ionhour(ctx)

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from incident_mcp.errors import SettingError
 from incident_mcp.settings import KEY_VARIABLES, Settings
-from incident_mcp.transport.api import Api, Service
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.service import Service
 from incident_mcp.writing.confirm import Questions, ask
 from incident_mcp.writing.perform import Safety, Writer
 
@@ -86,7 +87,7 @@ async def writer(ctx: Ctx) -> Writer:
     app = app_of(ctx)
     client = ctx.request_context.session.client_params
     caller = f"{client.client_info.name} {client.client_info.version}" if client else None
-    return Writer(app.safety, caller, confirm=app.settings.confirm, ask=partial(ask, ctx, app.questions))
+    return Writer(app.safety, caller, confirm_policy=app.settings.confirm, ask=partial(ask, ctx, app.questions))
 
 
 # Plain assignments: behind a `type` alias the SDK would offer these to the model as arguments.

@@ -26,6 +26,7 @@ from incident_mcp.records.text import inert
 from incident_mcp.tooling.arguments import read_arguments
 from incident_mcp.tooling.dependencies import app_of
 from incident_mcp.tooling.schemas import object_schema
+from incident_mcp.writing.outcome import NotSent, describe
 from incident_mcp.writing.result import RESULT_PROPERTIES, WriteResult
 
 
@@ -81,15 +82,13 @@ class HouseTool(Tool):
             if isinstance(error.__cause__, ValidationError):
                 raise ToolError(inert(self._explain(error.__cause__))) from error.__cause__
             if isinstance(error.__cause__, ToolError):
-                raise ToolError(inert(str(self._concluded(error.__cause__)))) from None
+                raise ToolError(inert(self._describe(error.__cause__))) from None
             raise
 
-    def _concluded(self, error: ToolError) -> ToolError:
-        """Add "not sent" to the failure of a write whose own request never left."""
+    def _describe(self, error: ToolError) -> str:
+        """Return the text of a failure; one before a write's own request says that the write was not sent."""
         writes = self.annotations is not None and not self.annotations.read_only_hint
-        if writes and isinstance(error, ServiceError) and error.outcome is None:
-            error.conclude("not sent.")
-        return error
+        return describe(NotSent(failure=error)) if writes and isinstance(error, ServiceError) else str(error)
 
     def _explain(self, error: ValidationError) -> str:
         return self._refusal([_complaint(cast("Json", problem)) for problem in error.errors(include_url=False)])
@@ -143,6 +142,20 @@ def _answer_schema(annotation: Any) -> Json:  # noqa: ANN401  # any annotation
 
 
 @dataclass(frozen=True)
+class Toolset:
+    """Tools that are offered together."""
+
+    name: str
+    description: str
+    """One sentence."""
+    default: bool = False
+    """Whether it is offered when the settings name no toolset."""
+
+
+CORE = Toolset("core", "Incidents, updates and notes in both services, and the tools that combine them.", default=True)
+
+
+@dataclass(frozen=True)
 class ToolSpec:
     """A function and what it takes to make a tool of it; `build` is left to the server, for it costs about 4 ms."""
 
@@ -151,7 +164,7 @@ class ToolSpec:
     writes: bool = False
     destructive: bool = False
     idempotent: bool = False
-    toolset: str = "core"
+    toolset: Toolset = CORE
 
     @property
     def name(self) -> str:
@@ -189,20 +202,26 @@ class ToolSpec:
         )
 
 
-def read_tool(fn: Callable[..., Awaitable[Record]], title: str) -> ToolSpec:
-    """A tool that only reads."""
-    return ToolSpec(fn, title, idempotent=True)
+def read_tool(fn: Callable[..., Awaitable[Record]], title: str, *, toolset: Toolset = CORE) -> ToolSpec:
+    """Return a tool that only reads."""
+    return ToolSpec(fn, title, idempotent=True, toolset=toolset)
 
 
 def write_tool(
-    fn: Callable[..., Awaitable[WriteResult[Any]]], title: str, *, destructive: bool = False, idempotent: bool = False
+    fn: Callable[..., Awaitable[WriteResult[Any]]],
+    title: str,
+    *,
+    destructive: bool = False,
+    idempotent: bool = False,
+    toolset: Toolset = CORE,
 ) -> ToolSpec:
-    """A tool that writes.
+    """Return a tool that writes.
 
     Args:
         fn: The function; it takes `dry_run`.
         title: For people.
         destructive: Something is lost or people are paged.
         idempotent: Calling it twice with the same arguments does no more than calling it once.
+        toolset: The toolset that it belongs to.
     """
-    return ToolSpec(fn, title, writes=True, destructive=destructive, idempotent=idempotent)
+    return ToolSpec(fn, title, writes=True, destructive=destructive, idempotent=idempotent, toolset=toolset)

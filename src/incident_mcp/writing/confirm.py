@@ -15,7 +15,7 @@ from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult, Inpu
 from mcp_types.version import is_version_at_least
 from pydantic import ValidationError
 
-from incident_mcp.errors import InputRequired, NotConfirmed
+from incident_mcp.errors import InputRequired, NotConfirmedError
 from incident_mcp.records.record import Json, shorten
 from incident_mcp.records.text import one_line
 
@@ -71,7 +71,7 @@ async def ask(ctx: Context[Any], questions: Questions, question: str, request: s
         request: A hash of the exact request: an answer counts for this one alone.
 
     Raises:
-        NotConfirmed: The answer is no or none, or the host cannot ask.
+        NotConfirmedError: The answer is no or none, or the host cannot ask.
         InputRequired: The question has to travel as the call's result.
     """
     # A name in it may hold anything: one line, nothing hidden, and not endless.
@@ -79,7 +79,7 @@ async def ask(ctx: Context[Any], questions: Questions, question: str, request: s
     capabilities = ctx.client_capabilities
     elicitation = capabilities.elicitation if capabilities else None
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):
-        raise NotConfirmed(
+        raise NotConfirmedError(
             "This write needs a person's confirmation (INCIDENT_MCP_CONFIRM), and this host cannot ask for one (no"
             " elicitation). Stop, and ask a person to make this change. Not sent."
         )
@@ -97,7 +97,7 @@ async def _elicited(ctx: Context[Any], question: str) -> ElicitResult:
         return await session.elicit_form(question, FORM, related_request_id=ctx.request_id)
     except (MCPError, ValidationError) as error:
         why = shorten(one_line(str(error)), 200) if isinstance(error, MCPError) else "its answer is not as documented"
-        raise NotConfirmed(f"The host could not ask for confirmation ({why}): {question} Not sent.") from None
+        raise NotConfirmedError(f"The host could not ask for confirmation ({why}): {question} Not sent.") from None
 
 
 def _answered(ctx: Context[Any], questions: Questions, question: str, request: str) -> ElicitResult:
@@ -117,7 +117,7 @@ def _check(answer: ElicitResult, question: str) -> None:
     """Raise unless the answer is an explicit yes.
 
     Raises:
-        NotConfirmed: It is not.
+        NotConfirmedError: It is not.
     """
     content = answer.content or {}
     if answer.action == "accept" and content.get("confirm") is True:
@@ -128,4 +128,4 @@ def _check(answer: ElicitResult, question: str) -> None:
         why = "The host accepted without an answer in the form, so nobody is known to have agreed"
     else:
         why = f"The host {'declined' if answer.action == 'decline' else 'cancelled'}; whether a person did is not known"
-    raise NotConfirmed(f"{why}: {question} Not sent.")
+    raise NotConfirmedError(f"{why}: {question} Not sent.")

@@ -5,7 +5,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 from incident_mcp.records.record import Json
-from incident_mcp.transport.api import Api, Request
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Request
 from incident_mcp.writing.journal.journal import fingerprint
 
 BUCKET_SECONDS = 6 * 3600

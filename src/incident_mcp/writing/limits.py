@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from incident_mcp.errors import GuardError
+from incident_mcp.errors import WriteLimitError
 
 WINDOW_SECONDS = 600
 
@@ -16,9 +16,9 @@ class WriteLimit:
     most: int
     setting: str
 
-    def refuse(self, made: int, room_in: float) -> GuardError:
+    def refuse(self, made: int, room_in: float) -> WriteLimitError:
         """Return the error that says how many were made and when there is room for one more, in seconds."""
-        return GuardError(
+        return WriteLimitError(
             f"Write limit: {made} {self.what} in the last 10 minutes, and {self.most} is the most"
             f" ({self.setting}). Ask a person whether this is wanted; there is room for one more in"
             f" {math.ceil(room_in)} s. Not sent."

@@ -22,15 +22,17 @@ import anyio
 if TYPE_CHECKING:
     from incident_mcp.writing.audit import AuditLog
 
-from incident_mcp.errors import IncidentMcpError, InputError, NoAnswer, NotSent, ServiceError
+from incident_mcp.errors import IncidentMcpError, InputError, NoAnswerError, NotSentError, ServiceError, join_sentences
 from incident_mcp.records.record import A, R, shorten
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.intents import MOST_KEYS, Intent, account_of, intent_of
 from incident_mcp.writing.journal.journal import AHEAD_SECONDS, SAME_KEY_SECONDS, Begun, Entry, Journal, fingerprint
 from incident_mcp.writing.limits import WriteLimit
-from incident_mcp.writing.plan import Earlier, Since, WritePlan
+from incident_mcp.writing.outcome import Done, Failed, NotSent, Unknown, WriteError
+from incident_mcp.writing.plan import Baseline, Existing, WritePlan
 from incident_mcp.writing.result import Planned, WriteResult
-from incident_mcp.writing.sending import NOT_SENT, UNKNOWN, OutcomeLog, send_plan
+from incident_mcp.writing.sending import OutcomeLog, send_plan
 from incident_mcp.writing.state import (
     State,
     is_before_call,
@@ -61,112 +63,113 @@ class Writer:
     safety: Safety
     caller: str | None
     """The client's name and version."""
-    confirm: str
+    confirm_policy: str
     """Which writes need confirmation: never, destructive, writes."""
     ask: Callable[[str, str], Awaitable[None]]
     """Asks for confirmation of a question about a request's hash; raises unless the answer is yes."""
-    asked: bool = False
+    confirmed: bool = False
+    """Whether this call's writes were confirmed already."""
 
-    async def perform(self, api: Api, write: WritePlan[A, R], *, dry_run: bool) -> WriteResult[R]:
+    async def perform(self, api: Api, plan: WritePlan[A, R], *, dry_run: bool) -> WriteResult[R]:
         """Carry a write out, or show it.
 
         Raises:
-            ServiceError: It failed; the text ends with what that means for the write.
+            WriteError: It failed; the text ends with the outcome.
+            ServiceError: Something could not be read before the write; it was not sent.
         """
-        intent = _intent_of(api, write)
+        intent = _intent_of(api, plan)
         if dry_run:
-            request = with_key(write, await self._planned_key(api, write, intent))
+            request = with_key(plan, await self._planned_key(api, plan, intent))
             return WriteResult(would_send=Planned(api.service.name, request.method, request.path, request.body))
-        request = fingerprint(intent.hash, write.request.body)
-        if await self.confirmed(write.question, request, destructive=write.destructive):
+        request = fingerprint(intent.hash, plan.request.body)
+        if await self.confirm(plan.question, request, destructive=plan.destructive):
             # A person may think about it for longer than a call may take.
             api.renew()
-        if not write.remembered:
-            return await self._plainly(api, write, intent)
+        if not plan.remember_seconds:
+            return await self._plainly(api, plan, intent)
         asked = time.time()
         async with self.safety.journal.alone(intent.hash, api.deadline) as alone:
             if not alone:
-                raise NotSent(
-                    "An identical call is still under way. Call again with the same arguments.", outcome=NOT_SENT
-                )
-            return await self._once(api, write, intent, asked)
+                raise _not_sent("An identical call is still under way. Call again with the same arguments.")
+            return await self._once(api, plan, intent, asked)
 
-    def asks(self, *, destructive: bool = False) -> bool:
+    def needs_confirmation(self, *, destructive: bool = False) -> bool:
         """Return whether a write of this kind needs confirmation."""
-        return self.confirm == "writes" or (self.confirm == "destructive" and destructive)
+        return self.confirm_policy == "writes" or (self.confirm_policy == "destructive" and destructive)
 
-    async def confirmed(self, question: str, request: str, *, destructive: bool = False) -> bool:
-        """Ask for confirmation, if the settings want it, and only once a call; return whether it was asked now.
+    async def confirm(self, question: str, request: str, *, destructive: bool = False) -> bool:
+        """Ask for confirmation if the settings require it, once per call; return whether it was asked now.
 
         Raises:
-            NotConfirmed: The answer is no, or nobody can be asked.
+            NotConfirmedError: The answer is no, or nobody can be asked.
         """
-        if self.asked or not self.asks(destructive=destructive):
+        if self.confirmed or not self.needs_confirmation(destructive=destructive):
             return False
         await self.ask(question, request)
-        self.asked = True
+        self.confirmed = True
         return True
 
     @asynccontextmanager
-    async def declaring(self, api: Api) -> AsyncGenerator[None]:
-        """Let one declaration at a time look for the same outage and be sent, over all processes with one journal.
+    async def declaration_lock(self, api: Api) -> AsyncGenerator[None]:
+        """Let one declaration at a time check for the same outage and be sent, over all processes with one journal.
 
         Raises:
-            NotSent: Another one is under way for too long.
+            WriteError: Another one is under way for too long; nothing was sent.
         """
         async with self.safety.journal.alone(f"declare-{account_of(api)}", api.deadline) as alone:
             if not alone:
-                raise NotSent("Another declaration is under way. Call again.", outcome=NOT_SENT)
+                raise _not_sent("Another declaration is under way. Call again.")
             yield
 
-    async def known(self, api: Api, write: WritePlan[A, R]) -> bool:
-        """Return whether the journal knows an identical call, whose repeat this one is."""
-        state = await self._state(write, _intent_of(api, write))
+    async def is_repeat(self, api: Api, plan: WritePlan[A, R]) -> bool:
+        """Return whether the journal knows an identical call that this one repeats."""
+        state = await self._state(plan, _intent_of(api, plan))
         return state.open or state.recent
 
-    async def _planned_key(self, api: Api, write: WritePlan[A, R], intent: Intent) -> str:
-        fixed = write.caller_key or write.fixed_key
-        if fixed or write.repeat is not Repeat.KEYED:
+    async def _planned_key(self, api: Api, plan: WritePlan[A, R], intent: Intent) -> str:
+        fixed = plan.caller_key or plan.fixed_key
+        if fixed or plan.repeat is not Repeat.KEYED:
             return fixed or ""
         entry = (await self.safety.journal.look(intent.hash)).entry
-        done = entry is not None and entry.state == "done" and entry.age > write.remembered
+        done = entry is not None and entry.state == "done" and entry.age > plan.remember_seconds
         return intent.key(api.now(), entry.key if done and entry else None)
 
-    async def _plainly(self, api: Api, write: WritePlan[A, R], intent: Intent) -> WriteResult[R]:
+    async def _plainly(self, api: Api, plan: WritePlan[A, R], intent: Intent) -> WriteResult[R]:
         """Carry out a write that does the same when done twice: no row is kept of it, only what it wrote to."""
-        row = Entry(intent.hash, write.tool, intent.account, "", "pending", None, 0, 0, things=write.things)
+        row = Entry(intent.hash, plan.tool, intent.account, "", "pending", None, 0, 0, things=plan.targets)
         started = time.monotonic()
-        begun = await self.safety.journal.begin(row, limit=self._limit(write), remembered=False)
-        look = partial(look_for, write, Since(0)) if write.look else None
+        begun = await self.safety.journal.begin(row, limit=self._limit(plan), remembered=False)
+        look = partial(look_for, plan, Baseline(0)) if plan.find_effect else None
         try:
-            answer = await send_plan(api, write, write.request, look, self._log(api))
-        except NoAnswer:
-            raise
+            outcome = await send_plan(api, plan, plan.request, look, self._log(api))
         except IncidentMcpError:
             await self.safety.journal.undo(begun)
             raise
-        outcome = self._outcome(api, write, answer, State(None, open=False, recent=False, started=started))
-        return replace(outcome, note=" ".join(filter(None, (outcome.note, self._notes()))) or None)
+        if isinstance(outcome, Done):
+            state = State(None, open=False, recent=False, started=started)
+            return self._with_notes(self._result(api, plan, outcome.value, state))
+        if not isinstance(outcome, Unknown):
+            await self.safety.journal.undo(begun)
+        raise WriteError(outcome)
 
-    async def _once(self, api: Api, write: WritePlan[A, R], intent: Intent, asked: float) -> WriteResult[R]:
+    async def _once(self, api: Api, plan: WritePlan[A, R], intent: Intent, asked: float) -> WriteResult[R]:
         """Carry a journalled write out, unless an identical call did it before."""
         journal = self.safety.journal
-        await self._check_key(write, intent)
-        state = await self._state(write, intent, asked)
-        if journal.unreadable and write.repeat is Repeat.NEVER:
-            raise NotSent(
+        await self._check_key(plan, intent)
+        state = await self._state(plan, intent, asked)
+        if journal.unreadable and plan.repeat is Repeat.NEVER:
+            raise _not_sent(
                 f"{journal.unreadable}, so a note that an earlier call left could not be told from a new one. Free it,"
-                " or move the file away; then call again.",
-                outcome=NOT_SENT,
+                " or move the file away; then call again."
             )
-        if state.open and state.ended and await is_undone(write):
+        if state.open and state.ended and await is_undone(plan):
             # Whatever the lost attempt did, this caller did something else since.
             state.open, state.undone = False, True
-        if repeated := await self._repeated(api, write, state):
-            await self._log(api).record(write.tool, write.request, "repeated")
+        if repeated := await self._repeated(api, plan, state):
+            await self._log(api).record(plan.tool, plan.request, "repeated")
             return repeated
         entry = state.entry
-        key = write.caller_key or write.fixed_key
+        key = plan.caller_key or plan.fixed_key
         if key is None:
             # Of a row that lies ahead nobody knows how old it is: the service's record of its key says that.
             kept = entry is not None and (state.open or entry.age < -AHEAD_SECONDS)
@@ -177,181 +180,197 @@ class Writer:
         began = entry.began if entry and state.open else api.now()
         before = entry.before if entry and state.open else state.before
         row = Entry(
-            intent.hash, write.tool, intent.account, key, "pending", None, now, now + may_land, began=began,
-            before=before, things=write.things,
+            intent.hash, plan.tool, intent.account, key, "pending", None, now, now + may_land, began=began,
+            before=before, things=plan.targets,
         )  # fmt: skip
-        begun = await journal.begin(row, limit=None if state.open else self._limit(write))
-        async with self._journalled(begun, state, may_land=may_land):
-            outcome, answer = await self._carry_out(api, write, intent, begun, state)
-            things = write.things_of(answer) if write.things_of else ()
-            await journal.done(begun, outcome.record.dump() if outcome.record else {}, things)
-        return replace(outcome, note=" ".join(filter(None, (outcome.note, self._notes()))) or None)
+        begun = await journal.begin(row, limit=None if state.open else self._limit(plan))
+        async with self._journalled(begun, may_land=may_land):
+            outcome = await self._carry_out(api, plan, intent, begun, state)
+            if not isinstance(outcome, Done):
+                outcome = await self._journal_failure(begun, outcome, state, may_land=may_land)
+            else:
+                result, answer = outcome.value
+                things = plan.targets_of(answer) if plan.targets_of else ()
+                await journal.done(begun, result.record.dump() if result.record else {}, things)
+                return self._with_notes(result)
+        raise WriteError(outcome)
 
-    async def _check_key(self, write: WritePlan[A, R], intent: Intent) -> None:
+    async def _check_key(self, plan: WritePlan[A, R], intent: Intent) -> None:
         """Refuse a caller's idempotency key that belongs to another request.
 
         Raises:
             InputError: It does.
         """
-        if write.caller_key is None:
+        if plan.caller_key is None:
             return
-        for row in await self.safety.journal.with_key(intent.account, write.caller_key):
+        for row in await self.safety.journal.with_key(intent.account, plan.caller_key):
             if row.intent != intent.hash:
                 raise InputError(
-                    f"idempotency_key {shorten(write.caller_key, 60)!r} belongs to another request, made by {row.tool}"
+                    f"idempotency_key {shorten(plan.caller_key, 60)!r} belongs to another request, made by {row.tool}"
                     f" {max(row.age, 0):.0f} s ago: the service would answer that one's record. Pass a new key for this"
                     " request, or leave it out. Not sent."
                 )
 
-    async def _state(self, write: WritePlan[A, R], intent: Intent, asked: float = math.inf) -> State:
+    async def _state(self, plan: WritePlan[A, R], intent: Intent, asked: float = math.inf) -> State:
         known = await self.safety.journal.look(intent.hash, asked)
         entry = known.entry
         state = State(entry, open=False, recent=False, ended=known.ended)
         if entry is not None and entry.state == "done":
             # A row that lies ahead was written before the clock was set back: how old it is, nobody knows.
-            state.recent = -AHEAD_SECONDS <= entry.age <= write.remembered and not known.ended
+            state.recent = -AHEAD_SECONDS <= entry.age <= plan.remember_seconds and not known.ended
             # One whose record cannot be read is settled like one whose outcome is open.
-            state.open = state.recent and record_of(write, entry) is None
+            state.open = state.recent and record_of(plan, entry) is None
         elif entry is not None:
             state.open = entry.age <= SAME_KEY_SECONDS
         return state
 
-    async def _repeated(self, api: Api, write: WritePlan[A, R], state: State) -> WriteResult[R] | None:
+    async def _repeated(self, api: Api, plan: WritePlan[A, R], state: State) -> WriteResult[R] | None:
         """Return the outcome of an identical call that was done a moment ago; None when there is none."""
         earlier = None
-        if write.earlier is not None:
-            earlier = await write.earlier(write.remembered)
+        if plan.read_existing is not None:
+            earlier = await plan.read_existing(plan.remember_seconds)
             state.before = earlier.ids
-        if state.open or write.caller_key:
+        if state.open or plan.caller_key:
             return None
         entry = state.entry
-        if entry is not None and state.recent and not write.any_earlier:
-            state.undone = await is_undone(write)
-            return None if state.undone else await self._still(write, entry, earlier)
+        if entry is not None and state.recent and not plan.accept_any_effect:
+            state.undone = await is_undone(plan)
+            return None if state.undone else await self._still(plan, entry, earlier)
         identical: A | None = None
         unsure = entry.age < -AHEAD_SECONDS if entry else self.safety.journal.lost
         if earlier is not None and (entry is None or unsure):
             # An empty journal may stand in the place of one that knew of it.
             identical = earlier.identical
-        elif write.any_earlier or (unsure and not write.declares):
-            identical = await look_for(write, Since(0 if write.any_earlier else api.now() - write.remembered))
+        elif plan.accept_any_effect or (unsure and not plan.declares):
+            identical = await look_for(
+                plan, Baseline(0 if plan.accept_any_effect else api.now() - plan.remember_seconds)
+            )
         if identical is None:
             return None
-        if await is_undone(write):
-            state.undone, state.earlier_made = True, made_at(write, identical)
+        if await is_undone(plan):
+            state.undone, state.earlier_made = True, made_at(plan, identical)
             return None
-        if write.repeat is Repeat.CHECKED:
+        if plan.repeat is Repeat.CHECKED:
             note = "It is as this edit wants it already: nothing was sent now, and nobody was notified."
-            return WriteResult(write.to_record(identical), note=note)
+            return WriteResult(plan.to_record(identical), note=note)
         note = "An identical call was made before: nothing was sent now."
-        return WriteResult(write.to_record(identical), repeated=True, note=note)
+        return WriteResult(plan.to_record(identical), repeated=True, note=note)
 
-    async def _still(self, write: WritePlan[A, R], entry: Entry, earlier: Earlier[A] | None) -> WriteResult[R] | None:
+    async def _still(self, plan: WritePlan[A, R], entry: Entry, earlier: Existing[A] | None) -> WriteResult[R] | None:
         """Return the record of an identical call, if what it did still stands."""
-        record = record_of(write, entry)
+        record = record_of(plan, entry)
         number = (entry.answer or {}).get("id")
         if earlier is not None and number is not None and str(number) not in earlier.ids:
             return None
-        if write.repeat is Repeat.CHECKED and write.look is not None:
-            found = await write.look(Since(entry.began))
+        if plan.repeat is Repeat.CHECKED and plan.find_effect is not None:
+            found = await plan.find_effect(Baseline(entry.began))
             if found is None:
                 return None
-            record = write.to_record(found)
-        again = "pass an idempotency_key" if write.repeat is Repeat.KEYED else "use other words"
-        if write.declares:
+            record = plan.to_record(found)
+        again = "pass an idempotency_key" if plan.repeat is Repeat.KEYED else "use other words"
+        if plan.declares:
             again = "name this incident in despite"
         note = f"An identical call did this {max(entry.age, 0):.0f} s ago; nothing was sent now."
-        note += "" if write.repeat is Repeat.CHECKED else f" To do it again on purpose, {again}."
+        note += "" if plan.repeat is Repeat.CHECKED else f" To do it again on purpose, {again}."
         return WriteResult(record, repeated=True, note=note)
 
     @asynccontextmanager
-    async def _journalled(self, begun: Begun, state: State, *, may_land: float) -> AsyncGenerator[None]:
-        """Keep the journal true, whatever ends the write: `unknown`, or what was known before.
+    async def _journalled(self, begun: Begun, *, may_land: float) -> AsyncGenerator[None]:
+        """Keep the journal true if an exception ends the write: it is taken back, or its outcome is unknown.
 
         Args:
             begun: The row.
-            state: What was known before.
             may_land: Seconds for which a request without an answer may still be carried out.
         """
-        journal = self.safety.journal
         try:
             yield
-        except IncidentMcpError as failure:
-            if isinstance(failure, NoAnswer):
-                entry = state.entry
-                left = entry.may_land if entry and state.open else 0
-                await journal.unknown(begun, may_land=may_land if failure.late else left)
-                if notes := self._trouble():
-                    failure.advise(notes)
-            else:
-                # That this attempt was not carried out does not change what is known of an earlier one.
-                await journal.undo(begun)
-            if state.open and isinstance(failure, ServiceError) and failure.outcome != UNKNOWN:
-                failure.conclude(_STILL_OPEN)
+        except IncidentMcpError:
+            await self.safety.journal.undo(begun)
             raise
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await journal.unknown(begun, may_land=may_land)
+                await self.safety.journal.unknown(begun, may_land=may_land)
             raise
 
+    async def _journal_failure(self, begun: Begun, outcome: Failed, state: State, *, may_land: float) -> Failed:
+        """Put a failed write's outcome into the journal, and return it with what else is known."""
+        if isinstance(outcome.failure, NoAnswerError):
+            entry = state.entry
+            left = entry.may_land if entry and state.open else 0
+            await self.safety.journal.unknown(begun, may_land=may_land if outcome.failure.late else left)
+            outcome = replace(outcome, journal_trouble=self._trouble())
+        else:
+            # That this attempt was not carried out does not change what is known of an earlier one.
+            await self.safety.journal.undo(begun)
+        return outcome if isinstance(outcome, Unknown) else replace(outcome, earlier_open=state.open)
+
     async def _carry_out(
-        self, api: Api, write: WritePlan[A, R], intent: Intent, begun: Begun, state: State
-    ) -> tuple[WriteResult[R], A]:
+        self, api: Api, plan: WritePlan[A, R], intent: Intent, begun: Begun, state: State
+    ) -> Done[tuple[WriteResult[R], A]] | Failed:
         """Settle an earlier attempt, or send the write; an earlier intent's record leads to the next key."""
-        row = begun.row or Entry(intent.hash, write.tool, intent.account, "", "pending", None, 0, 0)
-        since = Since(row.began, row.before)
-        if state.open and state.entry is not None and (found := await settle(write, state.entry, since)) is not None:
-            await self._log(api).record(write.tool, write.request, "done before")
-            note = "An earlier, identical call had done this; nothing was sent now."
-            return WriteResult(write.to_record(found), repeated=True, note=note), found
-        looks = write.look is not None and write.repeat is not Repeat.KEYED
-        look = partial(look_for, write, since) if looks else None
-        key, derived = row.key, not (write.caller_key or write.fixed_key)
+        row = begun.row or Entry(intent.hash, plan.tool, intent.account, "", "pending", None, 0, 0)
+        baseline = Baseline(row.began, row.before)
+        if state.open and state.entry is not None:
+            try:
+                found = await settle(plan, state.entry, baseline)
+            except ServiceError as failure:
+                return NotSent(failure=failure)
+            if found is not None:
+                await self._log(api).record(plan.tool, plan.request, "done before")
+                note = "An earlier, identical call had done this; nothing was sent now."
+                return Done((WriteResult(plan.to_record(found), repeated=True, note=note), found))
+        looks = plan.find_effect is not None and plan.repeat is not Repeat.KEYED
+        look = partial(look_for, plan, baseline) if looks else None
+        key, derived = row.key, not (plan.caller_key or plan.fixed_key)
         passed, last = 0, None
         while True:
-            request = write.again if state.open and write.again else with_key(write, key)
-            answer = await send_plan(api, write, request, look, self._log(api))
-            made = made_at(write, answer)
-            if not (derived and self._is_spent(api, write, made, last, state)) or passed == MOST_KEYS:
-                return self._outcome(api, write, answer, state), answer
+            request = plan.repeat_request if state.open and plan.repeat_request else with_key(plan, key)
+            outcome = await send_plan(api, plan, request, look, self._log(api))
+            if not isinstance(outcome, Done):
+                return outcome
+            made = made_at(plan, outcome.value)
+            if not (derived and self._is_spent(api, plan, made, last, state)) or passed == MOST_KEYS:
+                return Done((self._result(api, plan, outcome.value, state), outcome.value))
             passed, last = passed + 1, made
-            key = intent.key(api.now(), key) if passed < MOST_KEYS else intent.late_key(api.now(), write.remembered)
+            key = (
+                intent.key(api.now(), key) if passed < MOST_KEYS else intent.late_key(api.now(), plan.remember_seconds)
+            )
             await self.safety.journal.use_key(begun, key)
 
     def _is_spent(
-        self, api: Api, write: WritePlan[Any, Any], made: float | None, last: float | None, state: State
+        self, api: Api, plan: WritePlan[Any, Any], made: float | None, last: float | None, state: State
     ) -> bool:
         """Return whether a record that a derived key led to is that of an earlier intent.
 
         Args:
             api: The service.
-            write: The write.
+            plan: The write.
             made: When the record was made.
             last: When the record before it was made, of the key before.
             state: What is known of the write.
         """
-        if made is None or write.repeat is not Repeat.KEYED:
+        if made is None or plan.repeat is not Repeat.KEYED:
             return False
         if state.undone and (made == state.earlier_made or is_before_call(api, made, state)):
             return True
-        window = SAME_KEY_SECONDS if state.open else write.remembered
-        # Earlier intents lie a window apart: records that do not were made just now, and the clocks are wrong.
+        window = SAME_KEY_SECONDS if state.open else plan.remember_seconds
+        # Existing intents lie a window apart: records that do not were made just now, and the clocks are wrong.
         return is_older(api, made, window) and (last is None or made - last >= window)
 
-    def _outcome(self, api: Api, write: WritePlan[A, R], answer: A, state: State) -> WriteResult[R]:
-        """Say of a record that the service answered whether it is new."""
-        record = write.to_record(answer)
-        made = made_at(write, answer)
+    def _result(self, api: Api, plan: WritePlan[A, R], answer: A, state: State) -> WriteResult[R]:
+        """Return the record that the service answered, with whether it is new."""
+        record = plan.to_record(answer)
+        made = made_at(plan, answer)
         older = made is not None and is_before_call(api, made, state)
-        done_before = state.entry is not None and state.entry.state == "done" and bool(write.caller_key)
-        if write.same is not None and not write.same(answer):
+        done_before = state.entry is not None and state.entry.state == "done" and bool(plan.caller_key)
+        if plan.matches_request is not None and not plan.matches_request(answer):
             if older:
                 note = (
                     "The service answered the record of an earlier request, made with the same idempotency key and"
                     " another content: this request was not carried out. For a new one pass a new idempotency_key."
                 )
                 return WriteResult(record, repeated=True, note=note)
-            if write.caller_key:
+            if plan.caller_key:
                 note = (
                     "This record differs from what was sent: the service changed it, or it belongs to another request"
                     " that was just made with the same idempotency key. Compare before you report it as done."
@@ -360,32 +379,32 @@ class Writer:
         if older or done_before:
             note = "It was done before, by an earlier call; nothing new was made now."
             return WriteResult(record, repeated=True, note=note)
-        quiet = write.again is not None and write.again != write.request and (state.open or api.sent_again)
+        quiet = (
+            plan.repeat_request is not None and plan.repeat_request != plan.request and (state.open or api.sent_again)
+        )
         note = "An earlier attempt was lost, so this one was sent without notifying the channel a second time."
         return WriteResult(record, note=note if quiet else None)
 
-    def _limit(self, write: WritePlan[A, R]) -> WriteLimit:
-        return self.safety.declares if write.declares else self.safety.writes
+    def _limit(self, plan: WritePlan[A, R]) -> WriteLimit:
+        return self.safety.declares if plan.declares else self.safety.writes
 
     def _log(self, api: Api) -> OutcomeLog:
         return OutcomeLog(self.safety.audit, self.caller, api.service.name)
 
-    def _notes(self) -> str | None:
-        """Return what is wrong with the journal or the audit log."""
-        audit = self.safety.audit.trouble if self.safety.audit else None
-        return " ".join(filter(None, (audit, self._trouble()))) or None
+    def _with_notes(self, result: WriteResult[R]) -> WriteResult[R]:
+        """Add what is wrong with the journal or the audit log."""
+        audit_trouble = self.safety.audit.trouble if self.safety.audit else None
+        return replace(result, note=join_sentences(result.note, audit_trouble, self._trouble()) or None)
 
     def _trouble(self) -> str | None:
         trouble = self.safety.journal.trouble
         return trouble and f"{trouble}; a repeat of this call is recognised only until the server ends."
 
 
-_STILL_OPEN = (
-    "still unknown: this call did nothing, and whether an earlier, identical one did is open. Call again with the same"
-    " arguments, it will not be done twice."
-)
+def _not_sent(why: str) -> WriteError:
+    return WriteError(NotSent(failure=NotSentError(why)))
 
 
-def _intent_of(api: Api, write: WritePlan[Any, Any]) -> Intent:
+def _intent_of(api: Api, plan: WritePlan[Any, Any]) -> Intent:
     # A caller's key says by itself what is another intent.
-    return intent_of(api, write.tool, write.request, write.caller_key, None if write.caller_key else write.deliberate)
+    return intent_of(api, plan.tool, plan.request, plan.caller_key, None if plan.caller_key else plan.distinguished_by)

@@ -1,7 +1,7 @@
-"""Sending a write, saying of a failure what it means, and recording the outcome."""
+"""Sending a write once its turn has come, and recording the outcome in the audit log."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -9,15 +9,12 @@ import anyio
 if TYPE_CHECKING:
     from incident_mcp.writing.audit import AuditLog
 
-from incident_mcp.errors import NoAnswer, NotSent, Refused, ServiceError
+from incident_mcp.errors import ServiceError
 from incident_mcp.records.record import A, Json
-from incident_mcp.transport.api import Api, Request
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Request
+from incident_mcp.writing.outcome import Done, Failed, Refused, outcome_of
 from incident_mcp.writing.plan import WritePlan
-
-NOT_SENT = "not sent."
-UNKNOWN = "sent, outcome unknown: call again with the same arguments, it will not be done twice."
-_REFUSED = "refused, nothing was changed."
-_OUTCOMES: dict[type[ServiceError], str] = {NotSent: "not sent", Refused: "refused"}
 
 
 @dataclass(frozen=True)
@@ -45,42 +42,33 @@ class OutcomeLog:
 
 async def send_plan(
     api: Api,
-    write: WritePlan[A, Any],
+    plan: WritePlan[A, Any],
     request: Request,
     look: Callable[[], Awaitable[A | None]] | None,
     log: OutcomeLog,
-) -> A:
-    """Send a write.
+) -> Done[A] | Failed:
+    """Send a write and return its outcome.
 
     Args:
         api: The service.
-        write: The write.
+        plan: The write.
         request: Its request, with the idempotency key.
         look: Finds what a lost attempt did.
         log: Where the outcome is recorded.
-
-    Raises:
-        ServiceError: It failed; the text ends with what that means for the write.
     """
-    outcome, request_id = "unknown", None
+    outcome: Done[A] | Failed | None = None
     try:
-        answer = await api.send(request, write.answer, repeat=write.repeat, look=look, again=write.again)
-        outcome = "done"
+        outcome = Done(
+            await api.send(request, plan.answer_type, repeat=plan.repeat, look=look, again=plan.repeat_request)
+        )
     except ServiceError as failure:
-        outcome, request_id = _OUTCOMES.get(type(failure), "unknown"), failure.request_id
-        await _explain(write, failure)
-        raise
+        outcome = outcome_of(failure)
+        if isinstance(outcome, Refused) and plan.explain_refusal is not None:
+            return replace(outcome, advice=await plan.explain_refusal(outcome.failure))
+        return outcome
+    else:
+        return outcome
     finally:
+        request_id = None if outcome is None or isinstance(outcome, Done) else outcome.failure.request_id
         with anyio.CancelScope(shield=True):
-            await log.record(write.tool, request, outcome, request_id)
-    return answer
-
-
-async def _explain(write: WritePlan[Any, Any], failure: ServiceError) -> None:
-    """Say what a failure means for the write, and what to do next."""
-    if isinstance(failure, NoAnswer):
-        failure.conclude(UNKNOWN)
-        return
-    if isinstance(failure, Refused) and write.explain is not None:
-        failure.advise(await write.explain(failure))
-    failure.conclude(_REFUSED if isinstance(failure, Refused) else NOT_SENT)
+            await log.record(plan.tool, request, outcome.name if outcome else "unknown", request_id)

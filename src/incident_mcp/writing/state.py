@@ -9,9 +9,11 @@ from pydantic import ValidationError
 
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import A, R
-from incident_mcp.transport.api import Api, Repeat, Request
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Request
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.journal.journal import Entry
-from incident_mcp.writing.plan import Since, WritePlan
+from incident_mcp.writing.plan import Baseline, WritePlan
 
 _SLACK_SECONDS = 2.0
 """How exactly a service's clock is known from its `Date`; without one its clock may differ by a minute."""
@@ -37,19 +39,19 @@ class State:
     started: float = field(default_factory=time.monotonic)
 
 
-def record_of(write: WritePlan[Any, R], entry: Entry) -> R | None:
+def record_of(plan: WritePlan[Any, R], entry: Entry) -> R | None:
     """Return the record that a row keeps, None when it cannot be read."""
     if entry.answer is None:
         return None
     try:
-        return write.record.from_dump(entry.answer)
+        return plan.record_type.from_dump(entry.answer)
     except ValidationError:
         return None
 
 
-def made_at(write: WritePlan[A, Any], answer: A) -> float | None:
+def made_at(plan: WritePlan[A, Any], answer: A) -> float | None:
     """Return the Unix time at which an answer's record was made, None when it does not say."""
-    made = parse_instant(write.made_at(answer)) if write.made_at else None
+    made = parse_instant(plan.created_at(answer)) if plan.created_at else None
     return None if made is None else made.timestamp()
 
 
@@ -64,38 +66,38 @@ def is_before_call(api: Api, made: float, state: State) -> bool:
     return made < api.now() - (time.monotonic() - state.started) - slack
 
 
-async def is_undone(write: WritePlan[Any, Any]) -> bool:
+async def is_undone(plan: WritePlan[Any, Any]) -> bool:
     """Return whether what an identical, earlier write changed is no longer so."""
-    return write.stands is not None and not await write.stands()
+    return plan.still_in_effect is not None and not await plan.still_in_effect()
 
 
-async def look_for(write: WritePlan[A, Any], since: Since) -> A | None:
+async def look_for(plan: WritePlan[A, Any], baseline: Baseline) -> A | None:
     """Look for what an earlier attempt did, where that can be looked for."""
-    return await write.look(since) if write.look else None
+    return await plan.find_effect(baseline) if plan.find_effect else None
 
 
-async def settle(write: WritePlan[A, Any], entry: Entry, since: Since) -> A | None:
+async def settle(plan: WritePlan[A, Any], entry: Entry, baseline: Baseline) -> A | None:
     """Look for what an earlier attempt did, until it can no longer be carried out.
 
     Raises:
         ServiceError: It could not be looked up, so nothing may be sent.
     """
-    if write.look is None:
+    if plan.find_effect is None:
         return None
-    if write.repeat is Repeat.KEYED:
+    if plan.repeat is Repeat.KEYED:
         # How long a service knows a key is not documented. What lands later carries the same key.
-        return await write.look(since)
+        return await plan.find_effect(baseline)
     ends = anyio.current_time() + entry.may_land
     while True:
         left = ends - anyio.current_time()
-        found = await write.look(since)
+        found = await plan.find_effect(baseline)
         if found is not None or left <= 0:
             return found
         await anyio.sleep(min(left, 2.0))
 
 
-def with_key(write: WritePlan[Any, Any], key: str) -> Request:
+def with_key(plan: WritePlan[Any, Any], key: str) -> Request:
     """Return a write's request with an idempotency key, where the service takes one."""
-    if write.repeat is not Repeat.KEYED:
-        return write.request
-    return replace(write.request, body={"idempotency_key": key, **(write.request.body or {})})
+    if plan.repeat is not Repeat.KEYED:
+        return plan.request
+    return replace(plan.request, body={"idempotency_key": key, **(plan.request.body or {})})

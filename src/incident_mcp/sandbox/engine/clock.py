@@ -4,6 +4,7 @@ import hashlib
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from email.utils import format_datetime
+from functools import cache
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -60,6 +61,7 @@ def ulid(instant: datetime, seed: str) -> str:
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 
+@cache
 def account_ulid(seed: str) -> str:
     """Return the id of something that the account has had since its first day."""
     return ulid(OPENED, seed)

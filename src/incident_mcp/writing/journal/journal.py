@@ -124,7 +124,7 @@ class Journal:
             remembered: Whether the row is kept, or only what it wrote to.
 
         Raises:
-            GuardError: There were too many in the last ten minutes.
+            WriteLimitError: There were too many in the last ten minutes.
         """
         return await anyio.to_thread.run_sync(self._begin, row, limit, remembered)
 
@@ -232,7 +232,7 @@ class Journal:
         """Save changes; what cannot be saved is kept for the next time.
 
         Raises:
-            GuardError: There were too many writes of this kind.
+            WriteLimitError: There were too many writes of this kind.
         """
         now = time.time()
         if limit is not None and limit.most:

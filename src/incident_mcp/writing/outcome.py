@@ -1,0 +1,117 @@
+"""The outcomes of a write, and the one function that words the failed ones for the model.
+
+| Outcome   | What it means                                                                          |
+|-----------|----------------------------------------------------------------------------------------|
+| `Done`    | the service carried the write out, in this call or in an earlier, identical one        |
+| `NotSent` | the write never reached the service, or was throttled: nothing was changed             |
+| `Refused` | the service answered that it did not carry the write out: nothing was changed          |
+| `Unknown` | the write was sent, and whether it was carried out is unknown; an identical call is safe |
+
+When an earlier, identical call's outcome is still open, a `NotSent` or `Refused` one leaves it open.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeAlias, TypeVar
+
+from incident_mcp.errors import IncidentMcpError, NoAnswerError, RefusedError, ServiceError, join_sentences
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class Done(Generic[T_co]):
+    """The service carried the write out."""
+
+    name: ClassVar[str] = "done"
+    value: T_co
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Failed:
+    """What is known of a write that failed."""
+
+    failure: ServiceError
+    """The request that failed."""
+    advice: str = ""
+    """What the call knows beyond the failure, like the names that would be valid."""
+    journal_trouble: str | None = None
+    """Why the journal could not be saved, and what that means for a repeat of the call."""
+    earlier_open: bool = False
+    """Whether an earlier, identical call's outcome is still unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotSent(_Failed):
+    """The write never reached the service, or was throttled."""
+
+    name: ClassVar[str] = "not sent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused(_Failed):
+    """The service answered that it did not carry the write out."""
+
+    name: ClassVar[str] = "refused"
+    failure: RefusedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unknown(_Failed):
+    """The write was sent, and whether it was carried out is unknown."""
+
+    name: ClassVar[str] = "unknown"
+    failure: NoAnswerError
+
+
+Failed: TypeAlias = NotSent | Refused | Unknown
+
+
+class WriteError(IncidentMcpError):
+    """A write failed.
+
+    Attributes:
+        outcome: What is known of it.
+    """
+
+    def __init__(self, outcome: Failed) -> None:
+        super().__init__(describe(outcome))
+        self.outcome = outcome
+
+
+def outcome_of(failure: ServiceError) -> Failed:
+    """Return what the failure of a write's own request means for the write."""
+    match failure:
+        case NoAnswerError():
+            return Unknown(failure=failure)
+        case RefusedError():
+            return Refused(failure=failure)
+        case _:
+            return NotSent(failure=failure)
+
+
+def describe(outcome: Failed) -> str:
+    """Describe a failed write: who failed and why, what to do next, and the outcome."""
+    failure = outcome.failure
+    return join_sentences(
+        failure.text,
+        outcome.advice,
+        outcome.journal_trouble,
+        failure.step,
+        f"Outcome: {_meaning(outcome)}",
+        failure.request_id and f"Request id {failure.request_id}.",
+    )
+
+
+def _meaning(outcome: Failed) -> str:
+    if outcome.earlier_open:
+        return (
+            "still unknown: this call did nothing, and whether an earlier, identical one did is open. Call again with"
+            " the same arguments, it will not be done twice."
+        )
+    match outcome:
+        case NotSent():
+            return "not sent."
+        case Refused():
+            return "refused, nothing was changed."
+        case Unknown():
+            return "sent, outcome unknown: call again with the same arguments, it will not be done twice."

@@ -1,0 +1,147 @@
+"""Write all that follows from the tools' source: `uv run python -m tools.generate`.
+
+That is the list of modules with tools, each tool's contract as a snapshot, README's tables and manifest.json's list. A
+module keeps its place in the list; a new one comes last in its room. `--check` only prints the files that are stale,
+and exits with 1 if there are any.
+"""
+
+import ast
+import importlib
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from incident_mcp.tooling.tools import Toolset, ToolSpec
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "incident_mcp"
+MODULES = PACKAGE / "tool_modules.py"
+SNAPSHOTS = ROOT / "tests" / "tooling" / "snapshots"
+ROOMS = ("response", "incidentio", "ionhour")
+COMMAND = "uv run python -m tools.generate"
+
+
+def modules_with_tools() -> list[str]:
+    """Return the modules that define `TOOLS`, in the order of the list."""
+    files = [file for room in ROOMS for file in (PACKAGE / room).rglob("*.py") if _defines_tools(file)]
+    found = {".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts) for file in files}
+    listed = re.findall(r"^    \*(\S+)\.TOOLS,$", MODULES.read_text("utf-8"), re.MULTILINE)
+    names = [name for name in listed if name in found] + sorted(found - set(listed))
+    return sorted(names, key=lambda name: ROOMS.index(name.split(".")[1]))
+
+
+def _defines_tools(file: Path) -> bool:
+    body = ast.parse(file.read_text("utf-8")).body
+    names = [node.targets[0] for node in body if isinstance(node, ast.Assign)]
+    names += [node.target for node in body if isinstance(node, ast.AnnAssign)]
+    return any(isinstance(name, ast.Name) and name.id == "TOOLS" for name in names)
+
+
+def tool_modules() -> str:
+    """Return the source of the list of modules with tools."""
+    names = modules_with_tools()
+    imports = "\n".join(f"import {name}" for name in sorted(names))
+    tools = "\n".join(f"    *{name}.TOOLS," for name in names)
+    return (
+        f'"""All tools, in the order in which they are listed. Generated: `{COMMAND}`."""\n\n'
+        f"{imports}\nfrom incident_mcp.tooling.tools import ToolSpec\n\nTOOLS: list[ToolSpec] = [\n{tools}\n]\n"
+    )
+
+
+def contract(spec: ToolSpec) -> dict[str, Any]:
+    """Return what a host reads of a tool."""
+    tool = spec.build()
+    return {
+        "name": tool.name,
+        "title": tool.title,
+        "description": tool.description,
+        "annotations": tool.annotations.model_dump(by_alias=True, exclude_none=True),
+        "inputSchema": tool.parameters,
+        "outputSchema": tool.output_schema,
+    }
+
+
+def snapshots(tools: list[ToolSpec]) -> dict[Path, str]:
+    """Return the snapshot of each tool's contract."""
+    return {
+        SNAPSHOTS / f"{spec.name}.json": json.dumps(contract(spec), indent=2, ensure_ascii=False) + "\n"
+        for spec in tools
+    }
+
+
+def readme(tools: list[ToolSpec]) -> str:
+    """Return README with the tables of tools."""
+    toolsets = list(dict.fromkeys(spec.toolset for spec in tools))
+    tables = "\n\n".join(_table(toolset, [spec for spec in tools if spec.toolset == toolset]) for toolset in toolsets)
+    return _replaced("README.md", r"(?<=<!-- tools -->\n).*?(?=<!-- end of tools -->)", f"\n{tables}\n\n")
+
+
+def _replaced(document: str, pattern: str, text: str) -> str:
+    """Return a document with the one place that a pattern matches replaced."""
+    content = (ROOT / document).read_text("utf-8")
+    replaced, places = re.subn(pattern, lambda _: text, content, flags=re.DOTALL)
+    if places != 1:
+        raise SystemExit(f"{document}: {pattern} matches {places} places, not one.")
+    return replaced
+
+
+def _table(toolset: Toolset, tools: list[ToolSpec]) -> str:
+    offered = "offered by default" if toolset.default else f"with `INCIDENT_MCP_TOOLSETS={toolset.name}`"
+    rows = [
+        f"| `{spec.name}` | {_summary(spec).rstrip('.').replace('|', '/')} | {'writes' if spec.writes else 'reads'} |"
+        for spec in tools
+    ]
+    head = f"**`{toolset.name}`** ({len(tools)} tools, {offered}): {toolset.description}"
+    return "\n".join([head, "", "| Tool | What it does | |", "|---|---|---|", *rows])
+
+
+def _summary(spec: ToolSpec) -> str:
+    return " ".join((spec.fn.__doc__ or "").split("\n\n")[0].split())
+
+
+def manifest(tools: list[ToolSpec]) -> str:
+    """Return manifest.json with the tools that are offered by default."""
+    entries = [{"name": spec.name, "description": _summary(spec)} for spec in tools if spec.toolset.default]
+    rows = ",\n".join(f"    {json.dumps(entry, ensure_ascii=False)}" for entry in entries)
+    return _replaced("manifest.json", r'(?<=  "tools": \[\n).*?(?=\n  \])', rows)
+
+
+def generated() -> dict[Path, str | None]:
+    """Return all generated files with their content; None for a file that is to be deleted."""
+    source = tool_modules()
+    if MODULES.read_text("utf-8") != source:
+        # What follows is read off the tools, so the list of them comes first.
+        return {MODULES: source}
+    tools = importlib.import_module("incident_mcp.tool_modules").TOOLS
+    files: dict[Path, str | None] = dict(snapshots(tools))
+    files |= {file: None for file in SNAPSHOTS.glob("*.json") if file not in files}
+    return files | {ROOT / "README.md": readme(tools), ROOT / "manifest.json": manifest(tools)}
+
+
+def stale(files: dict[Path, str | None]) -> list[Path]:
+    """Return the files whose content is another than it should be."""
+    return [file for file, text in files.items() if (file.read_text("utf-8") if file.exists() else None) != text]
+
+
+def main(arguments: list[str]) -> int:
+    """Write what is stale, or with `--check` print it."""
+    files = generated()
+    changed = stale(files)
+    for file in changed:
+        print(file.relative_to(ROOT))
+        text = files[file]
+        if "--check" in arguments:
+            continue
+        if text is None:
+            file.unlink()
+        else:
+            file.write_text(text, "utf-8")
+    if "--check" in arguments:
+        return 1 if changed else 0
+    return main(arguments) if MODULES in files else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
