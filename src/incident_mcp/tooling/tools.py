@@ -9,8 +9,8 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, cast, get_args, get_origin
+from functools import cache, cached_property
+from typing import Any, cast
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
@@ -18,16 +18,16 @@ from mcp.server.mcpserver.resolve import find_resolved_parameters
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import ConfigDict, ValidationError, create_model
 
 from incident_mcp.errors import InputRequired, ServiceError
 from incident_mcp.records.record import Json, Record
 from incident_mcp.records.text import inert
 from incident_mcp.tooling.arguments import read_arguments
 from incident_mcp.tooling.dependencies import app_of
-from incident_mcp.tooling.schemas import object_schema
+from incident_mcp.tooling.schemas import shipped
 from incident_mcp.writing.outcome import NotSent, describe
-from incident_mcp.writing.result import RESULT_PROPERTIES, WriteResult
+from incident_mcp.writing.result import WriteResult
 
 
 class Arguments(ArgModelBase):
@@ -112,16 +112,6 @@ def _complaint(problem: Json) -> str:
             return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
-def _arguments(fn: Callable[..., Awaitable[Any]], injected: set[str]) -> type[ArgModelBase]:
-    parameters = inspect.signature(fn, eval_str=True).parameters.values()
-    fields: dict[str, Any] = {
-        p.name: (p.annotation, ... if p.default is inspect.Parameter.empty else p.default)
-        for p in parameters
-        if p.name not in injected
-    }
-    return create_model(f"{fn.__name__}_arguments", __base__=Arguments, **fields)
-
-
 def _injecting(fn: Callable[..., Awaitable[Any]], injected: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
     """Return a tool's function with what it asks for beside its arguments: none of that asks the user."""
 
@@ -129,16 +119,6 @@ def _injecting(fn: Callable[..., Awaitable[Any]], injected: Mapping[str, Callabl
         return await fn(**arguments, **{name: await make(ctx) for name, make in injected.items()})
 
     return call
-
-
-def _answer_schema(annotation: Any) -> Json:  # noqa: ANN401  # any annotation
-    written = get_origin(annotation) is WriteResult
-    record: type[BaseModel] = get_args(annotation)[0] if written else annotation
-    schema = object_schema(record)
-    if written:
-        schema.pop("required", None)
-        schema["properties"] |= RESULT_PROPERTIES
-    return schema
 
 
 @dataclass(frozen=True)
@@ -177,19 +157,29 @@ class ToolSpec:
         needed = {marker.fn.__name__ for marker, _ in find_resolved_parameters(self.fn).values()}
         return tuple(service for service in ("incidentio", "ionhour") if service in needed)
 
+    @cached_property
+    def arguments(self) -> type[Arguments]:
+        """The model that validates the arguments of a call."""
+        injected = find_resolved_parameters(self.fn)
+        fields: dict[str, Any] = {
+            p.name: (p.annotation, ... if p.default is inspect.Parameter.empty else p.default)
+            for p in inspect.signature(self.fn, eval_str=True).parameters.values()
+            if p.name not in injected
+        }
+        return create_model(f"{self.name}_arguments", __base__=Arguments, **fields)
+
     @cache  # noqa: B019  # a spec lives as long as the process
     def build(self) -> Tool:
         """Make the tool, once."""
         injected = {name: marker.fn for name, (marker, _) in find_resolved_parameters(self.fn).items()}
-        arguments = _arguments(self.fn, set(injected))
-        answer = inspect.signature(self.fn, eval_str=True).return_annotation
+        schemas = shipped(self.name)
         return HouseTool(
             fn=_injecting(self.fn, injected),
             name=self.name,
             title=self.title,
             description=inspect.getdoc(self.fn) or "",
-            parameters=object_schema(arguments),
-            fn_metadata=HouseMetadata(arg_model=arguments, output_schema=_answer_schema(answer)),
+            parameters=schemas.input,
+            fn_metadata=HouseMetadata(arg_model=self.arguments, output_schema=schemas.output),
             is_async=True,
             context_kwarg="ctx",
             annotations=ToolAnnotations(
