@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast, get_args, get_origin
+from typing import Any, cast
 
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, Tool, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -20,10 +20,10 @@ from incident_mcp.errors import IncidentMcpError, InputError, ServiceError
 from incident_mcp.records.record import Json, Record
 from incident_mcp.records.text import inert
 from incident_mcp.tooling.arguments import read_arguments
-from incident_mcp.tooling.schemas import object_schema
+from incident_mcp.tooling.schemas import shipped
 from incident_mcp.writing.confirm import InputRequired
 from incident_mcp.writing.outcome import NotSent, describe
-from incident_mcp.writing.result import RESULT_PROPERTIES, WriteResult
+from incident_mcp.writing.result import WriteResult
 
 _log = logging.getLogger(__name__)
 
@@ -55,16 +55,6 @@ def _complaint(problem: Json) -> str:
             return f"{name} {problem['ctx']['error']}"
         case _:
             return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
-
-
-def _answer_schema(annotation: Any) -> Json:  # noqa: ANN401  # any annotation
-    written = get_origin(annotation) is WriteResult
-    record: type[BaseModel] = get_args(annotation)[0] if written else annotation
-    schema = object_schema(record)
-    if written:
-        schema.pop("required", None)
-        schema["properties"] |= RESULT_PROPERTIES
-    return schema
 
 
 def failed(text: str) -> CallToolResult:
@@ -121,12 +111,13 @@ class ToolSpec:
     @cached_property
     def definition(self) -> Tool:
         """The tool as hosts read it."""
+        schemas = shipped(self.name)
         return Tool(
             name=self.name,
             title=self.title,
             description=inspect.getdoc(self.fn) or "",
-            input_schema=object_schema(self.arguments),
-            output_schema=_answer_schema(self._signature.return_annotation),
+            input_schema=schemas.input,
+            output_schema=schemas.output,
             annotations=ToolAnnotations(
                 title=self.title,
                 read_only_hint=not self.writes,
