@@ -256,8 +256,13 @@ class Bench:
         text, answered = text_of(result), result.structured_content
         if result.is_error or answered is None:
             return Outcome(None, text, read=case.target in self._network.asked)
-        flaws = [*_written(text, answered), *misfits(answered, self._schemas[case.tool]), *python_words(answered)]
+        flaws = flaws_of(text, answered, self._schemas[case.tool])
         return Outcome(answered, read=case.target in self._network.asked, flaws=flaws)
+
+
+def flaws_of(text: str, answer: Any, schema: Any) -> list[str]:
+    """List what no answer may contain: values off its schema, NaN, Python reprs; or a text that is another answer."""
+    return [*_written(text, answer), *misfits(answer, schema), *python_words(answer)]
 
 
 def _written(text: str, answer: Any) -> Iterator[str]:
