@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,32 +50,49 @@ def effects(sandbox: Served, tool: str, text: str) -> int:
             return int(incident["summary"] == text)
 
 
-@pytest.mark.parametrize("tool", WRITES)
-def test_killed_at_any_line_and_called_again_a_write_has_one_effect(tool: str, tmp_path: Path) -> None:
+Trial = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Served]:
     with served_sandbox() as sandbox:
-        command = [sys.executable, "-m", "tests.reliability.killer"]
-        killer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        yield sandbox
 
-        def trial(number: int, line: int) -> dict[str, Any]:
-            trial = {"tool": tool, "line": line, "state": str(tmp_path / f"state {number}"), **sandbox.settings()}
-            trial["arguments"] = filled(WRITES[tool], f"Trial {number} of {tool}")
-            killer.stdin.write(json.dumps(trial) + "\n")
-            killer.stdin.flush()
-            return json.loads(killer.stdout.readline())
 
-        try:
-            lines = trial(0, 0)["lines"]
-            killed = 0
-            counts: dict[tuple[str, int], int] = {}
-            for number in range(1, TRIALS + 1):
-                outcome = trial(number, max(1, lines * number // (TRIALS + 1)))
-                killed += outcome["killed"]
-                told = word(CallToolResult.model_validate(outcome["answer"]))
-                count = effects(sandbox, tool, f"Trial {number} of {tool}")
-                counts[told, count] = counts.get((told, count), 0) + 1
-        finally:
-            killer.kill()
-            killer.communicate()
+@pytest.fixture(scope="module")
+def attempt() -> Iterator[Trial]:
+    """Run a trial in processes that another one forks."""
+    command = [sys.executable, "-m", "tests.reliability.killer"]
+    killer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+    def attempt_(trial: dict[str, Any]) -> dict[str, Any]:
+        killer.stdin.write(json.dumps(trial) + "\n")
+        killer.stdin.flush()
+        return json.loads(killer.stdout.readline())
+
+    yield attempt_
+    killer.kill()
+    killer.communicate()
+
+
+@pytest.mark.parametrize("tool", WRITES)
+def test_killed_at_any_line_and_called_again_a_write_has_one_effect(
+    tool: str, sandbox: Served, attempt: Trial, tmp_path: Path
+) -> None:
+    def trial(number: int, line: int) -> dict[str, Any]:
+        arguments = filled(WRITES[tool], f"Trial {number} of {tool}")
+        state = str(tmp_path / f"state {number}")
+        return attempt({"tool": tool, "line": line, "state": state, "arguments": arguments, **sandbox.settings()})
+
+    lines = trial(0, 0)["lines"]
+    killed = 0
+    counts: dict[tuple[str, int], int] = {}
+    for number in range(1, TRIALS + 1):
+        outcome = trial(number, max(1, lines * number // (TRIALS + 1)))
+        killed += outcome["killed"]
+        told = word(CallToolResult.model_validate(outcome["answer"]))
+        count = effects(sandbox, tool, f"Trial {number} of {tool}")
+        counts[told, count] = counts.get((told, count), 0) + 1
     print(f"{tool}: {killed} of {TRIALS} processes killed over {lines} lines; (outcome, effects): {counts}")
     assert killed >= TRIALS * 0.9
     assert set(counts) <= {("done", 1)}
