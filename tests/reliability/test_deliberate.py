@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from incident_mcp.sandbox import Fault, Sandbox
-from incident_mcp.writing.journal.journal import Journal
+from incident_mcp.writing.journal.sqlite import SqliteJournal
 from tests.conftest import Caller, text_of
 from tests.reliability.conftest import Serve
 from tests.reliability.effects import CREATE, CREATE_NOTE, POST_UPDATE, WriteCase, word
@@ -66,8 +66,8 @@ async def test_a_call_that_waits_for_its_turn_meanwhile_is_still_a_repeat(
         async def again() -> None:
             answers.append(await other.ok(CREATE_NOTE.tool, **CREATE_NOTE.arguments))
 
-        holder = Journal(lambda: state)
-        async with anyio.create_task_group() as tasks, holder.alone(intent, anyio.current_time() + 10):
+        holder = SqliteJournal(lambda: state)
+        async with anyio.create_task_group() as tasks, holder.lock(intent, anyio.current_time() + 10):
             tasks.start_soon(again)
             await anyio.wait_all_tasks_blocked()
             # Made after the waiting call was asked for.

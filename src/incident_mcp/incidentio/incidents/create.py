@@ -25,7 +25,7 @@ from incident_mcp.incidentio.names.classification import (
 from incident_mcp.incidentio.names.custom_fields import custom_field_entries
 from incident_mcp.incidentio.names.roles import role_assignments
 from incident_mcp.incidentio.names.timestamps import timestamp_values
-from incident_mcp.records.record import Json, quoted, without_none
+from incident_mcp.records.record import Json, R, quoted, without_none
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
 from incident_mcp.transport.api import Api
@@ -126,7 +126,7 @@ class Checked:
     note: str | None = None
     """For an answer that does not repeat that one."""
 
-    def beside(self, outcome: WriteResult[Incident]) -> WriteResult[Incident]:
+    def beside(self, outcome: WriteResult[R]) -> WriteResult[R]:
         """Return a declaration's outcome with what was found."""
         note = " ".join(filter(None, (outcome.note, self.note))) or None
         return replace(outcome, similar_open=self.similar, note=note)
