@@ -17,7 +17,7 @@ from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 from incident_mcp.tooling.tools import ToolSpec
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 from tests.conftest import NOW, text_of
 from tests.contract.mutations import flaws_of, items
 from tests.examples import examples
