@@ -96,7 +96,7 @@ class Bench:
         assert "failed on an error of its own" not in text
         if result.is_error or answer is None:
             return text, None
-        assert flaws_of(text, answer, self.spec.build().output_schema) == []
+        assert flaws_of(text, answer, self.spec.definition.output_schema) == []
         return text, answer
 
     async def record(self) -> tuple[Answers, dict[str, Any]]:
