@@ -12,13 +12,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from incident_mcp.errors import IncidentMcpError, InputError, NoAnswerError, RefusedError
+from incident_mcp.incidentio.incident_types import TYPES
 from incident_mcp.incidentio.incidents.create import Despite, check_duplicates, plan_declaration
 from incident_mcp.incidentio.incidents.get import read_incident
 from incident_mcp.incidentio.incidents.list import Mode
 from incident_mcp.incidentio.incidents.records import Incident
-from incident_mcp.incidentio.names.classification import find_incident_type, find_severity, id_of, name_of
-from incident_mcp.incidentio.names.finding import candidates
-from incident_mcp.incidentio.severities import Severity, load_severities
+from incident_mcp.incidentio.names.finding import candidates, find, find_optional, id_of, name_of
+from incident_mcp.incidentio.severities import SEVERITIES, Severity
 from incident_mcp.ionhour.incidents import WholeIncident, plan_acknowledgement, priority, read_whole
 from incident_mcp.ionhour.notes import Note, equal_notes, plan_deletion, plan_note, read_notes
 from incident_mcp.ionhour.records import IncidentId
@@ -128,7 +128,7 @@ async def declare_from_ionhour(
                 visibility=visibility,
                 mode=mode,
                 severity_id=id_of(chosen),
-                incident_type_id=id_of(await find_incident_type(incidentio, incident_type)),
+                incident_type_id=id_of(await find_optional(incidentio, TYPES, incident_type)),
             )
             declaration = plan_declaration(TOOL, incidentio, body, name_of(chosen), despite=despite or ())
             declaration = replace(declaration, fixed_key=f"ionhour-{known.alert.public_id}", deliberate=None)
@@ -288,8 +288,8 @@ async def _drop_duplicate(writer: Writer, api: Api, number: int, note_id: int, w
 async def _severity(api: Api, alert: WholeIncident, wanted: str | None) -> tuple[Severity | None, str]:
     """Choose a severity: the one asked for, or the account's scale laid over P1 to P4 by rank."""
     if wanted is not None:
-        return await find_severity(api, wanted), "as asked for"
-    scale, _ = await api.cached("severity", lambda: load_severities(api))
+        return await find(api, SEVERITIES, wanted), "as asked for"
+    scale, _ = await SEVERITIES.read(api)
     rank = priority(alert.severity)
     if not scale or rank is None:
         raise InputError(

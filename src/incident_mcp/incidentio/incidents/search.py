@@ -1,6 +1,7 @@
-"""Finding incidents by words of their name or summary."""
+"""Searching the names and summaries of incidents, because the API has no filter for that."""
 
 from contextlib import aclosing
+from dataclasses import dataclass, field
 
 import anyio.lowlevel
 from pydantic import Field
@@ -8,82 +9,76 @@ from pydantic import Field
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.access import LIST
 from incident_mcp.incidentio.incidents.records import IncidentRow, Incidents
-from incident_mcp.incidentio.pages import each_page
+from incident_mcp.incidentio.pages import Page, each_page
 from incident_mcp.records import words
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Query
 
-MOST_LOOKED_AT = 1000
-"""Incidents that are looked through for words."""
+MAX_SEARCHED = 1000
+"""Incidents that one search reads."""
+_HIDDEN = " Test incidents are hidden unless `mode` includes them."
 
 
 class _SearchedRow(IncidentRow):
-    """An incident that is looked for by words."""
+    """An incident with the texts that are searched."""
 
-    whole_name: str | None = Field(default=None, validation_alias="name", exclude=True)
+    full_name: str | None = Field(default=None, validation_alias="name", exclude=True)
     summary: str | None = Field(default=None, exclude=True)
 
 
-async def search(api: Api, query: Query, text: str, *, limit: int, after: str | None) -> Incidents:
-    """Look through names and summaries of up to 1,000 incidents, for the API has no filter for that."""
-    wanted = words.parse(text)
-    if not wanted:
-        raise InputError("name_contains has no words to look for. Pass some, or leave it out.")
-    found: list[_SearchedRow] = []
-    partly: list[tuple[int, _SearchedRow]] = []
-    looked_at = unreadable = 0
-    pages = each_page(api, LIST.request(query), _SearchedRow, limit=MOST_LOOKED_AT, after=after)
-    async with aclosing(pages):
-        async for page in pages:
-            looked_at += len(page.rows)
-            unreadable += page.unreadable or 0
-            for row in page.rows:
-                # Others get their turn, however long the texts are.
-                await anyio.lowlevel.checkpoint()
-                hits = words.matched(wanted, row.whole_name, row.summary)
-                if hits == len(wanted):
-                    found.append(row)
-                elif hits:
-                    partly.append((hits, row))
-            after = page.after
-            if len(found) > limit:
-                break
-    return _found(found, partly, after, limit=limit, looked_at=looked_at, unreadable=unreadable)
+@dataclass
+class _Matches:
+    """The incidents found so far."""
 
+    terms: list[str]
+    complete: list[_SearchedRow] = field(default_factory=list[_SearchedRow])
+    """Those that contain all search terms."""
+    partial: list[tuple[int, _SearchedRow]] = field(default_factory=list[tuple[int, _SearchedRow]])
+    """Those that contain some, with how many."""
+    searched: int = 0
+    unreadable: int = 0
 
-def _found(
-    found: list[_SearchedRow],
-    partly: list[tuple[int, _SearchedRow]],
-    after: str | None,
-    *,
-    limit: int,
-    looked_at: int,
-    unreadable: int,
-) -> Incidents:
-    """Return what a search found; rows with some of the words where none has all of them."""
-    rest = None if after is None else "narrow the filters, or go on from `after`"
-    note = words.describe_result(
-        bool(found), bool(partly), rest, " Test incidents are hidden unless `mode` asks for them."
-    )
-    if not found and partly:
-        best = [row for _, row in sorted(partly, key=lambda each: -each[0])[:limit]]
+    async def add(self, page: Page[_SearchedRow]) -> None:
+        """Search a page."""
+        for row in page.rows:
+            # Let other tasks run: the texts can be long.
+            await anyio.lowlevel.checkpoint()
+            hits = words.matched(self.terms, row.full_name, row.summary)
+            if hits == len(self.terms):
+                self.complete.append(row)
+            elif hits:
+                self.partial.append((hits, row))
+        self.searched += len(page.rows)
+        self.unreadable += page.unreadable or 0
+
+    def result(self, limit: int, after: str | None) -> Incidents:
+        """Return the matches; if no incident contains all terms, those with the most terms first."""
+        best = [row for _, row in sorted(self.partial, key=lambda match: -match[0])]
+        rest = None if after is None else "narrow the filters, or continue from `after`"
+        has_left_over = len(self.complete) > limit
         return Incidents(
-            incidents=[*best],
-            sorted_by_hits=True,
-            has_more=after is not None,
-            after=after,
-            looked_at=looked_at,
+            incidents=[*(self.complete or best)[:limit]],
+            sorted_by_hits=not self.complete and bool(best),
+            has_more=has_left_over or after is not None,
+            # The cursor is the id of the last row.
+            after=self.complete[limit - 1].id if has_left_over else after,
+            looked_at=self.searched,
             looked_at_all=after is None,
-            unreadable=unreadable or None,
-            note=note,
+            unreadable=self.unreadable or None,
+            note=words.describe_result(bool(self.complete), bool(best), rest, _HIDDEN),
         )
-    return Incidents(
-        incidents=[*found[:limit]],
-        has_more=len(found) > limit or after is not None,
-        # The API's cursor is the id of the last record.
-        after=found[limit - 1].id if len(found) > limit else after,
-        looked_at=looked_at,
-        looked_at_all=after is None,
-        unreadable=unreadable or None,
-        note=note,
-    )
+
+
+async def search(api: Api, query: Query, text: str, *, limit: int, after: str | None) -> Incidents:
+    """Search the names and summaries of up to 1,000 incidents."""
+    terms = words.parse(text)
+    if not terms:
+        raise InputError("name_contains has no words to search for. Pass some, or omit it.")
+    matches = _Matches(terms)
+    async with aclosing(each_page(api, LIST.request(query), _SearchedRow, limit=MAX_SEARCHED, after=after)) as pages:
+        async for page in pages:
+            await matches.add(page)
+            after = page.after
+            if len(matches.complete) > limit:
+                break
+    return matches.result(limit, after)
