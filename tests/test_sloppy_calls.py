@@ -21,7 +21,7 @@ from tests.sloppy import ACCEPTED, HERE, INERT, SERVICE, Cell, Json, Kind, Slopp
 
 pytestmark = pytest.mark.anyio
 
-ARGUMENTS = {spec.name: spec.build().parameters["properties"] for spec in TOOLS}
+ARGUMENTS = {spec.name: spec.definition.input_schema["properties"] for spec in TOOLS}
 WRITES = {spec.name: spec.writes for spec in TOOLS}
 UNSETTING = [name for name, writes in WRITES.items() if writes and "custom_fields" in ARGUMENTS[name]]
 PASSED = (*ACCEPTED, *SERVICE)

@@ -19,10 +19,16 @@ SHORT = 1.5
 """Seconds that a request may take in a server that is killed: as long as a note may still take effect."""
 SERVER = (
     "import os\n"
+    "import anyio\n"
+    "from mcp import stdio_server\n"
     "from incident_mcp.transport.service import Limits\n"
     "from incident_mcp.serving.server import build_server\n"
     "from incident_mcp.settings import Settings\n"
-    f"build_server(Settings.from_env(os.environ), limits=Limits(attempt={SHORT})).run('stdio')\n"
+    "async def serve():\n"
+    f"    server = build_server(Settings.from_env(os.environ), limits=Limits(attempt={SHORT}))\n"
+    "    async with stdio_server() as streams:\n"
+    "        await server.run(*streams, server.create_initialization_options())\n"
+    "anyio.run(serve)\n"
 )
 INITIALIZE = {
     "protocolVersion": "2025-11-25",

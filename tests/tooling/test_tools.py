@@ -15,11 +15,11 @@ from incident_mcp.tooling.schemas import object_schema
 from incident_mcp.writing.result import WriteResult
 from tools.generate import SNAPSHOTS, contract
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 NAMES = [spec.name for spec in TOOLS]
 every_tool = pytest.mark.parametrize("spec", TOOLS, ids=NAMES)
-INJECTED = {"api", "writer", "settings", "services", "incidentio", "ionhour", "ctx"}
+INJECTED = {"api", "writer", "settings", "services", "incidentio", "ionhour"}
 
 
 async def test_a_client_is_told_the_snapshots(connect):
@@ -109,4 +109,4 @@ def test_the_schemas_read_off_annotations_are_those_of_pydantic(spec):
     annotation = inspect.signature(spec.fn, eval_str=True).return_annotation
     record = get_args(annotation)[0] if get_origin(annotation) is WriteResult else annotation
     assert object_schema(record) == judged(record, by_alias=False, mode="serialization")
-    assert spec.build().parameters == judged(spec.build().fn_metadata.arg_model)
+    assert spec.definition.input_schema == judged(spec.arguments)

@@ -25,7 +25,7 @@ from incident_mcp.tooling.tools import read_tool, write_tool
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 from incident_mcp.transport.retry import Repeat
-from incident_mcp.writing.plan import UPDATE_SECONDS, Since, WritePlan
+from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 
@@ -127,20 +127,20 @@ def plan_update(
     return WritePlan(
         tool=tool,
         request=CREATE.request(body=body, scope=scope, advice=_advice(scope)),
-        answer=IncidentUpdateResponse,
-        record=record,
+        answer_type=IncidentUpdateResponse,
+        record_type=record,
         to_record=lambda response: to_record(_with_name(response.incident_update, incident)),
         repeat=Repeat.KEYED,
         question=f"Post an update to incident {incident.reference or incident.id}; {_NOTIFIED}.",
-        remembered=UPDATE_SECONDS,
-        look=partial(_find, api, body),
+        remember_seconds=UPDATE_SECONDS,
+        find_effect=partial(_find, api, body),
         caller_key=key,
-        things=journal_keys(api, incident.id, incident.reference),
-        things_of=lambda _: journal_keys(api, incident.id, incident.reference),
-        stands=partial(_is_current, api, body) if body.keys() & _CHANGES else None,
-        made_at=lambda response: response.incident_update.made_at,
-        same=lambda response: _is_same(response.incident_update, body),
-        explain=partial(valid_names, api, body),
+        targets=journal_keys(api, incident.id, incident.reference),
+        targets_of=lambda _: journal_keys(api, incident.id, incident.reference),
+        still_in_effect=partial(_still_in_effect, api, body) if body.keys() & _CHANGES else None,
+        created_at=lambda response: response.incident_update.made_at,
+        matches_request=lambda response: _matches_request(response.incident_update, body),
+        explain_refusal=partial(valid_names, api, body),
     )
 
 
@@ -166,7 +166,7 @@ _CHANGES = {"to_incident_status_id": "status_id", "to_severity_id": "severity_id
 """Field of the record, by field of the request body."""
 
 
-def _is_same(update: IncidentUpdate, body: Json) -> bool:
+def _matches_request(update: IncidentUpdate, body: Json) -> bool:
     """Return whether an update is the requested one, where the response contains its fields."""
     text = " ".join((body.get("message") or "").split())
     same_text = update.message is None or " ".join(update.message.split()) == text
@@ -189,7 +189,7 @@ class _CurrentResponse(BaseModel):
     incident: _Current
 
 
-async def _is_current(api: Api, body: Json) -> bool:
+async def _still_in_effect(api: Api, body: Json) -> bool:
     """Return whether the incident has the status and severity that an update sets."""
     incident = (await read_one(api, body["incident_id"], _CurrentResponse)).incident
     return all(getattr(incident, field) == body[name] for name, field in _CHANGES.items() if name in body)
@@ -205,18 +205,18 @@ _CLOCK_ERROR = 1.0
 """Seconds by which the service's clock, as read from its `Date` header, may be off."""
 
 
-async def _find(api: Api, body: Json, since: Since) -> IncidentUpdateResponse | None:
+async def _find(api: Api, body: Json, baseline: Baseline) -> IncidentUpdateResponse | None:
     """Find an identical update that an API key posted since, in case the journal is lost."""
     query = [("incident_id", body["incident_id"])]
     for row in await read_rows(api, LIST.request(query), _PostedUpdate, limit=MAX_PAGE_SIZE):
-        if row.api_key and _is_recent(row, since) and _is_identical(row, body):
+        if row.api_key and _is_recent(row, baseline) and _is_identical(row, body):
             return IncidentUpdateResponse(incident_update=row)
     return None
 
 
-def _is_recent(row: IncidentUpdate, since: Since) -> bool:
+def _is_recent(row: IncidentUpdate, baseline: Baseline) -> bool:
     created = parse_instant(row.made_at)
-    return created is not None and created.timestamp() >= since.began - _CLOCK_ERROR
+    return created is not None and created.timestamp() >= baseline.started_at - _CLOCK_ERROR
 
 
 def _is_identical(row: IncidentUpdate, body: Json) -> bool:
@@ -233,7 +233,7 @@ async def incidentio_post_update(
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
 ) -> WriteResult[IncidentUpdate]:
-    """Post an update to an incident: a message, a status, a severity, or several at once."""
+    """Post an update to an incident: a message, a status, a severity, or several of them."""
     if message is None and status is None and severity is None:
         raise InputError("An update needs at least one of message, status, severity. Not sent.")
     to_status = await find_optional(api, STATUSES, status)
@@ -265,7 +265,7 @@ async def incidentio_list_updates(
     limit: Limit = 25,
     after: After = None,
 ) -> IncidentUpdates:
-    """List updates: messages, and the changes of status and severity."""
+    """List updates: messages, and changes of status and severity."""
     api.allow(limit)
     # The filter accepts only ids; anything else returns an empty list.
     query = [] if incident is None else [("incident_id", (await incident_name(api, incident)).id)]

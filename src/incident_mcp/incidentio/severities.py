@@ -41,7 +41,7 @@ SEVERITIES = CachedList("severity", load_severities)
 async def incidentio_list_severities(api: IncidentioApi) -> Severities:
     """List the account's severities, least severe first.
 
-    Every account has its own: look before declaring an incident.
+    Every account has its own: check before declaring.
     """
     severities = await SEVERITIES.reload(api)
     return Severities(severities=severities, **severities.paging)

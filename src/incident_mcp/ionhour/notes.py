@@ -8,7 +8,8 @@ from typing import Annotated, Any, Self
 from pydantic import AliasChoices, AliasPath, Field, model_validator
 
 from incident_mcp.errors import NoAnswerError
-from incident_mcp.ionhour.incidents import described, require_incident, things
+from incident_mcp.ionhour.incidents.incident import require_incident
+from incident_mcp.ionhour.incidents.target import described, write_targets
 from incident_mcp.ionhour.pages import Page
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, NoteId
 from incident_mcp.records.fitting import MOST_TOKENS, bound
@@ -20,8 +21,8 @@ from incident_mcp.tooling.tools import read_tool, write_tool
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 from incident_mcp.transport.retry import Repeat
-from incident_mcp.writing.journal.journal import fingerprint
-from incident_mcp.writing.plan import UPDATE_SECONDS, Earlier, Since, WritePlan
+from incident_mcp.writing.journal.entry import fingerprint
+from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, Existing, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 LIST = Operation("GET", "/incident-notes/{incident_id}")
@@ -104,14 +105,14 @@ async def read_notes(api: Api, incident_id: int) -> Notes:
 
 
 async def ionhour_list_notes(api: IonhourApi, incident_id: IncidentId, offset: Offset = None) -> Notes:
-    """List the notes on an Ionhour incident, with the ids that edit and delete take."""
+    """List the notes on an Ionhour incident, with the IDs that edit and delete need."""
     return (await read_notes(api, incident_id)).model_copy(update={"offset": offset or 0})
 
 
 async def ionhour_create_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, body: Body, dry_run: DryRun = False
 ) -> WriteResult[Note]:
-    """Put a note on an Ionhour incident, in the name of the key's owner."""
+    """Add a note to an Ionhour incident as the key's owner."""
     who = await described(api, writer, incident_id, dry_run=dry_run)
     return await writer.perform(api, plan_note("ionhour_create_note", api, incident_id, body, who), dry_run=dry_run)
 
@@ -125,33 +126,33 @@ def plan_note(tool: str, api: Api, incident_id: int, body: str, who: str | None 
     return WritePlan(
         tool=tool,
         request=CREATE.request(at={"incident_id": incident_id}, body={"body": body}),
-        answer=_WrittenNote,
-        record=Note,
+        answer_type=_WrittenNote,
+        record_type=Note,
         to_record=lambda answer: answer,
         repeat=Repeat.NEVER,
         question=f"Put a note on Ionhour incident {who or incident_id}: {quoted(body)}.",
-        remembered=UPDATE_SECONDS,
-        look=lambda since: _find(api, incident_id, body, since),
-        earlier=lambda window: _earlier(api, incident_id, body, window),
-        things=things(api, incident_id),
+        remember_seconds=UPDATE_SECONDS,
+        find_effect=lambda baseline: _find(api, incident_id, body, baseline),
+        read_existing=lambda window: _read_existing(api, incident_id, body, window),
+        targets=write_targets(api, incident_id),
     )
 
 
 async def ionhour_update_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, body: Body, dry_run: DryRun = False
 ) -> WriteResult[Note]:
-    """Replace a note's text; only its author may."""
+    """Replace a note's text (author only)."""
     who = await described(api, writer, incident_id, dry_run=dry_run) or incident_id
     edit: WritePlan[Note, Note] = WritePlan(
         tool="ionhour_update_note",
         request=UPDATE.request(at=_ids(incident_id, note_id), body={"body": body}, advice=_NOT_AUTHOR),
-        answer=_WrittenNote,
-        record=Note,
+        answer_type=_WrittenNote,
+        record_type=Note,
         to_record=lambda answer: answer,
         repeat=Repeat.HARMLESS,
         question=f"Replace note {note_id} on Ionhour incident {who} by: {quoted(body)}.",
-        look=lambda _: _find_changed(api, incident_id, note_id, body),
-        things=things(api, incident_id),
+        find_effect=lambda _: _find_changed(api, incident_id, note_id, body),
+        targets=write_targets(api, incident_id),
     )
     return await writer.perform(api, edit, dry_run=dry_run)
 
@@ -159,7 +160,7 @@ async def ionhour_update_note(
 async def ionhour_delete_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, dry_run: DryRun = False
 ) -> WriteResult[Deleted]:
-    """Delete a note: hidden from everybody, retained by Ionhour for audit; only its author may."""
+    """Delete a note (author only). Ionhour hides it from everyone but retains it for audit."""
     who = await described(api, writer, incident_id, dry_run=dry_run, destructive=True)
     delete = plan_deletion("ionhour_delete_note", api, incident_id, note_id, who)
     return await writer.perform(api, delete, dry_run=dry_run)
@@ -172,13 +173,13 @@ def plan_deletion(
     return WritePlan(
         tool=tool,
         request=DELETE.request(at=_ids(incident_id, note_id), advice=_NOT_AUTHOR | _NOT_THERE),
-        answer=_Anything,
-        record=Deleted,
+        answer_type=_Anything,
+        record_type=Deleted,
         to_record=lambda _: Deleted(incident_id=incident_id, note_id=note_id),
         repeat=Repeat.HARMLESS,
         question=f"Delete note {note_id} on Ionhour incident {who or incident_id}; it is hidden from everybody.",
         destructive=True,
-        things=things(api, incident_id),
+        targets=write_targets(api, incident_id),
     )
 
 
@@ -188,25 +189,25 @@ async def equal_notes(api: Api, incident_id: int, body: str) -> tuple[list[Note]
     return [note for note in read.notes if _has_text(note, body)], read.has_more
 
 
-async def _earlier(api: Api, incident_id: int, body: str, window: float) -> Earlier[Note]:
+async def _read_existing(api: Api, incident_id: int, body: str, window: float) -> Existing[Note]:
     """Read which notes there are, and whether one of the last seconds has this text."""
     read = await read_notes(api, incident_id)
     ids = tuple(name for name, _ in _identified(read.notes))
     recent = [note for note in read.notes if _has_text(note, body) and _made_since(note, api.now() - window)]
-    return Earlier(ids, recent[0] if recent else None)
+    return Existing(ids, recent[0] if recent else None)
 
 
-async def _find(api: Api, incident_id: int, body: str, since: Since) -> Note | None:
+async def _find(api: Api, incident_id: int, body: str, baseline: Baseline) -> Note | None:
     """Find a note that was made since by its text, since the API has no key that would make a repeat safe.
 
     Raises:
         NoAnswerError: It may stand on a page that was not read.
     """
     read = await read_notes(api, incident_id)
-    if since.before is not None:
-        new = [note for name, note in _identified(read.notes) if name not in since.before]
+    if baseline.existing_ids is not None:
+        new = [note for name, note in _identified(read.notes) if name not in baseline.existing_ids]
     else:
-        new = [note for note in read.notes if _made_since(note, since.began)]
+        new = [note for note in read.notes if _made_since(note, baseline.started_at)]
     found = [note for note in new if _has_text(note, body)]
     if not found and (alike := next((note for note in new if _letters(note.body) == _letters(body)), None)):
         raise NoAnswerError(
@@ -268,7 +269,7 @@ def _ids(incident_id: int, note_id: int) -> dict[str, int]:
 
 TOOLS = [
     read_tool(ionhour_list_notes, "List an Ionhour incident's notes"),
-    write_tool(ionhour_create_note, "Put a note on an Ionhour incident"),
+    write_tool(ionhour_create_note, "Add a note to an Ionhour incident"),
     write_tool(ionhour_update_note, "Edit a note", idempotent=True),
     write_tool(ionhour_delete_note, "Delete a note", destructive=True, idempotent=True),
 ]

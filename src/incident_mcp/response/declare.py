@@ -19,7 +19,8 @@ from incident_mcp.incidentio.incidents.list import Mode
 from incident_mcp.incidentio.incidents.records import Incident
 from incident_mcp.incidentio.names.finding import candidates, find, find_optional, id_of, name_of
 from incident_mcp.incidentio.severities import SEVERITIES, Severity
-from incident_mcp.ionhour.incidents import WholeIncident, plan_acknowledgement, priority, read_whole
+from incident_mcp.ionhour.incidents.acknowledge import plan_acknowledgement
+from incident_mcp.ionhour.incidents.incident import WholeIncident, priority, read_whole
 from incident_mcp.ionhour.notes import Note, equal_notes, plan_deletion, plan_note, read_notes
 from incident_mcp.ionhour.records import IncidentId
 from incident_mcp.records.record import Json, Record, shorten, without_none
@@ -28,9 +29,9 @@ from incident_mcp.tooling.dependencies import DryRun, IncidentioApi, IonhourApi,
 from incident_mcp.tooling.tools import write_tool
 from incident_mcp.transport.api import Api
 from incident_mcp.writing.intents import account_of
-from incident_mcp.writing.journal.journal import fingerprint
+from incident_mcp.writing.journal.entry import fingerprint
 from incident_mcp.writing.perform import Writer
-from incident_mcp.writing.plan import Since, WritePlan
+from incident_mcp.writing.plan import Baseline, WritePlan
 from incident_mcp.writing.result import Planned, WriteResult
 
 TOOL = "declare_from_ionhour"
@@ -109,11 +110,11 @@ async def declare_from_ionhour(
     despite: Despite = None,
     dry_run: DryRun = False,
 ) -> WriteResult[Declaration]:
-    """Declare an incident.io incident from an Ionhour alert: once, however often and wherever it is called.
+    """Declare one incident from an Ionhour alert, however often it is called.
 
-    An alert that was declared before answers with that incident; what is left of note and acknowledgement is done.
+    If the alert has an incident, that one is returned, and a missing note or acknowledgement is completed.
     """
-    async with nullcontext() if dry_run else writer.declaring(incidentio):
+    async with nullcontext() if dry_run else writer.declaration_lock(incidentio):
         known = await _look(incidentio, ionhour, ionhour_incident_id)
         severity_by, declaration, similar, similar_note = None, None, (), None
         if known.incident is None:
@@ -131,7 +132,7 @@ async def declare_from_ionhour(
                 incident_type_id=id_of(await find_optional(incidentio, TYPES, incident_type)),
             )
             declaration = plan_declaration(TOOL, incidentio, body, name_of(chosen), despite=despite or ())
-            declaration = replace(declaration, fixed_key=f"ionhour-{known.alert.public_id}", deliberate=None)
+            declaration = replace(declaration, fixed_key=f"ionhour-{known.alert.public_id}", distinguished_by=None)
             checked = await check_duplicates(incidentio, writer, declaration, despite or ())
             if checked.repeated is not None and checked.repeated.record is not None:
                 incident = DeclaredIncident.from_dump(checked.repeated.record.dump())
@@ -165,7 +166,7 @@ async def _confirmed(
     question = "; ".join(parts) + "."
     body = declaration.request.body if declaration else None
     request = fingerprint(account_of(incidentio), TOOL, known.alert.public_id, body, wanted, question)
-    if parts and await writer.confirmed(question, request):
+    if parts and await writer.confirm(question, request):
         incidentio.renew()
         ionhour.renew()
 
@@ -246,7 +247,7 @@ def _write(api: Api, number: int, incident: DeclaredIncident | None, step: str) 
     link = incident.permalink if incident else "(its link)"
     body = note_text(reference, link)
 
-    async def look(_: Since) -> Note | None:
+    async def find_effect(_: Baseline) -> Note | None:
         equal, more = await equal_notes(api, number, body)
         if not equal and more:
             page = "answered one page of several of the notes"
@@ -254,7 +255,9 @@ def _write(api: Api, number: int, incident: DeclaredIncident | None, step: str) 
         return equal[0] if equal else None
 
     # Whoever linked the two, and when: once is enough.
-    return replace(plan_note(TOOL, api, number, body), look=look, earlier=None, any_earlier=True)
+    return replace(
+        plan_note(TOOL, api, number, body), find_effect=find_effect, read_existing=None, accept_any_effect=True
+    )
 
 
 def _planned(api: Api, write: WritePlan[Any, Any], step: str) -> Step:

@@ -10,19 +10,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import BinaryIO, NoReturn, cast
+from typing import Any, BinaryIO, NoReturn, cast
 
 import anyio
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from mcp.shared.message import SessionMessage
+from mcp.server import Server
 
 from incident_mcp.records.record import shorten
 from incident_mcp.records.text import one_line
 from incident_mcp.serving.lines import Unread, mend, read_line, too_long
-from incident_mcp.serving.offerings import HouseServer
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
+from incident_mcp.tooling.sdk import SessionMessage
 
 CLOSING_SECONDS = 0.8
 MOST_BYTES = 64 * 1024 * 1024
@@ -108,14 +108,14 @@ class Wire:
     _parent: int = 0
     _heard: float = 0.0
 
-    async def serve(self, server: HouseServer) -> None:
+    async def serve(self, server: Server[Any]) -> None:
         """Serve until stdin ends."""
         inward, read_stream = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         write_stream, outward = anyio.create_memory_object_stream[SessionMessage](0)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._read, inward, write_stream.clone())
             tasks.start_soon(self._write, outward)
-            await server.serve_streams(read_stream, write_stream)
+            await server.run(read_stream, write_stream, server.create_initialization_options())
 
     async def host_is_gone(self) -> str:
         """Wait until nobody is there to serve, and return how that shows.

@@ -105,9 +105,12 @@ def find_proxy(url: str) -> tuple[str, str] | None:
     scheme = next((name for name in (split.scheme, "all") if proxies.get(name)), None)
     if scheme is None or is_loopback(host) or _is_bypassed(host, split.port or 443):
         return None
-    proxy = proxies[scheme].strip()
     named_by = _first_set(f"{scheme}_proxy", f"{scheme}_PROXY".upper()) or "the system's proxy settings"
-    return proxy if "://" in proxy else f"http://{proxy}", named_by
+    return _with_scheme(proxies[scheme].strip()), named_by
+
+
+def _with_scheme(proxy: str) -> str:
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _first_set(*names: str) -> str | None:

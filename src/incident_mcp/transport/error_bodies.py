@@ -26,7 +26,7 @@ class Problem:
     type: str
     messages: tuple[tuple[str, str], ...]
     """(field or empty, message) pairs, at most ten."""
-    request_id: str | None = None
+    request_id: str = ""
 
     def sentence(self) -> str:
         """Join the messages, each with its field."""
@@ -52,7 +52,7 @@ def read_problem(body: object) -> Problem | None:
     pairs = {text: (field, text) for field, text in found if text != kind}
     if not kind and not pairs:
         return None
-    return Problem(kind, tuple(pairs.values())[:MOST_MESSAGES], _short(record.get("request_id")) or None)
+    return Problem(kind, tuple(pairs.values())[:MOST_MESSAGES], _short(record.get("request_id")))
 
 
 def _kind(value: object) -> str:

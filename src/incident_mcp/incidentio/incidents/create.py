@@ -29,7 +29,7 @@ from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.perform import Writer
-from incident_mcp.writing.plan import DECLARE_SECONDS, Since, WritePlan
+from incident_mcp.writing.plan import DECLARE_SECONDS, Baseline, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 TOOL = "incidentio_create_incident"
@@ -74,9 +74,9 @@ async def incidentio_create_incident(
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
 ) -> WriteResult[Incident]:
-    """Declare an incident; this announces it and alerts people.
+    """Declare an incident, which announces it and alerts people.
 
-    List severities first. Refused if it looks already declared. After a failure call again with the same arguments,
+    List severities first. Not sent if it looks already declared. After a failure, call again with the same arguments,
     never with a new key.
     """
     found = await find_optional(api, SEVERITIES, severity)
@@ -102,7 +102,7 @@ async def incidentio_create_incident(
     if dry_run:
         checked = await check_duplicates(api, writer, declaration, despite or ())
         return checked.added_to(await writer.perform(api, declaration, dry_run=True))
-    async with writer.declaring(api):
+    async with writer.declaration_lock(api):
         checked = await check_duplicates(api, writer, declaration, despite or ())
         if checked.repeated is not None:
             return checked.repeated
@@ -139,7 +139,7 @@ async def check_duplicates(
         InputError: It is already declared.
     """
     body = declaration.request.body or {}
-    if body["mode"] != "standard" or await writer.known(api, declaration):
+    if body["mode"] != "standard" or await writer.is_repeat(api, declaration):
         return Checked()
     found = await find_duplicates(api, body, despite, window=DECLARE_SECONDS)
     if found.identical is None:
@@ -161,24 +161,24 @@ def plan_declaration(
     return WritePlan(
         tool=tool,
         request=CREATE.request(body=body),
-        answer=IncidentResponse,
-        record=Incident,
+        answer_type=IncidentResponse,
+        record_type=Incident,
         to_record=lambda response: response.incident,
         repeat=Repeat.KEYED,
         question=f"Declare the {body['visibility']} {body['mode']} incident {quoted(body['name'])}"
         f" with severity {severity or '(none)'}{about}{announced}.",
-        remembered=DECLARE_SECONDS,
-        deliberate=" ".join(sorted({path_id(each) for each in despite})) or None,
+        remember_seconds=DECLARE_SECONDS,
+        distinguished_by=" ".join(sorted({path_id(each) for each in despite})) or None,
         declares=True,
-        things_of=lambda response: journal_keys(api, response.incident.id, response.incident.reference),
-        made_at=lambda response: response.incident.made_at,
-        look=partial(_find, api, body),
-        same=lambda response: _is_same(response.incident, body),
-        explain=partial(valid_names, api, body),
+        targets_of=lambda response: journal_keys(api, response.incident.id, response.incident.reference),
+        created_at=lambda response: response.incident.made_at,
+        find_effect=partial(_find, api, body),
+        matches_request=lambda response: _matches_request(response.incident, body),
+        explain_refusal=partial(valid_names, api, body),
     )
 
 
-def _is_same(incident: Incident, body: Json) -> bool:
+def _matches_request(incident: Incident, body: Json) -> bool:
     """Return whether an incident has the requested name and severity, where the response contains them."""
     severity = body.get("severity_id") in (None, incident.severity_id) or incident.severity_id is None
     return severity and (incident.name is None or _plain(incident.name) == _plain(body["name"]))
@@ -188,10 +188,10 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-async def _find(api: Api, body: Json, since: Since) -> IncidentResponse | None:
+async def _find(api: Api, body: Json, baseline: Baseline) -> IncidentResponse | None:
     """Find the incident of an identical declaration, in case the journal or the service has no record of it."""
     try:
-        found = await identical_since(api, body, since.began)
+        found = await identical_since(api, body, baseline.started_at)
         return IncidentResponse(incident=await read_incident(api, found)) if found else None
     except ServiceError:
         # The key may not be able to read. The declaration is sent with the same idempotency key.

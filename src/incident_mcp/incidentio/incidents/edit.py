@@ -27,7 +27,7 @@ from incident_mcp.tooling.tools import write_tool
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 from incident_mcp.transport.retry import Repeat
-from incident_mcp.writing.plan import UPDATE_SECONDS, Since, WritePlan
+from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 _TEXTS = ("summary", "call_url")
@@ -56,7 +56,7 @@ async def incidentio_edit_incident(
     notify_incident_channel: Annotated[bool, Field(description="Tell the incident's channel.")] = False,
     dry_run: DryRun = False,
 ) -> WriteResult[Incident]:
-    """Edit an incident: only what is passed changes. To escalate, raise the severity."""
+    """Edit an incident. Omitted fields stay unchanged. To escalate, raise the severity."""
     cleared = _read_clear(clear or ())
     _check_not_both(cleared, custom_fields or {}, summary=summary, call_url=call_url)
     to_severity = await find_optional(api, SEVERITIES, severity)
@@ -190,21 +190,21 @@ def plan_edit(
     return WritePlan(
         tool=tool,
         request=request,
-        answer=IncidentResponse,
-        record=record,
+        answer_type=IncidentResponse,
+        record_type=record,
         to_record=lambda response: to_record(response.incident),
         repeat=Repeat.CHECKED,
         question=f"Edit incident {incident}; {_notification(notify=notify)}.",
-        remembered=UPDATE_SECONDS,
-        look=partial(_find_edited, api, at, fields),
-        things=journal_keys(api, at),
-        things_of=lambda response: journal_keys(api, response.incident.id, response.incident.reference),
-        again=replace(request, body={"incident": fields, "notify_incident_channel": False}),
-        explain=partial(valid_names, api, fields),
+        remember_seconds=UPDATE_SECONDS,
+        find_effect=partial(_find_edited, api, at, fields),
+        targets=journal_keys(api, at),
+        targets_of=lambda response: journal_keys(api, response.incident.id, response.incident.reference),
+        repeat_request=replace(request, body={"incident": fields, "notify_incident_channel": False}),
+        explain_refusal=partial(valid_names, api, fields),
     )
 
 
-async def _find_edited(api: Api, incident: str, fields: Json, _: Since) -> IncidentResponse | None:
+async def _find_edited(api: Api, incident: str, fields: Json, _: Baseline) -> IncidentResponse | None:
     """Return the incident if an edit took effect.
 
     Raises:

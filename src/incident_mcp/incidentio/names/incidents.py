@@ -88,7 +88,7 @@ async def describe_incident(
     api: Api, writer: Writer, incident: str, *, dry_run: bool, destructive: bool = False
 ) -> str:
     """Return an incident's reference and name if a write to it needs confirmation, otherwise `incident`."""
-    if dry_run or not writer.asks(destructive=destructive):
+    if dry_run or not writer.needs_confirmation(destructive=destructive):
         return incident
     found = await incident_name(api, incident)
     return f'{found.reference or found.id} "{shorten(found.name or "", 100)}"'
