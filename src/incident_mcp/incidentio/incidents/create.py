@@ -48,7 +48,7 @@ Timestamps = Annotated[
 Despite = Annotated[
     list[str] | None,
     AfterValidator(lambda names: names and [part for name in names for part in name.split(",") if part.strip()]),
-    Field(description="Possible duplicates that are other outages, as an earlier refusal named them."),
+    Field(description="Incidents to ignore as duplicates, as named in an earlier refusal."),
 ]
 
 
@@ -60,7 +60,7 @@ async def incidentio_create_incident(
     severity: Annotated[str | None, Field(description="Name or ID; needed to open an active incident.")] = None,
     summary: Annotated[str | None, Field(description="What is known so far.")] = None,
     incident_type: Annotated[str | None, Field(description="Name or ID. Default: the account's.")] = None,
-    status: Annotated[str | None, Field(description="Name or ID. Default: the account's.")] = None,
+    status: Annotated[str | None, Field(description="Name or ID. Default: the account decides.")] = None,
     visibility: Annotated[Literal["public", "private"], Field(description="Who may see it.")] = "public",
     mode: Annotated[
         Mode, Field(description="test alerts nobody; retrospective is for the past and is not announced.")
