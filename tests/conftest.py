@@ -139,10 +139,10 @@ def connect(box: Sandbox, tmp_path: Path) -> Connect:
     return connect_
 
 
-@pytest.fixture(params=["legacy", "auto"])
-async def call(connect: Connect, request: pytest.FixtureRequest) -> AsyncIterator[Caller]:
-    """A client of the 2025-11-25 era, and one of 2026-07-28."""
-    async with connect(request.param) as caller:
+@pytest.fixture
+async def call(connect: Connect) -> AsyncIterator[Caller]:
+    """A client of the 2026-07-28 protocol; `test_quick.py` calls every tool in the older one too."""
+    async with connect() as caller:
         yield caller
 
 

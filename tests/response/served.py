@@ -13,7 +13,7 @@ import httpx2
 from pydantic import SecretStr
 
 from incident_mcp.settings import Settings
-from tests.spawned import environment
+from tests.spawned import environment, sandbox_served
 
 SHORT = 1.5
 """Seconds that a request may take in a server that is killed: as long as a note may still take effect."""
@@ -79,13 +79,9 @@ class Served:
 
 
 @contextmanager
-def served(*arguments: str) -> Iterator[Served]:
-    command = [sys.executable, "-m", "incident_mcp.sandbox", *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        ready = json.loads(process.stdout.readline())
-        with httpx2.Client(timeout=20) as http:
-            yield Served(ready, http)
-        process.kill()
+def served(bulk: int = 0) -> Iterator[Served]:
+    with sandbox_served(bulk) as ready, httpx2.Client(timeout=20) as http:
+        yield Served(ready, http)
 
 
 class Spawned:

@@ -392,7 +392,7 @@ async def test_when_open_incidents_cannot_be_listed_a_note_says_so(connect, box)
 async def test_an_alert_without_a_public_id_is_not_declared(connect, box):
     alert(box, FRESH)["publicId"] = None
     async with connect() as call:
-        assert "has no public id" in await call.error(TOOL, ionhour_incident_id=FRESH)
+        assert "has no public ID" in await call.error(TOOL, ionhour_incident_id=FRESH)
     assert not box.writes()
 
 

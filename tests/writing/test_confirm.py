@@ -97,20 +97,26 @@ QUESTIONS = {
             " and subscribers are notified."
         ),
     ),
-    "acknowledge": (ACKNOWLEDGE, 'Acknowledge Ionhour incident 4514 "checkout-api is down"; it pages nobody further.'),
-    "note": (NOTE, 'Put a note on Ionhour incident 4514 "checkout-api is down": "Looking.".'),
-    "change note": (CHANGE_NOTE, 'Replace note 704 on Ionhour incident 4512 "webhook-worker is down" by: "New.".'),
+    "acknowledge": (
+        ACKNOWLEDGE,
+        'Acknowledge Ionhour incident 4514 "checkout-api is down", which stops it from paging further people.',
+    ),
+    "note": (NOTE, 'Add a note to Ionhour incident 4514 "checkout-api is down": "Looking.".'),
+    "change note": (
+        CHANGE_NOTE,
+        'Replace the text of note 704 on Ionhour incident 4512 "webhook-worker is down" with: "New.".',
+    ),
     "delete": (
         DELETE,
-        'Delete note 704 on Ionhour incident 4512 "webhook-worker is down"; it is hidden from everybody.',
+        'Delete note 704 on Ionhour incident 4512 "webhook-worker is down", which hides it from everyone.',
     ),
 }
 DECLARED = (
     'Declare the public standard incident "checkout-api is down" with severity Critical: "checkout-api is down Project:'
     " Checkout Check: checkout-api Reason: SERVICE_DOWN Since: 2026-11-21T02:48:00Z Last success: 2026-11-21T02:47:00Z"
-    ' Ionhour incident 4514 (01KY0XF600ANYID)"; incident.io announces it and alerts people; put its reference on'
-    ' Ionhour incident 4514 "checkout-api is down" as a note; acknowledge Ionhour incident 4514, which then pages'
-    " nobody further."
+    ' Ionhour incident 4514 (01KY0XF600ANYID)"; incident.io announces it and alerts people; add its reference as a note'
+    ' to Ionhour alert 4514 "checkout-api is down"; acknowledge Ionhour alert 4514, which stops it from paging further'
+    " people."
 )
 NO: dict[str, tuple[str, Any, str]] = {
     "empty": ("accept", {}, "The host accepted without an answer in the form, so nobody is known to have agreed"),
@@ -289,8 +295,8 @@ async def test_what_is_left_of_a_declaration_is_all_that_is_asked(ask, box, mode
     asked = await ask(("declare_from_ionhour", {"ionhour_incident_id": 4512}), mode=mode)
     assert asked.person.questions == [
         (
-            "For INC-114, which is declared already, put its reference on Ionhour incident 4512"
-            ' "webhook-worker is down" as a note.'
+            "For INC-114, which is already declared, add its reference as a note to Ionhour alert 4512"
+            ' "webhook-worker is down".'
         )
     ]
     again = await ask(("declare_from_ionhour", {"ionhour_incident_id": 4512}), mode=mode)

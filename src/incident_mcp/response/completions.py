@@ -7,7 +7,7 @@ import anyio
 from incident_mcp.errors import IncidentMcpError
 from incident_mcp.incidentio.incidents.list import open_references
 from incident_mcp.incidentio.severities import SEVERITIES
-from incident_mcp.ionhour.incidents.incident import unresolved_incidents
+from incident_mcp.ionhour.incidents.access import unresolved_incidents
 from incident_mcp.tooling.caller import Caller
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.service import Service

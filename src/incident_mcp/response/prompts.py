@@ -10,7 +10,7 @@ from pydantic import Field
 from incident_mcp.errors import IncidentMcpError, InputError
 from incident_mcp.incidentio.incidents.get import read_incident
 from incident_mcp.incidentio.severities import Severities, load_severities
-from incident_mcp.ionhour.incidents.incident import read_whole as read_alert
+from incident_mcp.ionhour.incidents.access import read_full_incident as read_alert
 from incident_mcp.records.record import Record, shorten
 from incident_mcp.records.text import inert
 from incident_mcp.response.situation.situation import Situation, situation

@@ -22,7 +22,7 @@ from incident_mcp.incidentio.names.roles import role_assignments
 from incident_mcp.incidentio.names.timestamps import timestamp_values
 from incident_mcp.incidentio.names.valid_names import valid_names
 from incident_mcp.incidentio.severities import SEVERITIES
-from incident_mcp.records.record import Json, quoted, without_none
+from incident_mcp.records.record import Json, R, quoted, without_none
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
 from incident_mcp.transport.api import Api
@@ -124,7 +124,7 @@ class Checked:
     note: str | None = None
     """A note for a result other than `repeated`."""
 
-    def added_to(self, outcome: WriteResult[Incident]) -> WriteResult[Incident]:
+    def added_to(self, outcome: WriteResult[R]) -> WriteResult[R]:
         """Return a declaration's result with the possible duplicates and the note."""
         note = " ".join(filter(None, (outcome.note, self.note))) or None
         return replace(outcome, similar_open=self.similar, note=note)

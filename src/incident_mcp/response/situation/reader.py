@@ -14,7 +14,8 @@ from incident_mcp.incidentio.actors import Actor
 from incident_mcp.incidentio.incidents.alert_links import AlertId
 from incident_mcp.incidentio.incidents.records import Lead
 from incident_mcp.incidentio.pages import MAX_PAGE_SIZE, each_page, read_rows
-from incident_mcp.ionhour.incidents.incident import IonhourIncident, priority, read_incident, unresolved_incidents
+from incident_mcp.ionhour.incidents.access import read_incident, unresolved_incidents
+from incident_mcp.ionhour.incidents.records import IonhourIncident, severity_rank
 from incident_mcp.records.record import Json, Record, Whole, part
 from incident_mcp.response.links import LinkedIncident, alert_id, day_of, declared_since
 from incident_mcp.response.reading import Part, Reading, When
@@ -211,7 +212,7 @@ def _newest_first(rows: Sequence[Update]) -> bool:
 
 def _urgency(alert: IonhourIncident) -> tuple[bool, int, str]:
     """Unacknowledged first, then P1 before P4, then the oldest."""
-    return alert.acknowledged_at is not None, priority(alert.severity) or 9, alert.started_at or "~"
+    return alert.acknowledged_at is not None, severity_rank(alert.severity) or 9, alert.started_at or "~"
 
 
 async def read_all(reader: Reader, settings: Settings) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS
-from incident_mcp.ionhour.incidents.incident import IonhourIncident
+from incident_mcp.ionhour.incidents.records import IonhourIncident
 from incident_mcp.records.instants import parse_instant, to_second
 from incident_mcp.records.record import Listed, Record, shorten
 from incident_mcp.records.spans import format_span

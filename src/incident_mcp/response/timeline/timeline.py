@@ -9,7 +9,8 @@ from pydantic import AliasPath, Field
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS, AlertId, alerts_in
 from incident_mcp.incidentio.pages import read_unpaged
-from incident_mcp.ionhour.incidents.incident import IonhourIncident, read_incident
+from incident_mcp.ionhour.incidents.access import read_incident
+from incident_mcp.ionhour.incidents.records import IonhourIncident
 from incident_mcp.records.fitting import FEW
 from incident_mcp.records.record import Listed, Record
 from incident_mcp.response.links import (
