@@ -218,7 +218,7 @@ def _summary(alert: FullAlert) -> str:
         "Check": alert.check,
         "Dependency": alert.dependency_name,
         "Reason": alert.reason,
-        "Baseline": alert.started_at,
+        "Since": alert.started_at,
         "Last success": alert.last_success_at,
         "Recovered": alert.recovered_at,
     }

@@ -124,7 +124,7 @@ def _compare(rows: Sequence[_Candidate], body: Json) -> tuple[list[_Candidate], 
     similar: list[_Candidate] = []
     for row in rows:
         alike = likeness(body["name"], row.name or "")
-        if alike == "same" or not alerts.isdisjoint(alerts_in(row.summary)):
+        if alike == "same" or (alerts and alerts & set(alerts_in(row.summary))):
             same.append(row)
         elif alike == "similar" and row.is_open:
             similar.append(row)
