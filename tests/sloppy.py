@@ -10,7 +10,7 @@ from tests.conftest import Caller
 from tests.examples import EXAMPLES
 
 Json = dict[str, Any]
-Kind = Literal["accepted", "refused here", "refused by the service", "failed on an error of its own"]
+Kind = Literal["accepted", "refused here", "refused by the service", "failed with an internal error"]
 ACCEPTED: tuple[Kind, ...] = ("accepted",)
 HERE: tuple[Kind, ...] = ("refused here",)
 SERVICE: tuple[Kind, ...] = ("refused by the service",)

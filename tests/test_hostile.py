@@ -83,7 +83,7 @@ async def test_a_large_text_in_every_field_leaves_answers_bounded_and_hides_noth
             text = text_of(result)
             assert len(text) < MOST, (tool, arguments, len(text))
             assert make_visible(text) == text, (tool, arguments)
-            assert "failed on an error of its own" not in text
+            assert "failed with an internal error" not in text
             if not result.is_error:
                 assert json.loads(text) == result.structured_content
             else:

@@ -64,8 +64,8 @@ class Matrix:
         kind: Kind = "accepted"
         if result.is_error:
             kind = "refused by the service" if refused else "refused here"
-        if "failed on an error of its own" in text:
-            kind = "failed on an error of its own"
+        if "failed with an internal error" in text:
+            kind = "failed with an internal error"
         return Seen(kind, sorted(requests, key=repr), answer, text)
 
     async def make_plain(self, arguments: Json) -> Seen:

@@ -98,7 +98,7 @@ def test_text_of_any_language_is_printed_as_it_is(shell: Shell) -> None:
     [
         (["incidentio_get_incident", "incident=INC-9999"], "404"),
         (["incidentio_get_incident"], "incident is required"),
-        (["incidentio_list_incidents", "statsu=live"], "there is no argument statsu"),
+        (["incidentio_list_incidents", "statsu=live"], "unknown argument statsu"),
         (["incidentio_create_incident", "name=X", "severity=Awful"], "Minor, Major, Critical"),
         (["ionhour_acknowledge_incident", "incident_id=4507"], "resolved"),
         (["ionhour_get_incident", "incident_id=abc"], "incident_id"),

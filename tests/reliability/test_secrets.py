@@ -166,7 +166,7 @@ def test_the_process_list_and_a_traceback_hold_no_key(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    assert "failed on an error of its own (RuntimeError)" in ended.stdout
+    assert "failed with an internal error (RuntimeError)" in ended.stdout
     assert "Traceback" in ended.stderr
     assert leaks(ended.stdout + ended.stderr, *secrets()) == []
     assert all(leaks(path.read_bytes(), *secrets()) == [] for path in tmp_path.rglob("*") if path.is_file())

@@ -21,7 +21,7 @@ from tests.spawned import SERVER, environment, run
 pytestmark = pytest.mark.anyio
 
 PLANTED = "planted-for-the-test"
-ERAS = [("legacy", "2025-11-25"), ("auto", "2026-07-28")]
+VERSIONS = [("legacy", "2025-11-25"), ("auto", "2026-07-28")]
 INITIALIZE = {
     "jsonrpc": "2.0",
     "id": 1,
@@ -34,7 +34,7 @@ def parameters(state: Path, *arguments: str, **settings: str) -> StdioServerPara
     return StdioServerParameters(command=SERVER[0], args=[*SERVER[1:], *arguments], env=environment(state, **settings))
 
 
-@pytest.mark.parametrize(("mode", "version"), ERAS)
+@pytest.mark.parametrize(("mode", "version"), VERSIONS)
 async def test_a_client_of_either_era_lists_and_calls_tools(mode: Any, version: str, tmp_path: Path) -> None:
     async with Client(parameters(tmp_path, "--sandbox"), mode=mode) as client:
         assert client.protocol_version == version
@@ -47,7 +47,7 @@ async def test_a_client_of_either_era_lists_and_calls_tools(mode: Any, version: 
     assert {row["status_category"] for row in answer.structured_content["incidents"]} == {"live"}
 
 
-@pytest.mark.parametrize(("mode", "version"), ERAS)
+@pytest.mark.parametrize(("mode", "version"), VERSIONS)
 async def test_a_write_is_remembered_while_the_server_runs(mode: Any, version: str, tmp_path: Path) -> None:
     async with Client(parameters(tmp_path, "--sandbox"), mode=mode) as client:
         declared = await client.call_tool(
@@ -357,8 +357,8 @@ def test_an_unusable_setting_is_told_on_stderr_and_ends_it_with_2(tmp_path: Path
     assert b"Traceback" not in ended.stderr
 
 
-CONTENTLESS = "The host accepted without an answer in the form"
-ODD = "The host could not ask for confirmation (its answer is not as documented)"
+CONTENTLESS = "The host accepted the form without an answer"
+ODD = "The host could not ask for confirmation (its answer does not match the form)"
 NO = [
     ({"result": 5}, "The host could not ask for confirmation (A line on stdin could not be read"),
     ({"result": {"action": "accept", "content": {"confirm": {"is": True}}}}, ODD),

@@ -13,11 +13,11 @@ from incident_mcp.transport.api import Api
 from incident_mcp.transport.service import Service
 
 PATIENCE = 2.0
-"""Seconds: somebody is typing."""
+"""Seconds: a user is typing."""
 
 
 async def complete(caller: Caller, argument: str, typed: str) -> list[str]:
-    """Return the values that complete an argument, the likeliest first; none if they cannot be read.
+    """Return the values that complete an argument, the most likely first; an empty list if they cannot be read.
 
     Args:
         caller: Whose accounts are read.

@@ -1,6 +1,6 @@
 """Callers: services, journal, limits and tools, made from settings and closed at the end."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 from pydantic import SecretStr
 
-from incident_mcp.catalogue import select
 from incident_mcp.settings import KEY_VARIABLES, URL_VARIABLES, Settings
 from incident_mcp.tooling.caller import Caller
+from incident_mcp.tooling.tools import ToolSpec
 from incident_mcp.transport.rate_limit import RateLimit
 from incident_mcp.transport.redaction import Redactor
 from incident_mcp.transport.service import DOCUMENTED, Limits, Network, Service
@@ -28,16 +28,17 @@ CLOSING_SECONDS = 0.5
 
 @asynccontextmanager
 async def open_caller(
-    settings: Settings, network: Network | None = None, limits: Limits = DOCUMENTED
+    settings: Settings, tools: Sequence[ToolSpec], network: Network | None = None, limits: Limits = DOCUMENTED
 ) -> AsyncGenerator[Caller]:
     """Make a caller, and close its journal and connections at the end.
 
     Args:
         settings: The caller's settings.
+        tools: The tools that the caller is offered.
         network: Answers instead of the network: a sandbox that outlives the caller.
         limits: Time and size limits of each service.
     """
-    caller = _make_caller(settings, network, limits)
+    caller = _make_caller(settings, tools, network, limits)
     try:
         yield caller
     finally:
@@ -46,7 +47,7 @@ async def open_caller(
             await caller.close()
 
 
-def _make_caller(settings: Settings, network: Network | None, limits: Limits) -> Caller:
+def _make_caller(settings: Settings, tools: Sequence[ToolSpec], network: Network | None, limits: Limits) -> Caller:
     passing = settings.sandbox and network is None
     if passing:
         from incident_mcp.sandbox import Sandbox  # noqa: PLC0415  # imported only when needed
@@ -69,8 +70,7 @@ def _make_caller(settings: Settings, network: Network | None, limits: Limits) ->
         write_limit=SettingLimit("writes", settings.max_writes, "INCIDENT_MCP_MAX_WRITES"),
         audit=_audit_log(settings),
     )
-    tools = {spec.name: spec for spec in select(settings)}
-    return Caller(settings, tools, safety, incidentio, ionhour)
+    return Caller(settings, {tool.name: tool for tool in tools}, safety, incidentio, ionhour)
 
 
 def _state_folder(settings: Settings) -> Path:

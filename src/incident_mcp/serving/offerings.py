@@ -93,7 +93,7 @@ async def get_prompt(request: Request, params: GetPromptRequestParams) -> GetPro
     """
     known = {prompt.__name__: prompt for prompt in PROMPTS}
     if params.name not in known:
-        message = f"There is no prompt {shorten(inert(params.name), 60)!r}. There are: {', '.join(known)}."
+        message = f"Unknown prompt {shorten(inert(params.name), 60)!r}. Available: {', '.join(known)}."
         raise MCPError(INVALID_PARAMS, message)
     prompt, arguments = _prompt(known[params.name]), params.arguments or {}
     _check_arguments(prompt, arguments)
@@ -106,7 +106,7 @@ async def get_prompt(request: Request, params: GetPromptRequestParams) -> GetPro
 def _check_arguments(prompt: Prompt, arguments: dict[str, str]) -> None:
     """Raise unless the arguments are those of the prompt."""
     required = {argument.name: argument.required for argument in prompt.arguments or ()}
-    wrong = [f"there is no argument {name}" for name in arguments if name not in required]
+    wrong = [f"unknown argument {name}" for name in arguments if name not in required]
     wrong += [f"{name} is required" for name in required if required[name] and not arguments.get(name, "").strip()]
     if wrong:
         known = ", ".join(f"{name}*" if required[name] else name for name in required)

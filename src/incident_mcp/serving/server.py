@@ -17,6 +17,7 @@ from incident_mcp.tooling.caller import Caller
 from incident_mcp.tooling.sdk import InMemorySubscriptionBus, ListenHandler
 from incident_mcp.transport.service import DOCUMENTED, Limits, Network
 
+Lifespan = Callable[[Server[Caller]], AbstractAsyncContextManager[Caller]]
 NAME = "incident-mcp"
 FRESH = CacheHint(ttl_ms=3_600_000, scope="public")
 """The lists depend only on the settings."""
@@ -52,21 +53,27 @@ def build_server(
     Raises:
         SettingError: The settings contradict each other or name what does not exist.
     """
+    tools = select(settings)
 
     @asynccontextmanager
     async def lifespan(_: Server[Caller]) -> AsyncGenerator[Caller]:
-        async with open_caller(settings, network, limits) as caller:
-            yield caller
-        closed()
+        try:
+            async with open_caller(settings, tools, network, limits) as caller:
+                yield caller
+        finally:
+            closed()
 
-    select(settings)
     _configure_logging()
-    return _server(_instructions(settings), lifespan)
+    return make_server(_instructions(settings), lifespan)
 
 
-def _server(
-    instructions: str, lifespan: Callable[[Server[Caller]], AbstractAsyncContextManager[Caller]]
-) -> Server[Caller]:
+def make_server(instructions: str, lifespan: Lifespan) -> Server[Caller]:
+    """Make a server whose requests find their caller in what the lifespan yields, and keep nothing else.
+
+    Args:
+        instructions: Text for the model.
+        lifespan: Opens and closes the caller of a connection.
+    """
     lists = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
     server = Server(
         NAME,

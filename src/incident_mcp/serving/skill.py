@@ -1,4 +1,4 @@
-"""SKILL.md over MCP: the Skills extension (SEP-2640), for hosts of 2026-07-28 and later."""
+"""SKILL.md over MCP: the Skills extension (SEP-2640) of protocol version 2026-07-28."""
 
 import hashlib
 from pathlib import Path
@@ -17,7 +17,7 @@ FRESH_MS = 3_600_000
 
 
 def read_skill() -> str:
-    """Read SKILL.md: in a wheel it lies in the package, in a checkout at the top."""
+    """Read SKILL.md: from the package in a wheel, from the top folder in a checkout."""
     package = Path(__file__).parents[1]
     packaged = package / "SKILL.md"
     return (packaged if packaged.exists() else package.parents[1] / "SKILL.md").read_text(encoding="utf-8")
@@ -51,7 +51,7 @@ async def _list_skills(request: ServerRequestContext[Any], _: PaginatedRequestPa
 async def _get_skill(request: ServerRequestContext[Any], params: GetSkillParams) -> dict[str, Any]:
     _check_version(request)
     if params.uri != URI:
-        raise MCPError(INVALID_PARAMS, f"There is no skill {inert(params.uri[:100])}; there is {URI}.")
+        raise MCPError(INVALID_PARAMS, f"Unknown skill {inert(params.uri[:100])}. Available: {URI}.")
     return {"resultType": "complete", "skill": _entry(), "ttlMs": FRESH_MS, "cacheScope": "public"}
 
 

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast, get_args, get_origin
+from typing import Any, cast
 
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, Tool, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -20,10 +20,10 @@ from incident_mcp.errors import IncidentMcpError, InputError, ServiceError
 from incident_mcp.records.record import Json, Record
 from incident_mcp.records.text import inert
 from incident_mcp.tooling.arguments import read_arguments
-from incident_mcp.tooling.schemas import object_schema
+from incident_mcp.tooling.schemas import shipped
 from incident_mcp.writing.confirm import InputRequired
 from incident_mcp.writing.outcome import NotSent, describe
-from incident_mcp.writing.result import RESULT_PROPERTIES, WriteResult
+from incident_mcp.writing.result import WriteResult
 
 _log = logging.getLogger(__name__)
 
@@ -48,23 +48,13 @@ def _complaint(problem: Json) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     match problem["type"]:
         case "extra_forbidden":
-            return f"there is no argument {name}"
+            return f"unknown argument {name}"
         case "missing":
             return f"{name} is required"
         case "value_error":
             return f"{name} {problem['ctx']['error']}"
         case _:
             return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
-
-
-def _answer_schema(annotation: Any) -> Json:  # noqa: ANN401  # any annotation
-    written = get_origin(annotation) is WriteResult
-    record: type[BaseModel] = get_args(annotation)[0] if written else annotation
-    schema = object_schema(record)
-    if written:
-        schema.pop("required", None)
-        schema["properties"] |= RESULT_PROPERTIES
-    return schema
 
 
 def failed(text: str) -> CallToolResult:
@@ -121,12 +111,13 @@ class ToolSpec:
     @cached_property
     def definition(self) -> Tool:
         """The tool as hosts read it."""
+        schemas = shipped(self.name)
         return Tool(
             name=self.name,
             title=self.title,
             description=inspect.getdoc(self.fn) or "",
-            input_schema=object_schema(self.arguments),
-            output_schema=_answer_schema(self._signature.return_annotation),
+            input_schema=schemas.input,
+            output_schema=schemas.output,
             annotations=ToolAnnotations(
                 title=self.title,
                 read_only_hint=not self.writes,
@@ -158,8 +149,8 @@ class ToolSpec:
         except Exception as error:  # noqa: BLE001  # no unexpected error may end the call without a result
             _log.exception("Tool %r raised an unexpected exception", self.name)
             return failed(
-                f"{self.name} failed on an error of its own ({type(error).__name__}); the server's log has the details."
-                " If it was to write something, read the incident before calling it again."
+                f"{self.name} failed with an internal error ({type(error).__name__}); the server's log has the details."
+                " If it should have written something, read the incident before calling it again."
             )
         text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
         return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=answer)

@@ -1,7 +1,7 @@
-"""Asking for a person's confirmation before a write, in both protocol versions.
+"""Confirmation by a human before a write, in both protocol versions.
 
-Until 2025-11-25 the server asks in the middle of a call and waits. From 2026-07-28 on it answers "input required"; the
-client asks and calls again with the answer, so the tool runs once more from its start, up to the same question.
+Up to 2025-11-25 the server asks during the call and waits. From 2026-07-28 the call returns "input required". The
+client asks and repeats the call with the answer, so the tool runs again from the start, up to the same question.
 """
 
 import secrets
@@ -19,7 +19,7 @@ from incident_mcp.errors import NotConfirmedError
 from incident_mcp.records.record import Json, shorten
 from incident_mcp.records.text import one_line
 
-_ASKED_BY_RESULT = "2026-07-28"
+_ASKS_BY_RESULT = "2026-07-28"
 LONGEST_QUESTION = 1_500
 _CUT = "… [cut: this change is larger than a question can show]"
 KEPT_SECONDS = 900
@@ -35,15 +35,15 @@ FORM: Json = {
     },
     "required": ["confirm"],
 }
-"""An empty accept is no consent: hosts in automatic mode send one without asking anybody."""
+"""Accepting an empty form does not confirm: hosts in automatic mode do that without asking anyone."""
 
 
 @dataclass
 class Questions:
-    """Questions that wait for an answer, each for one exact request and answered once."""
+    """Questions without an answer yet. Each is about one exact request and can be answered once."""
 
     _open: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
-    """Nonce to the request that the question is about, and when it was asked."""
+    """Nonce to the request that the question is about, and the time when it was asked."""
 
     def ask(self, request: str) -> str:
         """Open a question and return its nonce."""
@@ -57,8 +57,8 @@ class Questions:
 
     def close(self, nonce: str, request: str) -> bool:
         """Close a question, and return whether it was open and is about this request."""
-        asked = self._open.pop(nonce, None)
-        return asked is not None and asked[0] == request and asked[1] > time.monotonic() - KEPT_SECONDS
+        question = self._open.pop(nonce, None)
+        return question is not None and question[0] == request and question[1] > time.monotonic() - KEPT_SECONDS
 
 
 class InputRequired(Exception):
@@ -98,16 +98,16 @@ class Confirmation:
             NotConfirmedError: The answer is no, there is none, or the host cannot ask.
             InputRequired: The question must be sent as the call's result.
         """
-        # A name in it may hold anything: one line, nothing hidden, and not endless.
+        # It quotes names, which may contain anything: one line, hidden characters shown, limited length.
         question = shorten(one_line(question), LONGEST_QUESTION, _CUT)
         capabilities = self.host.session.client_capabilities
         elicitation = capabilities.elicitation if capabilities else None
         if elicitation is None or (elicitation.form is None and elicitation.url is not None):
             raise NotConfirmedError(
-                "This write needs a person's confirmation (INCIDENT_MCP_CONFIRM), and this host cannot ask for one (no"
-                " elicitation). Stop, and ask a person to make this change. Not sent."
+                "This write needs confirmation by a human (INCIDENT_MCP_CONFIRM), and this host cannot ask for it (no"
+                " elicitation). Stop, and ask a human to make this change. Not sent."
             )
-        if is_version_at_least(self.host.protocol_version, _ASKED_BY_RESULT):
+        if is_version_at_least(self.host.protocol_version, _ASKS_BY_RESULT):
             answer = self._answered(question, request)
         else:
             answer = await self._elicited(question)
@@ -120,7 +120,9 @@ class Confirmation:
             return await session.elicit_form(question, FORM, related_request_id=request_id)
         except (MCPError, ValidationError) as error:
             why = (
-                shorten(one_line(str(error)), 200) if isinstance(error, MCPError) else "its answer is not as documented"
+                shorten(one_line(str(error)), 200)
+                if isinstance(error, MCPError)
+                else "its answer does not match the form"
             )
             raise NotConfirmedError(f"The host could not ask for confirmation ({why}): {question} Not sent.") from None
 
@@ -142,7 +144,7 @@ def _check(answer: ElicitResult, question: str) -> None:
     """Raise unless the answer is an explicit yes.
 
     Raises:
-        NotConfirmedError: It is not.
+        NotConfirmedError: The answer is anything else.
     """
     content = answer.content or {}
     if answer.action == "accept" and content.get("confirm") is True:
@@ -150,7 +152,9 @@ def _check(answer: ElicitResult, question: str) -> None:
     if answer.action == "accept" and content.get("confirm") is False:
         why = "The form came back with confirm=false"
     elif answer.action == "accept":
-        why = "The host accepted without an answer in the form, so nobody is known to have agreed"
+        why = "The host accepted the form without an answer, so it is not known that anyone agreed"
     else:
-        why = f"The host {'declined' if answer.action == 'decline' else 'cancelled'}; whether a person did is not known"
+        why = (
+            f"The host {'declined' if answer.action == 'decline' else 'cancelled'}; it is not known whether a human did"
+        )
     raise NotConfirmedError(f"{why}: {question} Not sent.")
