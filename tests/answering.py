@@ -12,7 +12,7 @@ from mcp import Client
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 from tests.account import Scripted
 from tests.conftest import Caller
 

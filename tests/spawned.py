@@ -20,7 +20,7 @@ NODE_PACKAGES = {
 
 
 def environment(state: Path, **settings: str) -> dict[str, str]:
-    """Give this process's environment without its settings of ours, and with the given ones."""
+    """Return this process's environment without its settings of ours, and with the given ones."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     return {**plain, "INCIDENT_MCP_STATE_DIR": str(state), **settings}
 

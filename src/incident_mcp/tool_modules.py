@@ -1,34 +1,40 @@
 """All tools, in the order in which they are listed. Generated: `uv run python -m tools.generate`."""
 
-import incident_mcp.incidentio.incident_close
-import incident_mcp.incidentio.incident_create
-import incident_mcp.incidentio.incident_edit
 import incident_mcp.incidentio.incident_statuses
 import incident_mcp.incidentio.incident_types
 import incident_mcp.incidentio.incident_updates
-import incident_mcp.incidentio.incidents
+import incident_mcp.incidentio.incidents.close
+import incident_mcp.incidentio.incidents.create
+import incident_mcp.incidentio.incidents.edit
+import incident_mcp.incidentio.incidents.get
+import incident_mcp.incidentio.incidents.list
 import incident_mcp.incidentio.severities
 import incident_mcp.ionhour.events
-import incident_mcp.ionhour.incidents
+import incident_mcp.ionhour.incidents.acknowledge
+import incident_mcp.ionhour.incidents.incident
+import incident_mcp.ionhour.incidents.listing
 import incident_mcp.ionhour.notes
 import incident_mcp.response.declare
-import incident_mcp.response.situation
-import incident_mcp.response.timeline
+import incident_mcp.response.situation.situation
+import incident_mcp.response.timeline.timeline
 from incident_mcp.tooling.tools import ToolSpec
 
 TOOLS: list[ToolSpec] = [
-    *incident_mcp.response.situation.TOOLS,
-    *incident_mcp.response.timeline.TOOLS,
+    *incident_mcp.response.situation.situation.TOOLS,
+    *incident_mcp.response.timeline.timeline.TOOLS,
     *incident_mcp.response.declare.TOOLS,
     *incident_mcp.incidentio.severities.TOOLS,
     *incident_mcp.incidentio.incident_statuses.TOOLS,
     *incident_mcp.incidentio.incident_types.TOOLS,
-    *incident_mcp.incidentio.incident_create.TOOLS,
-    *incident_mcp.incidentio.incidents.TOOLS,
-    *incident_mcp.incidentio.incident_edit.TOOLS,
-    *incident_mcp.incidentio.incident_close.TOOLS,
+    *incident_mcp.incidentio.incidents.create.TOOLS,
+    *incident_mcp.incidentio.incidents.get.TOOLS,
+    *incident_mcp.incidentio.incidents.list.TOOLS,
+    *incident_mcp.incidentio.incidents.edit.TOOLS,
+    *incident_mcp.incidentio.incidents.close.TOOLS,
     *incident_mcp.incidentio.incident_updates.TOOLS,
-    *incident_mcp.ionhour.incidents.TOOLS,
+    *incident_mcp.ionhour.incidents.listing.TOOLS,
+    *incident_mcp.ionhour.incidents.incident.TOOLS,
+    *incident_mcp.ionhour.incidents.acknowledge.TOOLS,
     *incident_mcp.ionhour.events.TOOLS,
     *incident_mcp.ionhour.notes.TOOLS,
 ]

@@ -9,7 +9,7 @@ import attrs
 import httpx
 from incident_io.types import UNSET
 
-from incident_mcp.sandbox.service import Received
+from incident_mcp.sandbox import Received
 
 Wire = tuple[str, str, list[tuple[str, str]], Any]
 """Method, raw path, sorted query pairs, body with its instants parsed."""

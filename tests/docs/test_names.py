@@ -53,7 +53,7 @@ def manifest() -> dict[str, Any]:
 
 
 def fields(schema: Any) -> set[str]:
-    """Give every property name in a schema, at any depth."""
+    """Return every property name in a schema, at any depth."""
     if isinstance(schema, list):
         return {name for item in schema for name in fields(item)}
     if not isinstance(schema, dict):

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from incident_mcp.errors import InputError
-from incident_mcp.incidentio.incident_edit import EDIT
-from incident_mcp.incidentio.references import path_id
+from incident_mcp.incidentio.ids import path_id
+from incident_mcp.incidentio.incidents.edit import EDIT
 from tests.account import ENTRY, FIELD, INCIDENT, OPTION, ROLE, SEVERITY, STATUS, TYPE, USER
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ from mcp import Client
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 from tests.conftest import Caller
 
 BRIEF = Limits(attempt=3, call=10, backoff=0.01)
@@ -37,7 +37,7 @@ async def serving(
     box: Sandbox, state: Path, limits: Limits = BRIEF, mode: str = "legacy", **chosen: Any
 ) -> AsyncIterator[Caller]:
     """Connect a client to a server of its own."""
-    wanted = {"sandbox": True, "state_dir": state, "max_declares": 0, "max_writes": 0, **chosen}
+    wanted = {"sandbox": True, "toolsets": ("all",), "state_dir": state, "max_declares": 0, "max_writes": 0, **chosen}
     async with Client(build_server(Settings(**wanted), network=box, limits=limits), mode=mode) as client:
         yield Caller(client, box)
 

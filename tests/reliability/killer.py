@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 
 TRACED = (
     "writing/perform.py",

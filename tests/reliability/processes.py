@@ -44,6 +44,7 @@ class Served:
             "INCIDENTIO_API_KEY": self.ready["incidentio_api_key"],
             "IONHOUR_API_URL": self.ready["ionhour_api_url"],
             "IONHOUR_API_KEY": self.ready["ionhour_api_key"],
+            "INCIDENT_MCP_TOOLSETS": "all",
             "INCIDENT_MCP_MAX_DECLARES": "0",
             "INCIDENT_MCP_MAX_WRITES": "0",
         }

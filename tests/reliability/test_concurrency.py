@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from incident_mcp.sandbox import Fault, Sandbox
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 from tests.conftest import text_of
 from tests.reliability.conftest import BRIEF, Serve, until
 from tests.reliability.effects import CREATE

@@ -16,14 +16,13 @@ from pydantic import SecretStr
 
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 from tests.conftest import Caller
 from tests.reliability.conftest import until
 from tests.reliability.effects import (
     CREATE,
     CREATE_NOTE,
     DECLARE,
-    DELETE_NOTE,
     JOURNALLED,
     POST_UPDATE,
     WRITES,
@@ -91,11 +90,10 @@ def test_a_write_whose_process_was_killed_before_the_answer_is_done_once_after_t
     done = kind == "hang_after"
     assert case.count(run.effects_before) == (1 if done else 0)
     assert case.count(run.effects) == 1
-    assert run.words[str(case)] == ("refused" if case is DELETE_NOTE and done else "done")
+    assert run.words[str(case)] == ("refused" if case.effect.deletes and done else "done")
     assert run.left == sorted((each.tool, "pending") for each in JOURNALLED)
-    if case.journalled:
-        # The joined tool finds the incident by its summary and has nothing to send.
-        assert (case.tool, "pending" if case is DECLARE and done else "done") in run.rows
+    if case.effect.journalled:
+        assert (case.tool, "pending" if case.effect.finds and done else "done") in run.rows
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +115,7 @@ def test_the_same_call_in_two_processes_at_once_has_one_effect(
     numbers = [(process, process.send(case.tool, **case.arguments)) for process in (one, other, one, other)]
     told = sorted(word(process.result(number)) for process, number in numbers)
     assert case.count(sandbox.state()) == 1
-    assert told == (["done", *["refused"] * 3] if case is DELETE_NOTE else ["done"] * 4)
+    assert told == (["done", *["refused"] * 3] if case.effect.deletes else ["done"] * 4)
 
 
 def test_a_call_waits_for_an_equal_one_in_another_process_and_tells_its_record(sandbox: Served, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ SHORT = 1.5
 """Seconds that a request may take in a server that is killed: as long as a note may still take effect."""
 SERVER = (
     "import os\n"
-    "from incident_mcp.transport.api import Limits\n"
+    "from incident_mcp.transport.service import Limits\n"
     "from incident_mcp.serving.server import build_server\n"
     "from incident_mcp.settings import Settings\n"
     f"build_server(Settings.from_env(os.environ), limits=Limits(attempt={SHORT})).run('stdio')\n"

@@ -11,7 +11,7 @@ from mcp import Client
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 
 ERAS = ["legacy", "auto"]
 SOON = Limits(attempt=3, call=10, backoff=0.01)

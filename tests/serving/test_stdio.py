@@ -401,7 +401,7 @@ def test_an_answer_of_a_host_that_is_no_yes_is_a_tool_error(tmp_path: Path) -> N
     assert found["result"]["structuredContent"]["incidents"] == []
 
 
-FOR_A_PERSON = [b"incident-mcp serves MCP on stdin and stdout", b"Set up a host: ", b"Try it without a key: "]
+FOR_A_PERSON = [b"incident-mcp serves MCP on stdio", b"To set up a host, ", b"To try it without a key: "]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals")

@@ -15,7 +15,7 @@ from incident_mcp.tooling.schemas import object_schema
 from incident_mcp.writing.result import WriteResult
 from tools.generate import SNAPSHOTS, contract
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 NAMES = [spec.name for spec in TOOLS]
 every_tool = pytest.mark.parametrize("spec", TOOLS, ids=NAMES)

@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.api import Limits
 from incident_mcp.transport.connection import find_proxy, is_loopback
+from incident_mcp.transport.service import Limits
 from tests.conftest import text_of
 from tests.loopback import Authority, Handler, Listening, answering, listening, speaking_tls, tunnelling
 

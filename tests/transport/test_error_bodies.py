@@ -67,7 +67,7 @@ def test_odd_bodies_say_nothing(body: object) -> None:
         (401, "A_KEY"),
         (403, "scope things.write"),
         (404, "this key may not see it"),
-        (409, "changed it at the same time"),
+        (409, "changed at the same time"),
         (412, "present state does not allow"),
         (413, "less text"),
         (302, "Redirects are not followed"),

@@ -13,7 +13,7 @@ from mcp_types import INTERNAL_ERROR, CallToolResult, ElicitResult, ErrorData, I
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.api import DOCUMENTED, Limits
+from incident_mcp.transport.service import DOCUMENTED, Limits
 from incident_mcp.writing import confirm
 from tests.conftest import text_of
 

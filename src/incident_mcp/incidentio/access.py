@@ -1,10 +1,11 @@
 """Reading one incident, and what a refusal means for a request about one."""
 
-from incident_mcp.incidentio.references import path_id
+from incident_mcp.incidentio.ids import path_id
 from incident_mcp.records.record import A
 from incident_mcp.settings import KEY_VARIABLES
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
+from incident_mcp.writing.intents import account_of
 
 SHOW = Operation("GET", "/v2/incidents/{incident}", scope="incidents.view")
 LIST = Operation("GET", "/v2/incidents", scope="incidents.view")
@@ -32,3 +33,9 @@ async def read_one(api: Api, incident: str, answer: type[A]) -> A:
     """
     request = SHOW.request(at={"incident": path_id(incident)}, advice=access_advice(SHOW.scope))
     return await api.get(request, answer)
+
+
+def journal_keys(api: Api, *incidents: str | None) -> tuple[str, ...]:
+    """Return what stands for an incident in the journal: its id, and the number of its reference."""
+    account = account_of(api)
+    return tuple(f"{account} incident {name.upper().removeprefix('INC-')}" for name in incidents if name)

@@ -8,19 +8,20 @@ from typing import Annotated, Self
 from pydantic import AliasPath, BaseModel, Field
 
 from incident_mcp.errors import InputError
-from incident_mcp.incidentio import names
-from incident_mcp.incidentio.access import access_advice, read_one
-from incident_mcp.incidentio.incident_names import IncidentName, named, names_of
-from incident_mcp.incidentio.incident_records import Actor, RawIncidentAnswer, holds
-from incident_mcp.incidentio.incidents import IncidentRef, described, given, write_targets
-from incident_mcp.incidentio.pages import MOST_A_PAGE, After, Limit, read_rows
+from incident_mcp.incidentio.access import access_advice, journal_keys, read_one
+from incident_mcp.incidentio.actors import Actor
+from incident_mcp.incidentio.ids import IncidentRef
+from incident_mcp.incidentio.names.classification import find_severity, find_status, id_of, valid_names
+from incident_mcp.incidentio.names.incidents import IncidentName, describe_incident, incident_names, named
+from incident_mcp.incidentio.pages import MAX_PAGE_SIZE, After, Limit, read_rows
 from incident_mcp.records.fitting import FEW
 from incident_mcp.records.instants import parse_instant
-from incident_mcp.records.record import Instant, Json, Listed, Name, R, Record, quoted
+from incident_mcp.records.record import Instant, Json, Listed, Name, R, Record, quoted, without_none
 from incident_mcp.tooling.dependencies import DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import read_tool, write_tool
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, WritePlan
 from incident_mcp.writing.result import WriteResult
 
@@ -118,7 +119,7 @@ def plan_update(
     scopes += ["incidents.update_status"] if fields.get("to_incident_status_id") else []
     scopes += ["incidents.update_severity"] if fields.get("to_severity_id") else []
     scope = ", ".join(scopes)
-    body = {"incident_id": incident.id, **given(**fields)}
+    body = {"incident_id": incident.id, **without_none(**fields)}
     return WritePlan(
         tool=tool,
         request=CREATE.request(body=body, scope=scope, advice=_advice(scope)),
@@ -131,12 +132,12 @@ def plan_update(
         remember_seconds=UPDATE_SECONDS,
         find_effect=partial(_find, api, body),
         caller_key=key,
-        targets=write_targets(api, incident.id, incident.reference),
-        targets_of=lambda _: write_targets(api, incident.id, incident.reference),
+        targets=journal_keys(api, incident.id, incident.reference),
+        targets_of=lambda _: journal_keys(api, incident.id, incident.reference),
         still_in_effect=partial(_still_in_effect, api, body) if len(body) > 1 + ("message" in body) else None,
         created_at=lambda answer: answer.incident_update.made_at,
         matches_request=lambda answer: _matches_request(answer.incident_update, body),
-        explain_refusal=partial(names.valid_names, api, body),
+        explain_refusal=partial(valid_names, api, body),
     )
 
 
@@ -168,11 +169,22 @@ def _has_moved(update: IncidentUpdate, body: Json) -> bool:
     return all(held is None or body.get(name) in (None, held) for name, held in wanted.items())
 
 
+class _Current(Record):
+    """An incident's status and severity."""
+
+    status_id: str | None = Field(default=None, validation_alias=AliasPath("incident_status", "id"))
+    severity_id: str | None = Field(default=None, validation_alias=AliasPath("severity", "id"))
+
+
+class _CurrentAnswer(BaseModel):
+    incident: _Current
+
+
 async def _still_in_effect(api: Api, body: Json) -> bool:
     """Return whether the incident has the status and severity that an update is to give it."""
-    raw = (await read_one(api, body["incident_id"], RawIncidentAnswer)).incident
-    wanted = {"incident_status_id": body.get("to_incident_status_id"), "severity_id": body.get("to_severity_id")}
-    return holds(raw, given(**wanted))
+    now = (await read_one(api, body["incident_id"], _CurrentAnswer)).incident
+    current = {"to_incident_status_id": now.status_id, "to_severity_id": now.severity_id}
+    return all(body.get(name) in (None, value) for name, value in current.items())
 
 
 class _Made(IncidentUpdate):
@@ -188,7 +200,7 @@ _SECOND = 1.0
 async def _find(api: Api, body: Json, baseline: Baseline) -> IncidentUpdateAnswer | None:
     """Find an identical update that an API key posted since: for when the journal is gone."""
     query = [("incident_id", body["incident_id"])]
-    for row in await read_rows(api, LIST.request(query), _Made, limit=MOST_A_PAGE):
+    for row in await read_rows(api, LIST.request(query), _Made, limit=MAX_PAGE_SIZE):
         made = parse_instant(row.made_at)
         recent = made is not None and made.timestamp() >= baseline.started_at - _SECOND
         if recent and row.api_key and (row.message or "") == (body.get("message") or "") and _has_moved(row, body):
@@ -206,10 +218,10 @@ async def incidentio_post_update(
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
 ) -> WriteResult[IncidentUpdate]:
-    """Post an update to an incident: a message, a status, a severity, or several at once."""
+    """Post an update to an incident: a message, a status, a severity, or several of them."""
     if message is None and status is None and severity is None:
         raise InputError("An update needs at least one of message, status, severity. Not sent.")
-    to_status, to_severity = await names.status(api, status), await names.severity(api, severity)
+    to_status, to_severity = await find_status(api, status), await find_severity(api, severity)
     update = plan_update(
         "incidentio_post_update",
         api,
@@ -218,14 +230,14 @@ async def incidentio_post_update(
         lambda posted: posted,
         key=idempotency_key,
         message=message,
-        to_incident_status_id=names.id_of(to_status),
-        to_severity_id=names.id_of(to_severity),
+        to_incident_status_id=id_of(to_status),
+        to_severity_id=id_of(to_severity),
     )
     changes = [f"move it to {to_status.name}"] if to_status else []
     changes += [f"change its severity to {to_severity.name}"] if to_severity else []
     changes += [f"say {quoted(message)}"] if message else []
     closes = to_status is not None and to_status.category == "closed"
-    who = await described(api, writer, incident, dry_run=dry_run, destructive=closes)
+    who = await describe_incident(api, writer, incident, dry_run=dry_run, destructive=closes)
     question = f"Post an update to incident {who}: {', '.join(changes)}; its responders and subscribers are notified."
     update = replace(update, question=question, destructive=closes)
     return await writer.perform(api, update, dry_run=dry_run)
@@ -237,7 +249,7 @@ async def incidentio_list_updates(
     limit: Limit = 25,
     after: After = None,
 ) -> IncidentUpdates:
-    """List updates: messages, and the changes of status and severity."""
+    """List updates: messages, and changes of status and severity."""
     api.allow(limit)
     # The filter takes ids alone, and answers an empty list for anything else.
     query = [] if incident is None else [("incident_id", (await named(api, incident)).id)]
@@ -245,7 +257,7 @@ async def incidentio_list_updates(
     if incident is not None:
         updates = [row.model_copy(update={"incident_id": None}) for row in rows]
     else:
-        found = await names_of(api, (row.incident_id for row in rows if row.incident_id))
+        found = await incident_names(api, (row.incident_id for row in rows if row.incident_id))
         updates = [_with_name(row, found.get(row.incident_id or "")) for row in rows]
     return IncidentUpdates(
         incident_updates=updates,

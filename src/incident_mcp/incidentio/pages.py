@@ -21,7 +21,7 @@ from incident_mcp.records.record import is_foreign
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Request
 
-MOST_A_PAGE = 250
+MAX_PAGE_SIZE = 250
 """Of incidents, updates and custom field options; the vendor's schema allows 500 for incidents, its text 250."""
 
 Limit = Annotated[int, Field(ge=1, le=500, description="Most rows.")]
@@ -90,7 +90,7 @@ async def each_page(
     *,
     limit: int,
     after: str | None = None,
-    most_a_page: int = MOST_A_PAGE,
+    most_a_page: int = MAX_PAGE_SIZE,
 ) -> AsyncGenerator[Page[Row]]:
     """Read pages one by one until they hold `limit` rows or there is no more; a page's `after` says whether there is.
 
@@ -134,7 +134,7 @@ async def read_rows(
     *,
     limit: int,
     after: str | None = None,
-    most_a_page: int = MOST_A_PAGE,
+    most_a_page: int = MAX_PAGE_SIZE,
 ) -> Rows[Row]:
     """Read the rows of a list as `each_page` does."""
     rows = Rows[Row]()

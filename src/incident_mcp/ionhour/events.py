@@ -1,6 +1,6 @@
 """Ionhour's event timeline of an incident."""
 
-from incident_mcp.ionhour.incidents import require_incident
+from incident_mcp.ionhour.incidents.incident import require_incident
 from incident_mcp.ionhour.pages import Page
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord
 from incident_mcp.records.fitting import FEW
@@ -39,7 +39,7 @@ async def read_events(api: Api, incident_id: int) -> Events:
 
 
 async def ionhour_list_events(api: IonhourApi, incident_id: IncidentId) -> Events:
-    """List what happened to an Ionhour incident: opened, alerts sent, acknowledged, resolved."""
+    """List an Ionhour incident's events: opened, alerts sent, acknowledged, resolved."""
     return await read_events(api, incident_id)
 
 

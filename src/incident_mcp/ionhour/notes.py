@@ -8,7 +8,8 @@ from typing import Annotated, Any, Self
 from pydantic import AliasChoices, AliasPath, Field, model_validator
 
 from incident_mcp.errors import NoAnswerError
-from incident_mcp.ionhour.incidents import described, require_incident, write_targets
+from incident_mcp.ionhour.incidents.incident import require_incident
+from incident_mcp.ionhour.incidents.target import described, write_targets
 from incident_mcp.ionhour.pages import Page
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, NoteId
 from incident_mcp.records.fitting import MOST_TOKENS, bound
@@ -17,8 +18,9 @@ from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import HtmlText, Instant, Json, Listed, Offset, Record, quoted
 from incident_mcp.tooling.dependencies import DryRun, IonhourApi, WriterDep
 from incident_mcp.tooling.tools import read_tool, write_tool
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.journal.entry import fingerprint
 from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, Existing, WritePlan
 from incident_mcp.writing.result import WriteResult
@@ -103,14 +105,14 @@ async def read_notes(api: Api, incident_id: int) -> Notes:
 
 
 async def ionhour_list_notes(api: IonhourApi, incident_id: IncidentId, offset: Offset = None) -> Notes:
-    """List the notes on an Ionhour incident, with the ids that edit and delete take."""
+    """List the notes on an Ionhour incident, with the IDs that edit and delete need."""
     return (await read_notes(api, incident_id)).model_copy(update={"offset": offset or 0})
 
 
 async def ionhour_create_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, body: Body, dry_run: DryRun = False
 ) -> WriteResult[Note]:
-    """Put a note on an Ionhour incident, in the name of the key's owner."""
+    """Add a note to an Ionhour incident as the key's owner."""
     who = await described(api, writer, incident_id, dry_run=dry_run)
     return await writer.perform(api, plan_note("ionhour_create_note", api, incident_id, body, who), dry_run=dry_run)
 
@@ -139,7 +141,7 @@ def plan_note(tool: str, api: Api, incident_id: int, body: str, who: str | None 
 async def ionhour_update_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, body: Body, dry_run: DryRun = False
 ) -> WriteResult[Note]:
-    """Replace a note's text; only its author may."""
+    """Replace a note's text (author only)."""
     who = await described(api, writer, incident_id, dry_run=dry_run) or incident_id
     edit: WritePlan[Note, Note] = WritePlan(
         tool="ionhour_update_note",
@@ -158,7 +160,7 @@ async def ionhour_update_note(
 async def ionhour_delete_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, dry_run: DryRun = False
 ) -> WriteResult[Deleted]:
-    """Delete a note: hidden from everybody, retained by Ionhour for audit; only its author may."""
+    """Delete a note (author only). Ionhour hides it from everyone but retains it for audit."""
     who = await described(api, writer, incident_id, dry_run=dry_run, destructive=True)
     delete = plan_deletion("ionhour_delete_note", api, incident_id, note_id, who)
     return await writer.perform(api, delete, dry_run=dry_run)
@@ -267,7 +269,7 @@ def _ids(incident_id: int, note_id: int) -> dict[str, int]:
 
 TOOLS = [
     read_tool(ionhour_list_notes, "List an Ionhour incident's notes"),
-    write_tool(ionhour_create_note, "Put a note on an Ionhour incident"),
+    write_tool(ionhour_create_note, "Add a note to an Ionhour incident"),
     write_tool(ionhour_update_note, "Edit a note", idempotent=True),
     write_tool(ionhour_delete_note, "Delete a note", destructive=True, idempotent=True),
 ]

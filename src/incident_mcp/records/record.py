@@ -41,6 +41,11 @@ def parts(value: Json, key: str) -> list[Json]:
     )
 
 
+def without_none(**fields: Any) -> Json:  # noqa: ANN401  # the JSON edge
+    """Keep the fields that have a value."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 class Record(BaseModel):
     """One thing as an API describes it: unknown keys are ignored, absent ones are left out of the answer.
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import anyio
 
 from incident_mcp.errors import IncidentMcpError
-from incident_mcp.incidentio.incidents import open_references
+from incident_mcp.incidentio.incidents.list import open_references
 from incident_mcp.incidentio.severities import load_severities
-from incident_mcp.ionhour.incidents import unresolved_incidents
+from incident_mcp.ionhour.incidents.incident import unresolved_incidents
 from incident_mcp.tooling.dependencies import App
-from incident_mcp.transport.api import Api, Service
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.service import Service
 
 PATIENCE = 2.0
 """Seconds: somebody is typing."""

@@ -12,15 +12,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from incident_mcp.errors import IncidentMcpError, InputError, NoAnswerError, RefusedError
-from incident_mcp.incidentio import names
-from incident_mcp.incidentio.incident_create import Despite, check_look_alikes, plan_declaration
-from incident_mcp.incidentio.incident_records import Incident
-from incident_mcp.incidentio.incidents import Mode, given, read_incident
+from incident_mcp.incidentio.incidents.create import Despite, check_duplicates, plan_declaration
+from incident_mcp.incidentio.incidents.get import read_incident
+from incident_mcp.incidentio.incidents.list import Mode
+from incident_mcp.incidentio.incidents.records import Incident
+from incident_mcp.incidentio.names.classification import find_incident_type, find_severity, id_of, name_of
+from incident_mcp.incidentio.names.finding import candidates
 from incident_mcp.incidentio.severities import Severity, load_severities
-from incident_mcp.ionhour.incidents import WholeIncident, plan_acknowledgement, priority, read_whole
+from incident_mcp.ionhour.incidents.acknowledge import plan_acknowledgement
+from incident_mcp.ionhour.incidents.incident import WholeIncident, priority, read_whole
 from incident_mcp.ionhour.notes import Note, equal_notes, plan_deletion, plan_note, read_notes
 from incident_mcp.ionhour.records import IncidentId
-from incident_mcp.records.record import Json, Record, shorten
+from incident_mcp.records.record import Json, Record, shorten, without_none
 from incident_mcp.response.links import alert_id, declared_since, note_text, references_in, summary_line
 from incident_mcp.tooling.dependencies import DryRun, IncidentioApi, IonhourApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
@@ -107,9 +110,9 @@ async def declare_from_ionhour(
     despite: Despite = None,
     dry_run: DryRun = False,
 ) -> WriteResult[Declaration]:
-    """Declare an incident.io incident from an Ionhour alert: once, however often and wherever it is called.
+    """Declare one incident from an Ionhour alert, however often it is called.
 
-    An alert that was declared before answers with that incident; what is left of note and acknowledgement is done.
+    If the alert has an incident, that one is returned, and a missing note or acknowledgement is completed.
     """
     async with nullcontext() if dry_run else writer.declaration_lock(incidentio):
         known = await _look(incidentio, ionhour, ionhour_incident_id)
@@ -120,17 +123,17 @@ async def declare_from_ionhour(
                     f"Ionhour incident {known.alert.id} is resolved: only mode=retrospective records it. Not sent."
                 )
             chosen, severity_by = await _severity(incidentio, known.alert, severity)
-            body = given(
+            body = without_none(
                 name=name or shorten(known.alert.title or "", MOST_OF_NAME) or f"Ionhour incident {known.alert.id}",
                 summary=f"{summary or _summary(known.alert)}\n\n{summary_line(known.alert)}",
                 visibility=visibility,
                 mode=mode,
-                severity_id=names.id_of(chosen),
-                incident_type_id=names.id_of(await names.incident_type(incidentio, incident_type)),
+                severity_id=id_of(chosen),
+                incident_type_id=id_of(await find_incident_type(incidentio, incident_type)),
             )
-            declaration = plan_declaration(TOOL, incidentio, body, names.name_of(chosen), despite=despite or ())
+            declaration = plan_declaration(TOOL, incidentio, body, name_of(chosen), despite=despite or ())
             declaration = replace(declaration, fixed_key=f"ionhour-{known.alert.public_id}", distinguished_by=None)
-            checked = await check_look_alikes(incidentio, writer, declaration, despite or ())
+            checked = await check_duplicates(incidentio, writer, declaration, despite or ())
             if checked.repeated is not None and checked.repeated.record is not None:
                 incident = DeclaredIncident.from_dump(checked.repeated.record.dump())
                 known, declaration = replace(known, incident=incident, known_by="the incident's summary"), None
@@ -288,13 +291,13 @@ async def _drop_duplicate(writer: Writer, api: Api, number: int, note_id: int, w
 async def _severity(api: Api, alert: WholeIncident, wanted: str | None) -> tuple[Severity | None, str]:
     """Choose a severity: the one asked for, or the account's scale laid over P1 to P4 by rank."""
     if wanted is not None:
-        return await names.severity(api, wanted), "as asked for"
+        return await find_severity(api, wanted), "as asked for"
     scale, _ = await api.cached("severity", lambda: load_severities(api))
     rank = priority(alert.severity)
     if not scale or rank is None:
         raise InputError(
             f"The alert's severity {alert.severity!r} has no place in P1 to P4: pass severity, one of"
-            f" {names.candidates(scale)}. Not sent."
+            f" {candidates(scale)}. Not sent."
         )
     place = round((4 - rank) / 3 * (len(scale) - 1))
     return scale[place], f"{alert.severity}, by rank: {place + 1} of {len(scale)}, {len(scale)} being the most severe"

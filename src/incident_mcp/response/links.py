@@ -14,9 +14,9 @@ from functools import cached_property
 from pydantic import AliasPath, BaseModel, Field
 
 from incident_mcp.incidentio.access import LIST, read_one
+from incident_mcp.incidentio.incidents.alert_links import MAX_SUMMARY, AlertId, alerts_in
 from incident_mcp.incidentio.pages import read_rows
-from incident_mcp.incidentio.summaries import MOST_READ, AlertId, alerts_in
-from incident_mcp.ionhour.incidents import IonhourIncident
+from incident_mcp.ionhour.incidents.incident import IonhourIncident
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import Record
 from incident_mcp.response.reading import Problems
@@ -49,7 +49,7 @@ def note_text(reference: str, permalink: str | None) -> str:
 
 def references_in(notes: Iterable[str | None]) -> list[str]:
     """Find the incidents that notes name, the newest last."""
-    return [reference for note in notes for reference in _NOTE.findall((note or "")[:MOST_READ])]
+    return [reference for note in notes for reference in _NOTE.findall((note or "")[:MAX_SUMMARY])]
 
 
 class LinkedIncident(Record):

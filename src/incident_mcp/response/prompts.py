@@ -8,13 +8,13 @@ from typing import Annotated
 from pydantic import Field
 
 from incident_mcp.errors import IncidentMcpError, InputError
-from incident_mcp.incidentio.incidents import read_incident
+from incident_mcp.incidentio.incidents.get import read_incident
 from incident_mcp.incidentio.severities import Severities, load_severities
-from incident_mcp.ionhour.incidents import read_whole as read_alert
+from incident_mcp.ionhour.incidents.incident import read_whole as read_alert
 from incident_mcp.records.record import Record, shorten
 from incident_mcp.records.text import inert
-from incident_mcp.response.situation import Situation, situation
-from incident_mcp.response.timeline import Timeline, incident_timeline
+from incident_mcp.response.situation.situation import Situation, situation
+from incident_mcp.response.timeline.timeline import Timeline, incident_timeline
 from incident_mcp.tooling.dependencies import Ctx, app_of, incidentio, ionhour, services
 
 _LATEST = 30
@@ -84,7 +84,7 @@ async def declare(
 async def triage(
     ctx: Ctx, focus: Annotated[str, Field(description="A team, service or severity to look at first.")] = ""
 ) -> list[str]:
-    """Triage: what is on fire, what nobody has, and what to do first."""
+    """Triage: what is on fire, what has no owner, and what to do first."""
     ask = (
         "Triage what is open now. Say in order of urgency: what it is, who has it, what is missing (nobody declared it,"
         " no lead, no recent update, check recovered), and the one next step for each. Propose the writes, and make"

@@ -16,12 +16,12 @@ from incident_mcp.errors import (
 )
 from incident_mcp.incidentio.incident_statuses import IncidentStatuses, load_statuses
 from incident_mcp.incidentio.incident_types import IncidentTypes, load_types
-from incident_mcp.incidentio.incidents import read_incident
+from incident_mcp.incidentio.incidents.get import read_incident
 from incident_mcp.incidentio.severities import Severities, load_severities
-from incident_mcp.ionhour.incidents import read_whole as read_alert
+from incident_mcp.ionhour.incidents.incident import read_whole as read_alert
 from incident_mcp.records.record import Json, Record, parts, shorten
 from incident_mcp.records.text import inert, make_visible
-from incident_mcp.response.timeline import incident_timeline
+from incident_mcp.response.timeline.timeline import incident_timeline
 from incident_mcp.tooling.dependencies import App, Ctx, ionhour, services
 from incident_mcp.tooling.dependencies import incidentio as incidentio_of
 from incident_mcp.transport.api import Api

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from incident_mcp.errors import SettingError
 from incident_mcp.settings import KEY_VARIABLES, Settings
-from incident_mcp.transport.api import Api, Service
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.service import Service
 from incident_mcp.writing.confirm import Questions, ask
 from incident_mcp.writing.perform import Writer
 from incident_mcp.writing.safety import WriteSafety

@@ -152,7 +152,7 @@ class Toolset:
     """Whether it is offered when the settings name no toolset."""
 
 
-CORE = Toolset("core", "Incidents, updates and notes of both services, and what joins the two.", default=True)
+CORE = Toolset("core", "Incidents, updates and notes in both services, and the tools that combine them.", default=True)
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The way to a service: operations, requests, retries, rate limits and error bodies."""
+"""The HTTP client of the two services: operations, requests, retries, rate limits and error bodies."""

@@ -1,4 +1,4 @@
-"""The way to a service: the HTTP client with its proxy and certificates, and why no connection was made."""
+"""The HTTP connection to a service: its proxy and certificates, and why no connection was made."""
 
 import errno
 import os
@@ -20,16 +20,16 @@ from incident_mcp.records.record import shorten
 from incident_mcp.records.text import inert
 
 KEPT_OPEN_SECONDS = 120.0
-"""How long an idle connection stays open: a model thinks between two calls."""
+"""Idle connections stay open this long: a model thinks between two calls."""
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _WRONG_HOST, _OUT_OF_DATE = (62, 64), (9, 10)
-"""OpenSSL's codes: the certificate is for another host or address; it is not valid yet, or no more."""
+"""OpenSSL's codes: the certificate is for another host or address; it is not valid yet, or has expired."""
 _NO_TLS = {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
-"""OpenSSL's names, by version, for an answer that is no TLS."""
+"""OpenSSL's names, by version, for a response that is not TLS."""
 
 
 class UnusableError(Exception):
-    """A setting with which no client can be made; the text names the setting."""
+    """A proxy or certificate setting is unusable; the text names it."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Route:
     Attributes:
         host: Its host name.
         variable: The variable that sets its address.
-        proxy: What names the proxy; None without one.
+        proxy: The setting that names the proxy; None without one.
     """
 
     host: str
@@ -48,16 +48,16 @@ class Route:
 
 
 class Progress:
-    """How far a request got, as the client reports each step of it here."""
+    """How far a request got: the client reports each step here."""
 
     def __init__(self) -> None:
         self.left: bool | None = None
-        """Whether a part of it may have left for the service; None where the steps are not followed."""
+        """Whether a part of it may have left for the service; None if the steps are not followed."""
         self.through = False
         """Whether the proxy opened a tunnel to the service."""
 
     def follow(self) -> "Progress":
-        """Begin to follow the steps."""
+        """Start to follow the steps."""
         self.left = False
         return self
 
@@ -72,7 +72,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class NoConnection:
-    """Why a request never left."""
+    """The reason why a request never left."""
 
     why: str
     step: str = ""
@@ -95,29 +95,31 @@ def is_loopback(host: str) -> bool:
 
 
 def find_proxy(url: str) -> tuple[str, str] | None:
-    """Return the proxy for an address and what names it: a variable of the environment, or the system's settings.
+    """Return the proxy for an address, and the environment variable (or the system's settings) that names it.
 
-    None for a loopback address: a key sent there in plain http would pass the proxy readable.
+    None for a loopback address: a key that is sent there in plain http would pass the proxy in clear text.
     """
     split = urlsplit(url)
     host = split.hostname or ""
-    if is_loopback(host):
-        return None
     proxies = getproxies()
-    for scheme in (split.scheme, "all"):
-        if proxy := proxies.get(scheme):
-            if _is_bypassed(host, split.port or 443):
-                return None
-            variable = next(
-                (name for name in (f"{scheme}_proxy", f"{scheme}_PROXY".upper()) if os.environ.get(name)),
-                "the system's proxy settings",
-            )
-            return proxy.strip() if "://" in proxy else f"http://{proxy.strip()}", variable
-    return None
+    scheme = next((name for name in (split.scheme, "all") if proxies.get(name)), None)
+    if scheme is None or is_loopback(host) or _is_bypassed(host, split.port or 443):
+        return None
+    named_by = _first_set(f"{scheme}_proxy", f"{scheme}_PROXY".upper()) or "the system's proxy settings"
+    return _with_scheme(proxies[scheme].strip()), named_by
+
+
+def _with_scheme(proxy: str) -> str:
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _first_set(*names: str) -> str | None:
+    """Return the first environment variable that is set."""
+    return next((name for name in names if os.environ.get(name)), None)
 
 
 def _is_bypassed(host: str, port: int) -> bool:
-    """Return whether NO_PROXY names a host; beside names and suffixes it may hold `*.example.com` and networks."""
+    """Return whether NO_PROXY matches a host: by name, suffix, `*.example.com` or network."""
     if proxy_bypass(f"{host}:{port}"):
         return True
     excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
@@ -134,7 +136,7 @@ def _matches(host: str, entry: str) -> bool:
 
 
 def make_client(url: str, timeout: httpx2.Timeout, at_once: int) -> tuple[httpx2.AsyncClient, str | None]:
-    """Make the client for a service's address; return it, and what names its proxy.
+    """Return the client for a service's address, and the setting that names its proxy.
 
     Raises:
         UnusableError: A proxy or certificate setting cannot be used.
@@ -161,14 +163,14 @@ def make_client(url: str, timeout: httpx2.Timeout, at_once: int) -> tuple[httpx2
 
 
 class _NoCookies(CookieJar):
-    """Reads no cookies: none may turn later requests into those of a session, and odd ones warn or fail."""
+    """Stores no cookies: they would tie later requests to a session, and malformed ones warn or fail."""
 
     def extract_cookies(self, response: object, request: object) -> None:
         """Keep nothing of a response."""
 
 
 def with_transport(transport: httpx2.AsyncBaseTransport, timeout: httpx2.Timeout) -> httpx2.AsyncClient:
-    """Make a client on a transport."""
+    """Return a client on a transport."""
     return httpx2.AsyncClient(
         transport=transport,
         timeout=timeout,
@@ -200,34 +202,42 @@ _NEVER_LEFT = (
     httpx2.UnsupportedProtocol,
     httpx2.InvalidURL,
 )
-"""What is raised before a request leaves, whatever the transport."""
+"""Exceptions that every transport raises before a request leaves."""
 _OF_THE_NETWORK = (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, OverflowError)
-"""What a client raises that may be no error of our own."""
+"""Exceptions of a client that the network may have caused."""
 
 
 def explain_failure(error: Exception, route: Route, progress: Progress) -> NoConnection | None:
     """Return why a request never left; None if a part of it may have."""
-    if progress.left is None and not isinstance(error, _OF_THE_NETWORK):
-        return None
-    left = isinstance(error, httpx2.HTTPError | TimeoutError) if progress.left is None else progress.left
-    if left and not isinstance(error, _NEVER_LEFT):
+    if _may_have_left(error, progress):
         return None
     if isinstance(error, httpx2.ProxyError):
         return _refused_by_proxy(str(error), route)
-    proxied = route.proxy if not progress.through else None
+    proxied = None if progress.through else route.proxy
     whom = f"the proxy that {proxied} names" if proxied else route.host
     check = f"Check {proxied or route.variable}."
-    for cause in _causes(error):
-        if found := _known(cause, whom, check, route):
-            return found
+    known = (_known(cause, whom, check, route) for cause in _causes(error))
+    return next(filter(None, known), None) or _unknown(error, whom, _reach(check, route))
+
+
+def _may_have_left(error: Exception, progress: Progress) -> bool:
+    """Return whether a part of the request may have left, or the error has another cause than the network."""
+    if isinstance(error, _NEVER_LEFT):
+        return False
+    if progress.left is not None:
+        return progress.left
+    return isinstance(error, httpx2.HTTPError | TimeoutError) or not isinstance(error, _OF_THE_NETWORK)
+
+
+def _unknown(error: Exception, whom: str, step: str) -> NoConnection:
     kind = type(error).__name__
     late = isinstance(error, httpx2.TimeoutException | TimeoutError)
     why = f"{whom} did not answer in time ({kind})" if late else f"no connection to {whom} was made ({kind})"
-    return NoConnection(why, _reach(check, route), passing=True)
+    return NoConnection(why, step, passing=True)
 
 
 def _known(cause: BaseException, whom: str, check: str, route: Route) -> NoConnection | None:  # noqa: PLR0911  # a table
-    """Return what one cause of a failure means, None if it says no more than its name."""
+    """Return the reason that one cause of a failure implies, None if it is not known."""
     match cause:
         case ssl.SSLCertVerificationError():
             return _untrusted(cause, whom, check)
@@ -248,7 +258,7 @@ def _known(cause: BaseException, whom: str, check: str, route: Route) -> NoConne
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Return a failure and all that led to it; several addresses of a host fail in a group."""
+    """Yield a failure and all its causes; several addresses of a host fail in a group."""
     seen: set[int] = set()
     left: list[BaseException | None] = [error]
     while left:
@@ -277,8 +287,7 @@ def _untrusted(cause: ssl.SSLCertVerificationError, whom: str, check: str) -> No
         return NoConnection(why, check)
     if cause.verify_code in _OUT_OF_DATE:
         return NoConnection(why, "Check this machine's clock.")
-    used = next((name for name in _CERTIFICATE_VARIABLES if os.environ.get(name)), None)
-    if used:
+    if used := _first_set(*_CERTIFICATE_VARIABLES):
         return NoConnection(why, f"The certificates of {used} are used: check it, or unset it to use the system's.")
     step = "If a company proxy signs certificates, set SSL_CERT_FILE to a file with its CA certificate (PEM)."
     return NoConnection(why, step)

@@ -1,11 +1,12 @@
-"""How a service's refusals and failures read: who answered what, why, and the next step."""
+"""Reading what a service reports about a failure: error bodies, headers, and the next step."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from itertools import islice
 from typing import cast
 
 from incident_mcp.records.record import Json, part, shorten
@@ -24,8 +25,8 @@ class Problem:
 
     type: str
     messages: tuple[tuple[str, str], ...]
-    """(field or empty, message) pairs, of which at most ten are kept."""
-    request_id: str | None = None
+    """(field or empty, message) pairs, at most ten."""
+    request_id: str = ""
 
     def sentence(self) -> str:
         """Join the messages, each with its field."""
@@ -34,9 +35,9 @@ class Problem:
 
 
 _KINDS = ("type", "error", "title", "code")
-"""Where an error body says what kind of error it is: incident.io, NestJS, RFC 9457, others."""
+"""Keys of the kind of error: incident.io, NestJS, RFC 9457, others."""
 _LISTS = ("errors", "message", "detail", "error_description", "error")
-"""Where it says what is wrong: a text, an object, or several of either."""
+"""Keys of the messages: a text, an object, or several of either."""
 _MESSAGES = ("message", "detail", "msg", "description", "reason", "title", "code")
 _FIELDS = ("field", "pointer", "parameter", "property", "loc", "path")
 _DEEPEST = 4
@@ -46,36 +47,52 @@ MOST_MESSAGES = 10
 def read_problem(body: object) -> Problem | None:
     """Read an error body: incident.io's, NestJS's (Ionhour), RFC 9457, JSON:API or another one alike; else None."""
     record = cast("Json", body) if isinstance(body, dict) else {"errors": body}
-    kinds = (_short(record.get(name)) for name in _KINDS)
-    # An RFC 9457 type is an address, whose title says the same in words.
-    kind = next((kind for kind in kinds if kind and ":" not in kind), "")
-    found = [pair for name in _LISTS for pair in _read_messages(record.get(name), deeper=_DEEPEST)]
+    kind = _first(map(_kind, (record.get(name) for name in _KINDS)))
+    found = [pair for name in _LISTS for pair in _read_messages(record.get(name), "", _DEEPEST)]
     pairs = {text: (field, text) for field, text in found if text != kind}
     if not kind and not pairs:
         return None
-    return Problem(kind, tuple(pairs.values())[:MOST_MESSAGES], _short(record.get("request_id")) or None)
+    return Problem(kind, tuple(pairs.values())[:MOST_MESSAGES], _short(record.get("request_id")))
 
 
-def _read_messages(value: object, field: str = "", *, deeper: int) -> list[tuple[str, str]]:
-    """Return (field, message) pairs of a text, of an object with a message or with fields, or of a list of them."""
+def _kind(value: object) -> str:
+    # An RFC 9457 type is an address; its title says the same in words.
+    text = _short(value)
+    return "" if ":" in text else text
+
+
+def _first(texts: Iterable[str]) -> str:
+    """Return the first text that is not empty."""
+    return next(filter(None, texts), "")
+
+
+_Messages = list[tuple[str, str]]
+"""(field or empty, message) pairs."""
+
+
+def _read_messages(value: object, field: str, depth: int) -> _Messages:
+    """Read the messages of a text, of an object with a message or with fields, or of a list of them."""
     if isinstance(value, str):
         text = _short(value).rstrip(".")
         return [(field, text)] if text else []
-    if not deeper or not isinstance(value, dict | list):
-        return []
-    if isinstance(value, list):
-        # Bounded, since only some are repeated.
-        items = cast("list[object]", value)[:MOST_MESSAGES]
-        return [pair for item in items for pair in _read_messages(item, field, deeper=deeper - 1)]
-    entry = cast("Json", value)
+    if isinstance(value, list) and depth:
+        return _read_each(((field, item) for item in cast("list[object]", value)), depth)
+    return _read_entry(cast("Json", value), field, depth) if isinstance(value, dict) and depth else []
+
+
+def _read_each(items: Iterable[tuple[str, object]], depth: int) -> _Messages:
+    # Bounded, since an error repeats only some.
+    return [pair for field, item in islice(items, MOST_MESSAGES) for pair in _read_messages(item, field, depth - 1)]
+
+
+def _read_entry(entry: Json, field: str, depth: int) -> _Messages:
     source = {**entry, **part(entry, "source")}
-    field = next((name for key in _FIELDS if (name := _field(source.get(key)))), field)
-    if text := next((text for key in _MESSAGES if (text := _short(entry.get(key)))), ""):
+    field = _first(_field(source.get(key)) for key in _FIELDS) or field
+    if text := _first(_short(entry.get(key)) for key in _MESSAGES):
         return [(field, text.rstrip("."))]
     if constraints := part(entry, "constraints"):
-        return _read_messages(list(constraints.values()), field, deeper=deeper - 1)
-    named = [(field if name in _LISTS else _short(name), item) for name, item in list(entry.items())[:MOST_MESSAGES]]
-    return [pair for name, item in named for pair in _read_messages(item, name, deeper=deeper - 1)]
+        return _read_messages(list(constraints.values()), field, depth - 1)
+    return _read_each(((field if name in _LISTS else _short(name), item) for name, item in entry.items()), depth)
 
 
 def _field(value: object) -> str:
@@ -89,12 +106,9 @@ def _short(value: object) -> str:
 
 
 def retry_after(headers: Mapping[str, str], body: object) -> float | None:
-    """Read how many seconds to wait: the header as seconds or a date, else the body's `retry_after`."""
-    record = cast("Json", body) if isinstance(body, dict) else {}
-    limit = {**record, **part(record, "rate_limit")}
-    text = headers.get("retry-after") or limit.get("retry_after") or limit.get("retryAfter")
-    text = str(text) if isinstance(text, int | float) and not isinstance(text, bool) else text
-    if not isinstance(text, str) or len(text) > _LONGEST_DATE:
+    """Read the seconds to wait: from the header, as seconds or a date, else from the body's `retry_after`."""
+    text = headers.get("retry-after") or _retry_after_of(body)
+    if len(text) > _LONGEST_DATE:
         return None
     if re.fullmatch(r"\d+(\.\d+)?", text.strip()):
         return float(text)
@@ -102,8 +116,15 @@ def retry_after(headers: Mapping[str, str], body: object) -> float | None:
     return None if when is None else max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
+def _retry_after_of(body: object) -> str:
+    record = cast("Json", body) if isinstance(body, dict) else {}
+    limit = {**record, **part(record, "rate_limit")}
+    value = limit.get("retry_after") or limit.get("retryAfter")
+    return "" if isinstance(value, bool) or not isinstance(value, str | int | float) else str(value)
+
+
 def read_request_id(headers: Mapping[str, str]) -> str | None:
-    """Read what the service calls the request, for its support."""
+    """Read the service's id of the request, for its support."""
     return shorten(_short(headers.get("x-request-id")), _LONGEST_ID) or None
 
 
@@ -118,7 +139,7 @@ _DENIALS = {"success": (False, "false"), "ok": (False, "false"), "status": ("err
 
 
 def denies(body: object) -> bool:
-    """Return whether the JSON of a 2xx answer reports that nothing was done."""
+    """Return whether the JSON of a 2xx response reports a failure."""
     if not isinstance(body, dict):
         return False
     record = cast("Json", body)
@@ -137,30 +158,22 @@ def _instant(text: str) -> datetime | None:
     return None
 
 
+def next_step(status: int, key_variable: str, host: str, request: Request) -> str:
+    """Return what to do about a status when the request has no better advice."""
+    steps = {
+        401: f"The key in {key_variable} is not valid for {host}: set a current one and start the server again.",
+        403: f"The key in {key_variable} may not {_forbidden(request)}.",
+        404: "It does not exist, or this key may not see it.",
+        405: f"{host} does not offer this operation at this address.",
+        409: "It was changed at the same time: read it again, then decide.",
+        412: "Its present state does not allow this: read it again, then decide.",
+        413: "Send less text.",
+    }
+    redirect = f"Redirects are not followed: check the address setting for {host}." if 300 <= status < 400 else ""
+    return steps.get(status, redirect)
+
+
 def _forbidden(request: Request) -> str:
     if request.scope:
         return f"do this: it needs the scope {request.scope}"
     return "read this" if request.method == "GET" else "do this: it may be one that only reads"
-
-
-def next_step(status: int, key_variable: str, host: str, request: Request) -> str:  # noqa: PLR0911  # a table
-    """Return what to do about a status, when nothing nearer to the call knows better."""
-    match status:
-        case 401:
-            return f"The key in {key_variable} is not valid for {host}: set a current one and start the server again."
-        case 403:
-            return f"The key in {key_variable} may not {_forbidden(request)}."
-        case 404:
-            return "It does not exist, or this key may not see it."
-        case 409:
-            return "Somebody changed it at the same time: read it again, then decide."
-        case 412:
-            return "Its present state does not allow this: read it again, then decide."
-        case 413:
-            return "Send less text."
-        case 405:
-            return f"{host} does not offer this operation at this address."
-        case _ if 300 <= status < 400:
-            return f"Redirects are not followed: check the address setting for {host}."
-        case _:
-            return ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Bucket:
+class RateLimit:
     """A token bucket: `size` requests at once, refilled at `rate` a second."""
 
     size: float
@@ -17,17 +17,17 @@ class Bucket:
         self.level, self.filled_at = self.size, time.monotonic()
 
     def take(self) -> float:
-        """Take one token, on credit if need be, and give the seconds to wait before using it."""
+        """Take one token, on credit if there is none, and return the seconds to wait before using it."""
         now = time.monotonic()
         self.level = min(self.size, self.level + (now - self.filled_at) * self.rate)
         self.filled_at = now
         self.level -= 1
         return max(0.0, -self.level / self.rate)
 
-    def give_back(self) -> None:
-        """Return a token that was not used."""
+    def put_back(self) -> None:
+        """Put back a token that was not used."""
         self.level += 1
 
-    def heed(self, remaining: float) -> None:
-        """Lower the level to what the service says is left."""
+    def observe_remaining(self, remaining: float) -> None:
+        """Lower the level to what the service reports as remaining."""
         self.level = min(self.level, remaining)

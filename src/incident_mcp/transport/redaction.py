@@ -1,4 +1,4 @@
-"""Taking the keys out of what a service answers, however its text writes them."""
+"""Removing the API keys from responses, in every encoding."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from incident_mcp.records.record import Json, read_json
 
 SHORTEST_KEY = 8
-"""Characters. A shorter one is no key of these services, and a word like "test" must not vanish from every answer."""
+"""Characters. The services' keys are longer, and a word like "test" must not vanish from every response."""
 _MARK = "[key]"
 _PIECE = 50_000
 _LONGEST_SPELLING = 9
@@ -19,7 +19,7 @@ _LONGEST_SPELLING = 9
 
 
 class Redactor:
-    """Takes keys out of answers: literal, with JSON escapes, percent-encoded, as HTML entities, or several of these.
+    """Removes keys from responses: literal, JSON-escaped, percent-encoded, as HTML entities, or nested.
 
     Args:
         keys: The keys of all services: one may have been pasted into the other.
@@ -29,20 +29,20 @@ class Redactor:
         self._keys = [value for key in keys if len(value := key.get_secret_value()) >= SHORTEST_KEY]
 
     def __call__(self, content: bytes) -> bytes:
-        """Return an answer's body without the keys."""
+        """Return a response body without the keys."""
         for key in self._keys:
             content = content.replace(key.encode(), _MARK.encode())
         return self._decoded(content) if any(each.search(content) for each in self._encoded) else content
 
     def _decoded(self, content: bytes) -> bytes:
-        """Return a body whose decoded texts hold no key: escapes show only there."""
+        """Return a body whose decoded texts contain no key: escapes show only there."""
         body = read_json(content)
         if body is None:
             return content
         try:
             return json.dumps(self._redact(body)).encode()
         except RecursionError:
-            # Deeper than any answer of these services, which nothing else reads either.
+            # No response of these services nests that deep; nothing else reads it either.
             return b"?"
 
     @cached_property
@@ -78,6 +78,6 @@ class Redactor:
 
 
 def _spellings(sign: str) -> str:
-    """Return a pattern for a character in all its spellings but JSON's, which are decoded before."""
+    """Return a pattern for a character in all encodings but JSON's, which is decoded before."""
     code = ord(sign)
     return rf"(?:{re.escape(sign)}|%(?:25)?{code:02x}|&\#(?:0{{0,3}}{code}|x0{{0,3}}{code:x});)"

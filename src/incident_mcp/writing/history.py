@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import A, R
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.intents import Intent
 from incident_mcp.writing.journal.entry import AHEAD_SECONDS, SAME_KEY_SECONDS, Entry
 from incident_mcp.writing.journal.protocol import Journal

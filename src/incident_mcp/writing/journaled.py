@@ -19,7 +19,8 @@ import anyio
 
 from incident_mcp.errors import IncidentMcpError, InputError, NoAnswerError, ServiceError, join_sentences
 from incident_mcp.records.record import A, R, shorten
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.history import (
     History,
     created_at,

@@ -13,7 +13,8 @@ from typing import Any
 
 from incident_mcp.errors import IncidentMcpError, join_sentences
 from incident_mcp.records.record import A, R
-from incident_mcp.transport.api import Api, Repeat
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.history import NO_HISTORY, find_effect, read_history, to_result
 from incident_mcp.writing.intents import Intent, account_of, intent_of
 from incident_mcp.writing.journal.entry import Entry, fingerprint

@@ -6,8 +6,8 @@ from typing import Generic
 
 from incident_mcp.errors import RefusedError
 from incident_mcp.records.record import A, R
-from incident_mcp.transport.api import Repeat
 from incident_mcp.transport.operation import Request
+from incident_mcp.transport.retry import Repeat
 
 DECLARE_SECONDS = 600
 UPDATE_SECONDS = 120

@@ -1,0 +1,123 @@
+"""Incident references in the forms in which people paste them, reduced to what the API's path takes.
+
+The path takes the number of INC-123, or the incident's id. A wrong guess would change another incident, so a text that
+names none or several is refused.
+"""
+
+import re
+from typing import Annotated, NoReturn
+
+from pydantic import Field
+
+from incident_mcp.errors import InputError
+
+IncidentRef = Annotated[str, Field(min_length=1, description="INC-123, 123, id or link.")]
+
+_ANY_CASE = re.IGNORECASE | re.ASCII
+_FORMS = "INC-123, 123, the incident's id or its link"
+_LONGEST = 1_000
+"""Characters of the longest text that is read: a link with its query, or a reference with a title."""
+_QUOTED = 60
+
+_HYPHENS = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
+_SPACES = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_TYPED: dict[int, str] = {
+    **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},
+    **dict.fromkeys(map(ord, _HYPHENS), "-"),
+    **dict.fromkeys(map(ord, _SPACES), " "),
+    **dict.fromkeys(map(ord, _INVISIBLE), ""),
+}
+"""What a keyboard types in the place of full width, typographic and invisible characters."""
+
+_BEFORE = " \t\r\n`'\"\u2018\u2019\u201c\u201d*_~()[]{}<>|"
+"""Quotes, brackets and Markdown around a reference."""
+_BEHIND = _BEFORE + ".,:;!?"
+_ULID = r"(?=[0-9]{0,25}[A-Za-z])[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26}"
+_UUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_ID = re.compile(rf"{_ULID}|{_UUID}|(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])(?!inc)[0-9A-Za-z_-]{{16,64}}", _ANY_CASE)
+"""Ids: only a ULID or a UUID may begin with "inc", or have no letter."""
+_WHOLE = re.compile(
+    r"(?:incident[ :]{1,2})?#?(?:inc(?:ident)?[ _:]{0,2}-?[ ]?#?)?(?P<number>[0-9]{1,18})(?:\.0{1,6})?", _ANY_CASE
+)
+"""A reference that is all of the text."""
+_TITLED = re.compile(r"#?inc-?(?P<number>[0-9]{1,18})(?=[\s`'\"*_~)\]}>|,:;!?]|\.(?![0-9]))", _ANY_CASE)
+"""A reference at the beginning of a longer text."""
+_NAMED = re.compile(
+    rf"(?<![0-9A-Za-z])(?:inc(?:ident)?[ _:#-]{{0,3}}(?P<number>[0-9]+)|(?P<id>{_ULID}))(?![0-9A-Za-z])", _ANY_CASE
+)
+"""Any reference inside of a text."""
+_MORE = re.compile(
+    r"(?:[\s`'\"*_~()\[\]{}<>|,:;!?.&/+#-]|\b(?:and|or|to)\b)*+[0-9](?:[\s0-9,&/#.+-]|\b(?:and|or|to)\b)*+", re.ASCII
+)
+"""Further numbers behind a reference: `INC-1, 2 and 3`."""
+_LINK = re.compile(
+    r"(?<![0-9A-Za-z.@/_-])(?:https?://)?app\.incident\.io/(?:[^/\s?#<>|()\[\]\"'`]{1,100}/){0,3}?incidents/"
+    r"(?P<incident>[0-9A-Za-z_-]+)[^\s<>|()\[\]\"'`]*",
+    _ANY_CASE,
+)
+_SLUG = re.compile(r"(?P<number>[0-9]{1,18})(?:-.*)?")
+"""The end of a link by number: `114`, `114-checkout-down`."""
+_UUID_ONLY = re.compile(_UUID)
+
+
+def path_id(text: str) -> str:
+    """Return what the API's path takes for an incident: the number of a reference or link, or an id unchanged.
+
+    Raises:
+        InputError: The text names no incident, or several.
+    """
+    typed = text.translate(_TYPED).strip() if len(text) <= _LONGEST else ""
+    links = [_linked(link["incident"], text) for link in _LINK.finditer(typed)]
+    rest = _LINK.sub(" ", typed) if links else typed
+    whole = _read_whole(rest)
+    named = links + ([whole] if whole else _named(rest))
+    if len(set(named)) > 1:
+        _refuse(text, "names several incidents")
+    if links or whole:
+        return named[0]
+    return _read_titled(rest.lstrip(_BEFORE), text)
+
+
+def _read_whole(text: str) -> str | None:
+    """Return the number or id if the text is nothing but a reference."""
+    bare = text.lstrip(_BEFORE).rstrip(_BEHIND)
+    if found := _WHOLE.fullmatch(bare):
+        return _number(found["number"])
+    # An id may begin or end with an underscore, which is no Markdown then.
+    return next((form for form in (bare, text.strip()) if _ID.fullmatch(form)), None)
+
+
+def _read_titled(text: str, original: str) -> str:
+    """Return the number of a reference that a title follows."""
+    found = _TITLED.match(text)
+    number = _number(found["number"]) if found else None
+    if found is None or number is None:
+        _refuse(original, "is not an incident")
+    if _MORE.fullmatch(text, found.end()):
+        _refuse(original, "names several incidents")
+    return number
+
+
+def _named(text: str) -> list[str]:
+    return [found["id"] or found["number"].lstrip("0") for found in _NAMED.finditer(text)]
+
+
+def _linked(incident: str, original: str) -> str:
+    """Return the number or id that a link names."""
+    slug = None if _UUID_ONLY.fullmatch(incident) else _SLUG.fullmatch(incident)
+    if slug is None and _ID.fullmatch(incident):
+        return incident
+    number = _number(slug["number"]) if slug else None
+    if number is None:
+        _refuse(original, "is not an incident's link")
+    return number
+
+
+def _number(digits: str) -> str | None:
+    """Return a number without leading zeros, None for zero."""
+    return digits.lstrip("0") or None
+
+
+def _refuse(text: str, problem: str) -> NoReturn:
+    raise InputError(f"{text[:_QUOTED]!r} {problem}: pass {_FORMS}. Not sent.")

@@ -1,0 +1,1 @@
+"""Incidents: get, list, create, edit, close."""

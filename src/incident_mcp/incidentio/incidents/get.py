@@ -1,0 +1,22 @@
+"""Getting one incident."""
+
+from incident_mcp.incidentio.access import read_one
+from incident_mcp.incidentio.ids import IncidentRef
+from incident_mcp.incidentio.incidents.records import Incident, IncidentAnswer
+from incident_mcp.records.record import Offset
+from incident_mcp.tooling.dependencies import IncidentioApi
+from incident_mcp.tooling.tools import read_tool
+from incident_mcp.transport.api import Api
+
+
+async def read_incident(api: Api, incident: str) -> Incident:
+    """Read an incident by any of its spellings."""
+    return (await read_one(api, incident, IncidentAnswer)).incident
+
+
+async def incidentio_get_incident(api: IncidentioApi, incident: IncidentRef, offset: Offset = None) -> Incident:
+    """Get one incident in full: summary, roles, custom fields, timestamps, links."""
+    return (await read_incident(api, incident)).model_copy(update={"offset": offset or 0})
+
+
+TOOLS = [read_tool(incidentio_get_incident, "Get an incident")]

@@ -1,0 +1,1 @@
+"""Ids by name: wherever the API wants an id, a tool takes a name as well."""
