@@ -63,13 +63,13 @@ def shipped_schemas(tools: list[ToolSpec]) -> str:
 
 def contract(spec: ToolSpec) -> dict[str, Any]:
     """Return what a host reads of a tool."""
-    tool = spec.build()
+    tool = spec.definition
     return {
         "name": tool.name,
         "title": tool.title,
         "description": tool.description,
         "annotations": tool.annotations.model_dump(by_alias=True, exclude_none=True),
-        "inputSchema": tool.parameters,
+        "inputSchema": tool.input_schema,
         "outputSchema": tool.output_schema,
     }
 

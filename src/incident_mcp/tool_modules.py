@@ -10,16 +10,18 @@ import incident_mcp.incidentio.incidents.get
 import incident_mcp.incidentio.incidents.list
 import incident_mcp.incidentio.severities
 import incident_mcp.ionhour.events
-import incident_mcp.ionhour.incidents
+import incident_mcp.ionhour.incidents.acknowledge
+import incident_mcp.ionhour.incidents.get
+import incident_mcp.ionhour.incidents.list
 import incident_mcp.ionhour.notes
 import incident_mcp.response.declare
-import incident_mcp.response.situation
-import incident_mcp.response.timeline
+import incident_mcp.response.situation.situation
+import incident_mcp.response.timeline.timeline
 from incident_mcp.tooling.tools import ToolSpec
 
 TOOLS: list[ToolSpec] = [
-    *incident_mcp.response.situation.TOOLS,
-    *incident_mcp.response.timeline.TOOLS,
+    *incident_mcp.response.situation.situation.TOOLS,
+    *incident_mcp.response.timeline.timeline.TOOLS,
     *incident_mcp.response.declare.TOOLS,
     *incident_mcp.incidentio.severities.TOOLS,
     *incident_mcp.incidentio.incident_statuses.TOOLS,
@@ -30,7 +32,9 @@ TOOLS: list[ToolSpec] = [
     *incident_mcp.incidentio.incidents.edit.TOOLS,
     *incident_mcp.incidentio.incidents.close.TOOLS,
     *incident_mcp.incidentio.incident_updates.TOOLS,
-    *incident_mcp.ionhour.incidents.TOOLS,
+    *incident_mcp.ionhour.incidents.list.TOOLS,
+    *incident_mcp.ionhour.incidents.get.TOOLS,
+    *incident_mcp.ionhour.incidents.acknowledge.TOOLS,
     *incident_mcp.ionhour.events.TOOLS,
     *incident_mcp.ionhour.notes.TOOLS,
 ]

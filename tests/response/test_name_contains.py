@@ -1,5 +1,6 @@
 """Finding by words: what has them in its name, over all pages, and how many were looked at."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,7 +63,7 @@ async def test_words_far_inside_a_long_name_are_found(connect, box):
 @pytest.mark.parametrize("tool", [INCIDENTS, ALERTS])
 async def test_punctuation_is_refused_and_a_blank_is_left_out(call, box, tool):
     for empty in (".*", "%", "- \u2014", '"'):
-        assert "name_contains has no words to look for" in await call.error(tool, name_contains=empty)
+        assert "name_contains has no search terms" in await call.error(tool, name_contains=empty)
     assert box.requests == []
     everything = await call.ok(tool)
     for blank in ("", " ", "\u3000\n", "null"):
@@ -81,9 +82,7 @@ async def test_punctuation_is_refused_and_a_blank_is_left_out(call, box, tool):
 async def test_where_nothing_has_all_words_what_has_some_is_told_with_a_note(call, tool, words, found):
     told = await call.ok(tool, name_contains=words)
     assert ids(told) == found
-    assert (
-        told["note"] == "Nothing that was looked at has all of the words; these have some, those with the most first."
-    )
+    assert told["note"] == "No incident that was searched contains all terms. These contain some, best matches first."
     assert told["looked_at_all"] is True
 
 
@@ -91,7 +90,7 @@ async def test_an_empty_result_says_that_the_words_were_tried_singly(call):
     for tool in (INCIDENTS, ALERTS):
         told = await call.ok(tool, name_contains="zeppelin quux")
         assert told["incidents"] == []
-        assert "tried singly and in part" in told["note"]
+        assert "even in part" in told["note"]
     assert "Test incidents are hidden" in (await call.ok(INCIDENTS, name_contains="zeppelin"))["note"]
     assert ids(await call.ok(INCIDENTS, name_contains="rehearsal", mode=["test"])) == ["INC-115"]
     assert "note" not in await call.ok(INCIDENTS, name_contains="webhook")
@@ -159,7 +158,7 @@ async def test_over_a_thousand_it_stops_and_says_that_it_was_not_all(connect):
         told = await call.ok(INCIDENTS, name_contains="加盟店")
         assert (told["incidents"], told["looked_at"], told["looked_at_all"]) == ([], 1000, False)
         assert told["has_more"]
-        assert told["note"].endswith("Not all was looked at: narrow the filters, or go on from `after`.")
+        assert told["note"].endswith("Not all incidents were searched: narrow the filters, or continue from `after`.")
         # The cursor leads to the rest.
         rest = await call.ok(INCIDENTS, name_contains="加盟店", after=told["after"])
         assert ids(rest) == ["INC-110"]
@@ -167,7 +166,7 @@ async def test_over_a_thousand_it_stops_and_says_that_it_was_not_all(connect):
         told = await call.ok(ALERTS, name_contains="Refunds")
         assert (told["incidents"], told["looked_at"], told["looked_at_all"]) == ([], 1000, False)
         assert not told["has_more"]
-        assert told["note"].endswith("Not all was looked at: narrow the filters.")
+        assert told["note"].endswith("Not all incidents were searched: narrow the filters.")
     assert len(box.requests) == 4 + 1 + 10
 
 
@@ -177,7 +176,7 @@ async def test_a_service_with_shorter_pages_is_read_to_the_end(connect):
 
     def shorter(request: Any) -> Any:
         query = [(key, "100" if key == "page_size" else value) for key, value in request.query]
-        return listed(type(request)(request.method, request.args, query))
+        return listed(replace(request, query=query))
 
     box.incidentio.routes["GET", "/v2/incidents"] = shorter
     async with connect(sandbox=box) as call:

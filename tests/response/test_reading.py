@@ -13,8 +13,7 @@ from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.transport.service import Limits
 from tests.conftest import NOW
 from tests.reliability.conftest import serving, until
-
-from .test_situation import many_updates
+from tests.response.situation.test_situation import many_updates
 
 pytestmark = pytest.mark.anyio
 

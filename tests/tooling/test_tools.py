@@ -11,11 +11,11 @@ import pytest
 from incident_mcp.catalogue import TOOLS
 from tools.generate import SNAPSHOTS, contract
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 NAMES = [spec.name for spec in TOOLS]
 every_tool = pytest.mark.parametrize("spec", TOOLS, ids=NAMES)
-INJECTED = {"api", "writer", "settings", "services", "incidentio", "ionhour", "ctx"}
+INJECTED = {"api", "writer", "settings", "services", "incidentio", "ionhour"}
 
 
 async def test_a_client_is_told_the_snapshots(connect):

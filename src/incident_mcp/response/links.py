@@ -16,7 +16,7 @@ from pydantic import AliasPath, BaseModel, Field
 from incident_mcp.incidentio.access import LIST, read_one
 from incident_mcp.incidentio.incidents.alert_links import MAX_SUMMARY, AlertId, alerts_in
 from incident_mcp.incidentio.pages import read_rows
-from incident_mcp.ionhour.incidents import IonhourIncident
+from incident_mcp.ionhour.incidents.records import IonhourIncident
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import Record
 from incident_mcp.response.reading import Problems

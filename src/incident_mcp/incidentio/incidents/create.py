@@ -25,7 +25,7 @@ from incident_mcp.incidentio.names.classification import (
 from incident_mcp.incidentio.names.custom_fields import custom_field_entries
 from incident_mcp.incidentio.names.roles import role_assignments
 from incident_mcp.incidentio.names.timestamps import timestamp_values
-from incident_mcp.records.record import Json, quoted, without_none
+from incident_mcp.records.record import Json, R, quoted, without_none
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IdempotencyKey, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
 from incident_mcp.transport.api import Api
@@ -77,9 +77,9 @@ async def incidentio_create_incident(
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
 ) -> WriteResult[Incident]:
-    """Declare an incident; this announces it and alerts people.
+    """Declare an incident, which announces it and alerts people.
 
-    List severities first. Refused if it looks declared already. After a failure call again with the same arguments,
+    List severities first. Not sent if it looks already declared. After a failure, call again with the same arguments,
     never with a new key.
     """
     found = await find_severity(api, severity)
@@ -126,7 +126,7 @@ class Checked:
     note: str | None = None
     """For an answer that does not repeat that one."""
 
-    def beside(self, outcome: WriteResult[Incident]) -> WriteResult[Incident]:
+    def beside(self, outcome: WriteResult[R]) -> WriteResult[R]:
         """Return a declaration's outcome with what was found."""
         note = " ".join(filter(None, (outcome.note, self.note))) or None
         return replace(outcome, similar_open=self.similar, note=note)

@@ -1,0 +1,1 @@
+"""Ionhour incidents: list, search, get and acknowledge."""

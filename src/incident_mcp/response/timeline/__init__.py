@@ -1,0 +1,1 @@
+"""The timeline of one incident, from both services."""
