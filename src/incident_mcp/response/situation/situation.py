@@ -8,9 +8,8 @@ from pydantic import Field
 
 from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS
 from incident_mcp.ionhour.incidents.records import IonhourIncident
-from incident_mcp.records.instants import parse_instant, to_second
+from incident_mcp.records.instants import format_duration, parse_instant, to_second
 from incident_mcp.records.record import Listed, Record, shorten
-from incident_mcp.records.spans import format_span
 from incident_mcp.response.links import alert_id, day_of
 from incident_mcp.response.situation.reader import OpenIncident, Reader, Update, read_all
 from incident_mcp.tooling.dependencies import AppSettings, BothServices
@@ -199,7 +198,7 @@ def _alert(reader: Reader, alert: IonhourIncident) -> SituationAlert:
 
 
 def _since(now: datetime, instant: datetime | None) -> str | None:
-    return None if instant is None else format_span((now - instant).total_seconds())
+    return None if instant is None else format_duration((now - instant).total_seconds())
 
 
 async def situation(
