@@ -8,7 +8,7 @@ from pydantic import Field
 
 from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS, AlertId
 from incident_mcp.ionhour.incidents.records import IonhourIncident as Alert
-from incident_mcp.records.instants import parse_instant, to_second
+from incident_mcp.records.instants import format_duration, parse_instant, to_second
 from incident_mcp.records.record import Listed, Record, shorten
 from incident_mcp.response.links import LinkedIncident, alert_id, start_day
 from incident_mcp.response.situation.reader import OpenIncident, SituationReader, Update
