@@ -5,6 +5,7 @@ from copy import deepcopy
 import pytest
 
 from incident_mcp.catalogue import TOOLS
+from tests.conftest import text_of
 from tests.examples import EFFECTS, EXAMPLES, calls, examples, module_of
 from tests.reliability.effects import WRITES
 
@@ -29,6 +30,8 @@ async def test_an_example_succeeds_and_its_dry_run_writes_nothing(connect, box, 
     writes = {spec.name: spec.writes for spec in TOOLS}[tool]
     seeded = deepcopy(box.state())
     async with connect() as call:
+        answer = text_of(await call.result(tool, **arguments, **({"dry_run": True} if writes else {})))
+        assert "Cannot " not in answer, f"{tool}: add a route to the sandbox, which answers: {answer}"
         if writes:
             plan = await call.ok(tool, **arguments, dry_run=True)
             assert plan["dry_run"] is True

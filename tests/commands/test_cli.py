@@ -131,7 +131,7 @@ def test_a_command_line_that_cannot_be_read_ends_with_2(shell: Shell, arguments:
 
 
 def test_an_unknown_tool_is_answered_with_the_list_of_tools(shell: Shell) -> None:
-    said = shell("call", "--sandbox", "incidentio_resolve_incident")
+    said = shell("call", "--sandbox", "incidentio_resolve_incident", INCIDENT_MCP_TOOLSETS="all")
     assert (said.code, said.out) == (2, "")
     assert all(tool.name in said.err for tool in TOOLS)
 
@@ -354,6 +354,7 @@ def test_an_error_never_goes_to_stdout_in_place_of_a_closed_stderr(tmp_path: Pat
 
 def test_tools_names_those_that_are_not_offered_and_why(shell: Shell) -> None:
     settings = {"INCIDENTIO_API_KEY": PLANTED, "IONHOUR_API_KEY": f'"{PLANTED}"', "INCIDENT_MCP_READ_ONLY": "1"}
+    settings |= {"INCIDENT_MCP_TOOLSETS": "all"}
     table, listed = shell("tools", **settings), shell("tools", "--json", **settings)
     assert (table.code, table.err, listed.code) == (0, "", 0)
     offered = [tool["name"] for tool in json.loads(listed.out)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from incident_mcp.catalogue import TOOLS
+from incident_mcp.catalogue import TOOLS, TOOLSETS
 from incident_mcp.response.prompts import PROMPTS
 from incident_mcp.response.resources import ACCOUNT, TEMPLATES
 from incident_mcp.serving.skill import URI
@@ -74,7 +74,8 @@ def test_every_tool_of_the_default_set_is_named(document: str) -> None:
 
 def test_the_readme_lists_tools_in_their_order_and_says_which_write() -> None:
     rows = re.findall(r"^\| `(\w+)` \| .+ \| (reads|writes) \|$", text("README.md"), re.MULTILINE)
-    assert rows == [(spec.name, "writes" if spec.writes else "reads") for spec in TOOLS if spec.name in DEFAULT]
+    by_toolset = [spec for toolset in TOOLSETS.values() for spec in TOOLS if spec.toolset == toolset]
+    assert rows == [(spec.name, "writes" if spec.writes else "reads") for spec in by_toolset]
 
 
 @pytest.mark.parametrize("document", ["README.md", "SKILL.md"])

@@ -13,7 +13,7 @@ from incident_mcp.incidentio.ids import path_id
 from incident_mcp.sandbox import Sandbox
 from tests.account import INCIDENT
 from tests.conftest import Connect
-from tests.examples import examples
+from tests.examples import EXAMPLES
 
 ULID = "01FDAG4SAP5TYPT98WGR2N7W91"
 UUID = "12345678-9abc-4def-8123-56789abcdef0"
@@ -158,8 +158,9 @@ NOT_PASTED = [
     -114,
 ]
 OF_INCIDENT: list[tuple[str, dict[str, Any]]] = [
-    (spec.name, next(row for row in examples(spec) if "incident" in row) | ({"dry_run": True} if spec.writes else {}))
+    (spec.name, first | ({"dry_run": True} if spec.writes else {}))
     for spec in TOOLS
+    for first in EXAMPLES.get(spec.name, [])[:1]
     if "incident" in spec.definition.input_schema["properties"]
 ]
 

@@ -9,7 +9,7 @@ import tiktoken
 from incident_mcp.catalogue import TOOLS, TOOLSETS
 from incident_mcp.commands.cli import main
 from incident_mcp.errors import SettingError
-from incident_mcp.serving.server import build_server
+from incident_mcp.serving.server import INSTRUCTIONS, build_server
 from incident_mcp.settings import Settings
 from tests.spawned import OURS, environment
 
@@ -45,7 +45,9 @@ async def test_what_a_service_says_is_not_kept_by_others(serve: Serve):
 
 
 async def test_the_instructions_are_short_and_name_tools_that_exist(client):
-    text = client.instructions or ""
+    # Below them are the notes on what the settings do not offer.
+    text = INSTRUCTIONS
+    assert (client.instructions or "").startswith(text)
     assert len(text.split()) < 200
     named = set(re.findall(r"\b[a-z]+_[a-z_]+\b", text)) - {"dry_run", "idempotency_key"}
     assert named
