@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from tests.hostile import KINDS, READS, At, Playing, Recording, fields, filled, put
+from tests.examples import calls
+from tests.hostile import KINDS, At, Playing, Recording, fields, filled, put
 
 MEGABYTE = 1_000_000
 INCIDENTS, ALERTS = ("incidentio", "GET", "/v2/incidents"), ("ionhour", "GET", "/api/incidents")
@@ -61,7 +62,7 @@ async def record(state: Path) -> Answers:
     """Return what the sandbox answers."""
     network = Recording(Sandbox())
     async with Client(build_server(Settings(sandbox=True, state_dir=state), network=network)) as client:
-        for tool, arguments in READS:
+        for tool, arguments in calls():
             await client.call_tool(tool, arguments)
     return network.answers
 

@@ -26,8 +26,10 @@ from mcp.server.mcpserver import MCPServer
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.writing.journal.file import Entry
-from incident_mcp.writing.journal.journal import Journal
+from incident_mcp.writing.journal.entry import Entry
+from incident_mcp.writing.journal.memory import MemoryJournal
+from incident_mcp.writing.journal.protocol import Journal
+from incident_mcp.writing.journal.sqlite import SqliteJournal
 
 FEW, MANY = 1_000, 300_000
 ROUNDS = 80
@@ -47,18 +49,18 @@ Taken = dict[str, list[tuple[float, float]]]
 def entry(intent: str, at: float | None = None) -> Entry:
     """Make a row about to be sent."""
     at = time.time() if at is None else at
-    return Entry(intent, "tool", "account", "key", "pending", None, at, at + 20, things=("thing",))
+    return Entry(intent, "tool", "account", "key", "pending", None, at, at + 20, targets=("thing",))
 
 
 async def write(journal: Journal, intent: str) -> None:
     """Do what the journal does for one write."""
-    await journal.look(intent)
-    await journal.done(await journal.begin(entry(intent)), {"id": "1"})
+    await journal.find(intent)
+    await journal.mark_done(await journal.begin(entry(intent)), {"id": "1"})
 
 
 async def filled(state: Path, rows: int) -> Path:
     """Make a journal of so many rows."""
-    journal = Journal(lambda: state)
+    journal = SqliteJournal(lambda: state)
     await write(journal, "first")
     journal.close()
     with closing(sqlite3.connect(state / "journal.sqlite3")) as db, db:
@@ -68,10 +70,10 @@ async def filled(state: Path, rows: int) -> Path:
     return state
 
 
-def remembering(rows: int) -> Journal:
+def remembering(rows: int) -> MemoryJournal:
     """Make a journal in memory whose process made so many writes."""
-    journal = Journal(None)
-    journal._own.rows.update((f"{number}", entry(f"{number}")) for number in range(rows))  # noqa: SLF001  # a week of writes
+    journal = MemoryJournal()
+    journal._own.entries.update((f"{number}", entry(f"{number}")) for number in range(rows))  # noqa: SLF001  # a week of writes
     return journal
 
 
@@ -135,7 +137,9 @@ async def measure(folder: Path) -> tuple[Taken, Taken]:
             f"{MANY:,} rows": await ours(state_dir=states[MANY]),
         }
         tools = await take_turns(calls, ROUNDS)
-    journals = {f"{rows:,} rows": Journal(lambda rows=rows: states[rows]) for rows in (FEW, MANY)}
+    journals: dict[str, Journal] = {
+        f"{rows:,} rows": SqliteJournal(lambda rows=rows: states[rows]) for rows in (FEW, MANY)
+    }
     journals |= {f"{rows:,} own rows": remembering(rows) for rows in (FEW, MANY)}
 
     def each(journal: Journal) -> Callable[[str], Awaitable[object]]:
@@ -163,7 +167,7 @@ def flushes(state: Path) -> float | None:
 
 async def write_many(state: Path, count: int) -> None:
     """Write rows in a process of its own."""
-    journal = Journal(lambda: state)
+    journal = SqliteJournal(lambda: state)
     for number in range(count):
         await write(journal, f"{count} {number}")
     journal.close()

@@ -1,15 +1,20 @@
 """What the tests share: the sandbox, and a real MCP client on a server that talks to it."""
 
+import gc
+import json
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
+from jsonschema import Draft202012Validator
 from mcp import Client
 from mcp_types import CallToolResult, TextContent
 
@@ -27,6 +32,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.log_level = config.option.log_level or "DEBUG"
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Start no worker processes for the quick tests or for tests named one by one: one process is faster."""
+    return 0 if config.option.markexpr == "quick" or any("::" in argument for argument in config.args) else None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file without a quick test for `-m quick`: importing all of them takes longer than those tests."""
+    if config.option.markexpr == "quick" and collection_path.suffix == ".py":
+        return "pytest.mark.quick" not in collection_path.read_text("utf-8") or None
+    return None
+
+
+def pytest_collection_finish() -> None:
+    """Exclude what is loaded from garbage collection: thousands of tests and the vendor's SDK do not go away."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Fail a test that prints or logs a key, debug logging included."""
@@ -40,6 +64,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _check_each_schema_once() -> Generator[None]:
+    """Cache the check of a schema, which the SDK's client repeats for each client and which costs more than a call."""
+    check = Draft202012Validator.check_schema
+
+    @cache
+    def check_text(text: str) -> None:
+        check(json.loads(text))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Draft202012Validator, "check_schema", lambda schema: check_text(json.dumps(schema)))
+        yield
 
 
 @pytest.fixture
@@ -87,21 +125,24 @@ Connect = Callable[..., AbstractAsyncContextManager[Caller]]
 
 @pytest.fixture
 def connect(box: Sandbox, tmp_path: Path) -> Connect:
-    """Connect a client to a server on the sandbox: `async with connect(mode="legacy", read_only=True) as call:`."""
+    """Connect a client to a server on the sandbox that offers all toolsets.
+
+    `async with connect(mode="legacy", read_only=True) as call:`
+    """
 
     @asynccontextmanager
     async def connect_(mode: str = "auto", sandbox: Sandbox = box, **settings: Any) -> AsyncIterator[Caller]:
-        chosen = Settings(**{"sandbox": True, "state_dir": tmp_path / "state", **settings})
+        chosen = Settings(**{"sandbox": True, "state_dir": tmp_path / "state", "toolsets": ("all",), **settings})
         async with Client(build_server(chosen, network=sandbox), mode=mode) as client:
             yield Caller(client, sandbox)
 
     return connect_
 
 
-@pytest.fixture(params=["legacy", "auto"])
-async def call(connect: Connect, request: pytest.FixtureRequest) -> AsyncIterator[Caller]:
-    """A client of the 2025-11-25 era, and one of 2026-07-28."""
-    async with connect(request.param) as caller:
+@pytest.fixture
+async def call(connect: Connect) -> AsyncIterator[Caller]:
+    """A client of the 2026-07-28 protocol; `test_quick.py` calls every tool in the older one too."""
+    async with connect() as caller:
         yield caller
 
 
@@ -123,23 +164,51 @@ PLANTED = [
 IN_FOLDERS = [".", "src", "src/incident_mcp", "src/incident_mcp/ionhour", "src/incident_mcp/sandbox/demo"]
 
 
+Once = Callable[[str, Callable[[Path], None]], Path]
+
+
 @pytest.fixture(scope="session")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Make a folder once for all processes that share the tests out: `once("dist", build_into)`."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def once_(name: str, fill: Callable[[Path], None]) -> Path:
+        folder = shared / name
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                made = tmp_path_factory.mktemp(name)
+                fill(made)
+                made.rename(folder)
+        return folder
+
+    return once_
+
+
+@pytest.fixture(scope="session")
+def planted(once: Once) -> Path:
     """A copy of this repository in which files lie that must not travel."""
-    copy = tmp_path_factory.mktemp("planted") / "incident-mcp"
+    return once("planted", _plant) / "incident-mcp"
+
+
+def _plant(folder: Path) -> None:
+    copy = folder / "incident-mcp"
     shutil.copytree(
-        ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "node_modules", "__pycache__", ".*_cache")
+        ROOT,
+        copy,
+        ignore=shutil.ignore_patterns(".git", ".venv", "node_modules", "__pycache__", ".*_cache", ".hypothesis"),
     )
     for file in [copy / folder / name for folder in IN_FOLDERS for name in PLANTED] + [copy / "src/scratch.py"]:
         file.parent.mkdir(exist_ok=True)
         file.write_text("planted", "utf-8")
-    return copy
 
 
 @pytest.fixture(scope="session")
-def built(uv: str, planted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(uv: str, planted: Path, once: Once) -> Path:
     """A folder with the source distribution, and the wheel that was built from it."""
-    out = tmp_path_factory.mktemp("dist")
-    building = run(uv, "build", "--out-dir", out, planted, timeout=300)
-    assert building.returncode == 0, building.stderr
-    return out
+
+    def build(out: Path) -> None:
+        building = run(uv, "build", "--out-dir", out, planted, timeout=300)
+        assert building.returncode == 0, building.stderr
+
+    return once("dist", build)

@@ -37,34 +37,6 @@ KINDS = {
     "pictures": "![x](http://x.example)",
     "words": "lorem ipsum ",
 }
-READS: list[tuple[str, dict[str, Any]]] = [
-    ("situation", {}),
-    ("incident_timeline", {"incident": "INC-114"}),
-    ("incident_timeline", {"ionhour_incident_id": 4512}),
-    ("incidentio_list_severities", {}),
-    ("incidentio_list_statuses", {}),
-    ("incidentio_list_types", {}),
-    ("incidentio_get_incident", {"incident": "INC-114"}),
-    ("incidentio_list_incidents", {}),
-    ("incidentio_list_incidents", {"name_contains": "checkout api"}),
-    ("incidentio_list_incidents", {"severity": ["Minor"], "custom_fields": {"Affected team": ["Payments"]}}),
-    ("incidentio_list_updates", {}),
-    ("incidentio_list_updates", {"incident": "INC-114"}),
-    ("ionhour_list_incidents", {}),
-    ("ionhour_list_incidents", {"detail": True}),
-    ("ionhour_list_incidents", {"name_contains": "checkout"}),
-    ("ionhour_get_incident", {"incident_id": 4512}),
-    ("ionhour_list_events", {"incident_id": 4512}),
-    ("ionhour_list_notes", {"incident_id": 4512}),
-]
-WRITES: list[tuple[str, dict[str, Any]]] = [
-    ("incidentio_create_incident", {"name": "Everything burns at noon", "severity": "Minor"}),
-    ("incidentio_edit_incident", {"incident": "INC-114", "summary": "Other words."}),
-    ("incidentio_post_update", {"incident": "INC-114", "message": "Looking.", "status": "Monitoring"}),
-    ("ionhour_create_note", {"incident_id": 4514, "body": "Looking."}),
-    ("ionhour_acknowledge_incident", {"incident_id": 4514}),
-    ("declare_from_ionhour", {"ionhour_incident_id": 4514, "severity": "Minor"}),
-]
 
 
 @dataclass
@@ -136,6 +108,21 @@ def put(body: Any, at: Iterator[Place] | list[Place], text: str) -> bytes:
             parent = parent[step]
         parent[place[-1]] = text
     return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def longer(body: Any, rows: int) -> Any:
+    """Return an answer whose list has this many rows, each with an id and a reference of its own."""
+    if isinstance(body, dict):
+        return {key: longer(value, rows) if isinstance(value, list) else value for key, value in body.items()}
+    if not isinstance(body, list) or not body or not isinstance(body[0], dict):
+        return body
+    return [_numbered(body[number % len(body)], number) for number in range(rows)]
+
+
+def _numbered(row: dict[str, Any], number: int) -> dict[str, Any]:
+    own = {"id": number + 1} if isinstance(row.get("id"), int) else {"id": f"{str(row.get('id'))[:-5]}{number:05}"}
+    own |= {"reference": f"INC-{number + 1}"}
+    return row | {key: value for key, value in own.items() if key in row}
 
 
 def filled(kind: str, length: int) -> str:

@@ -7,21 +7,25 @@ import pytest
 from mcp import Client
 from pydantic import SecretStr
 
+from incident_mcp.catalogue import TOOLS
 from incident_mcp.errors import SettingError
 from incident_mcp.records.tokens import count_tokens, tokenizer
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.server import INSTRUCTIONS, build_server
-from incident_mcp.settings import Settings
+from incident_mcp.settings import KEY_VARIABLES, Settings
 from tests.account import Scripted
 from tests.conftest import NOW, Caller, text_of
+from tests.examples import calls, examples
 
 pytestmark = pytest.mark.anyio
 
 # What the project allows itself.
 MOST_TOOLS, MOST_TOKENS = 25, 3_600
-JOINED = ["situation", "incident_timeline", "declare_from_ionhour"]
+# The contract of the default list: its names, in its order.
 CORE = [
-    *JOINED,
+    "situation",
+    "incident_timeline",
+    "declare_from_ionhour",
     "incidentio_list_severities",
     "incidentio_list_statuses",
     "incidentio_list_types",
@@ -41,46 +45,31 @@ CORE = [
     "ionhour_update_note",
     "ionhour_delete_note",
 ]
-WRITES = {
-    "declare_from_ionhour",
-    "incidentio_create_incident",
-    "incidentio_edit_incident",
-    "incidentio_close_incident",
-    "incidentio_post_update",
-    "ionhour_acknowledge_incident",
-    "ionhour_create_note",
-    "ionhour_update_note",
-    "ionhour_delete_note",
-}
-INCIDENTIO = [name for name in CORE if name.startswith("incidentio")]
-IONHOUR = [name for name in CORE if name.startswith("ionhour")]
-EITHER = ["situation", "incident_timeline"]
-"""What one key is enough for, whichever it is."""
+SPECS = {spec.name: spec for spec in TOOLS}
+WRITES = [spec for spec in TOOLS if spec.writes]
+IN_CORE = {service: [name for name in CORE if {*SPECS[name].services} <= {service}] for service in KEY_VARIABLES}
+"""What the key of one service is enough for."""
+INCIDENTIO, IONHOUR = IN_CORE["incidentio"], IN_CORE["ionhour"]
 KEYED = {"sandbox": False, "incidentio_key": SecretStr("k")}
 KEY, OTHER = {"INCIDENTIO_API_KEY": "k"}, {"IONHOUR_API_KEY": "k"}
 OFFERS: list[tuple[dict[str, str], list[str]]] = [
     ({}, CORE),
     (KEY | OTHER, CORE),
-    (KEY, EITHER + INCIDENTIO),
-    ({"INCIDENT_API_KEY": "k"}, EITHER + INCIDENTIO),
-    (OTHER, EITHER + IONHOUR),
-    (KEY | {"IONHOUR_API_KEY": "${user_config.ionhour_api_key}"}, EITHER + INCIDENTIO),
-    (KEY | {"IONHOUR_API_KEY": " "}, EITHER + INCIDENTIO),
+    (KEY, INCIDENTIO),
+    ({"INCIDENT_API_KEY": "k"}, INCIDENTIO),
+    (OTHER, IONHOUR),
+    (KEY | {"IONHOUR_API_KEY": "${user_config.ionhour_api_key}"}, INCIDENTIO),
+    (KEY | {"IONHOUR_API_KEY": " "}, INCIDENTIO),
     (KEY | {"INCIDENT_MCP_SANDBOX": "1"}, CORE),
-    ({"INCIDENT_MCP_READ_ONLY": "1"}, [name for name in CORE if name not in WRITES]),
-    (KEY | {"INCIDENT_MCP_READ_ONLY": "true"}, [name for name in EITHER + INCIDENTIO if name not in WRITES]),
+    ({"INCIDENT_MCP_READ_ONLY": "1"}, [name for name in CORE if not SPECS[name].writes]),
+    (KEY | {"INCIDENT_MCP_READ_ONLY": "true"}, [name for name in INCIDENTIO if not SPECS[name].writes]),
     ({"INCIDENT_MCP_TOOLSETS": "core"}, CORE),
+    ({"INCIDENT_MCP_TOOLSETS": "all"}, list(SPECS)),
+    (
+        {"INCIDENT_MCP_TOOLSETS": "all", "INCIDENT_MCP_READ_ONLY": "1"},
+        [spec.name for spec in TOOLS if not spec.writes],
+    ),
 ]
-# The least that each tool asks for.
-LEAST: dict[str, dict[str, Any]] = {name: {} for name in CORE if "_list_" in name}
-LEAST |= {name: {"incident": "1"} for name in CORE if name.startswith("incidentio") and name not in LEAST}
-LEAST |= {name: {"incident_id": 1} for name in IONHOUR if name != "ionhour_list_incidents"}
-LEAST |= {"incidentio_create_incident": {"name": "n"}, "incidentio_post_update": {"incident": "1", "message": "m"}}
-LEAST |= {"situation": {}, "incident_timeline": {"incident": "1"}, "declare_from_ionhour": {"ionhour_incident_id": 1}}
-LEAST["incidentio_edit_incident"] = {"incident": "1", "name": "n"}
-LEAST["ionhour_create_note"] = {"incident_id": 1, "body": "b"}
-LEAST["ionhour_update_note"] = {"incident_id": 1, "note_id": 1, "body": "b"}
-LEAST["ionhour_delete_note"] = {"incident_id": 1, "note_id": 1}
 
 
 async def listed(settings: Settings, mode: str = "auto") -> list[Any]:
@@ -101,10 +90,9 @@ async def test_the_list_is_the_same_in_both_eras_and_on_every_run():
     assert all(tools == first for tools in others)
 
 
-async def test_all_toolsets_hold_at_least_the_default_ones_in_their_order():
-    names = [tool.name for tool in await listed(Settings.from_env({"INCIDENT_MCP_TOOLSETS": "all"}))]
-    assert [name for name in names if name in CORE] == CORE
-    assert len(names) == len(set(names))
+def test_all_toolsets_hold_the_default_tools_in_their_order():
+    assert [name for name in SPECS if name in CORE] == CORE
+    assert len(SPECS) == len(TOOLS)
 
 
 @pytest.mark.parametrize("given", ["corr", "core,corr", "corr , all"])
@@ -120,20 +108,19 @@ def test_an_unknown_toolset_is_refused_with_the_list_of_those_there_are(given):
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def test_without_a_key_every_call_names_the_variable_to_set_and_how_to_try_the_sandbox(mode, tmp_path):
-    async with Client(build_server(Settings(state_dir=tmp_path)), mode=mode) as client:
-        for name, arguments in LEAST.items():
-            result = await client.call_tool(name, arguments)
-            assert result.is_error, name
-            assert name in INCIDENTIO or "IONHOUR_API_KEY" in text_of(result) or name in JOINED
-            assert name in IONHOUR or "INCIDENTIO_API_KEY" in text_of(result)
+    async with Client(build_server(Settings(toolsets=("all",), state_dir=tmp_path)), mode=mode) as client:
+        for spec in TOOLS:
+            result = await client.call_tool(spec.name, examples(spec)[0])
+            assert result.is_error, spec.name
+            first, *_ = spec.services or KEY_VARIABLES
+            assert KEY_VARIABLES[first] in text_of(result)
             assert "incident-mcp --sandbox" in text_of(result)
-    assert set(LEAST) == set(CORE)
 
 
 async def test_a_write_that_is_not_offered_cannot_be_called(connect, box):
     async with connect(read_only=True) as call:
-        for name in WRITES:
-            await call.error(name, **LEAST[name])
+        for spec in WRITES:
+            await call.error(spec.name, **examples(spec)[0])
     assert box.requests == []
 
 
@@ -178,8 +165,8 @@ async def test_a_tool_that_is_not_offered_is_explained(box, tmp_path, mode, name
 async def test_keys_are_in_no_answer_and_no_error(connect):
     network = Scripted({})
     async with connect(sandbox=network) as call:
-        for name, arguments in LEAST.items():
-            result = await call.result(name, **arguments)
+        for tool, arguments in calls():
+            result = await call.result(tool, **arguments)
             assert "key-of-" not in result.model_dump_json()
     assert {request.headers["authorization"] for request in network.requests} == {
         "Bearer key-of-incidentio",
@@ -214,21 +201,26 @@ async def test_a_list_of_25_incidents_stays_inside_its_figure(connect, worked_on
     assert cost <= most
 
 
+def not_offered(service: str, why: str) -> str:
+    """Return the line that says how many tools the lack of a service's key hides."""
+    return f"{sum(service in spec.services for spec in TOOLS)} tools are not offered: {why}."
+
+
 NO_KEY = "No key is set: every call fails until INCIDENTIO_API_KEY or IONHOUR_API_KEY is set."
 # The settings, and what the instructions say besides.
 EXPLAINED: list[tuple[dict[str, str], list[str]]] = [
     (KEY | OTHER, []),
     ({"INCIDENT_MCP_SANDBOX": "1"}, []),
-    (KEY, ["9 tools are not offered: IONHOUR_API_KEY is not set."]),
-    (OTHER, ["11 tools are not offered: INCIDENTIO_API_KEY is not set."]),
-    (KEY | {"IONHOUR_API_KEY": "${user_config.x}"}, ["9 tools are not offered: IONHOUR_API_KEY is not set."]),
+    (KEY, [not_offered("ionhour", "IONHOUR_API_KEY is not set")]),
+    (OTHER, [not_offered("incidentio", "INCIDENTIO_API_KEY is not set")]),
+    (KEY | {"IONHOUR_API_KEY": "${user_config.x}"}, [not_offered("ionhour", "IONHOUR_API_KEY is not set")]),
     (
         KEY | {"IONHOUR_API_KEY": "$X"},
-        ["9 tools are not offered: IONHOUR_API_KEY holds a placeholder: it counts as not set."],
+        [not_offered("ionhour", "IONHOUR_API_KEY holds a placeholder: it counts as not set")],
     ),
     (
         OTHER | {"INCIDENT_API_KEY": '"k"'},
-        ["11 tools are not offered: INCIDENT_API_KEY is in quotes: it counts as not set."],
+        [not_offered("incidentio", "INCIDENT_API_KEY is in quotes: it counts as not set")],
     ),
     (
         {"IONHOUR_API_KEY": "'k'", "INCIDENTIO_API_KEY": "your key"},
@@ -241,7 +233,7 @@ EXPLAINED: list[tuple[dict[str, str], list[str]]] = [
     ({}, [NO_KEY]),
     (
         KEY | OTHER | {"INCIDENT_MCP_READ_ONLY": "1"},
-        ["9 tools are not offered: INCIDENT_MCP_READ_ONLY is set."],
+        [f"{len(WRITES)} tools are not offered: INCIDENT_MCP_READ_ONLY is set."],
     ),
     (
         KEY | OTHER | {"INCIDENT_MCP_ME": "%X%"},
@@ -253,7 +245,8 @@ EXPLAINED: list[tuple[dict[str, str], list[str]]] = [
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 @pytest.mark.parametrize(("env", "notes"), EXPLAINED)
 async def test_the_instructions_say_what_is_not_offered_and_why(env, notes, mode):
-    async with Client(build_server(Settings.from_env(env)), mode=mode) as client:
+    settings = Settings.from_env(env | {"INCIDENT_MCP_TOOLSETS": "all"})
+    async with Client(build_server(settings), mode=mode) as client:
         _, plain, said = (client.instructions or "").partition(INSTRUCTIONS)
     assert plain
     assert said.splitlines() == [f"- {note}" for note in notes]

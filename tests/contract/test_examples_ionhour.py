@@ -15,7 +15,7 @@ from tests.account import Scripted
 
 pytestmark = pytest.mark.anyio
 
-EXAMPLES: dict[str, Any] = json.loads(Path(__file__).with_name("ionhour_examples.json").read_text(encoding="utf-8"))
+PAGE: dict[str, Any] = json.loads(Path(__file__).with_name("ionhour_examples.json").read_text(encoding="utf-8"))
 WHOLE = {
     "id": 456,
     "title": "Service invoices is impacted by Mail relay",
@@ -78,12 +78,12 @@ def enveloped(rows: list[Any], page: int = 1, pages: int = 1) -> dict[str, Any]:
     }
 
 
-BOTH = [EXAMPLES["incident"], EXAMPLES["lean_incident"]]
+BOTH = [PAGE["incident"], PAGE["lean_incident"]]
 INCIDENTS, ONE = "/api/incidents", "/api/incidents/456"
 # tool, arguments, (method, path), the service's answer, ours
 CASES: list[tuple[str, dict[str, Any], tuple[str, str], Any, dict[str, Any]]] = [
-    ("ionhour_get_incident", {"incident_id": 456}, ("GET", ONE), EXAMPLES["incident"], WHOLE),
-    ("ionhour_get_incident", {"incident_id": 456}, ("GET", ONE), EXAMPLES["lean_incident"], LEAN),
+    ("ionhour_get_incident", {"incident_id": 456}, ("GET", ONE), PAGE["incident"], WHOLE),
+    ("ionhour_get_incident", {"incident_id": 456}, ("GET", ONE), PAGE["lean_incident"], LEAN),
     ("ionhour_get_incident", {"incident_id": 456}, ("GET", ONE), {"id": 456}, {"id": 456}),
     (
         "ionhour_list_incidents",
@@ -104,56 +104,56 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, str], Any, dict[str, Any]]] = 
         "ionhour_acknowledge_incident",
         {"incident_id": 456},
         ("POST", f"{ONE}/acknowledge"),
-        EXAMPLES["acknowledged"],
+        PAGE["acknowledged"],
         {"id": 456, "acknowledged_by": 9, "acknowledged_at": "2026-05-11T02:15:00Z"},
     ),
     (
         "ionhour_acknowledge_incident",
         {"incident_id": 456},
         ("POST", f"{ONE}/acknowledge"),
-        EXAMPLES["incident"],
+        PAGE["incident"],
         {key: WHOLE[key] for key in ("id", "title", "state", "acknowledged_by", "acknowledged_at")},
     ),
     (
         "ionhour_list_events",
         {"incident_id": 456},
         ("GET", "/api/incident-events/456"),
-        EXAMPLES["events"],
+        PAGE["events"],
         {"events": EVENTS, "has_more": False},
     ),
     (
         "ionhour_list_events",
         {"incident_id": 456},
         ("GET", "/api/incident-events/456"),
-        enveloped(EXAMPLES["events"]),
+        enveloped(PAGE["events"]),
         {"events": EVENTS, "has_more": False},
     ),
     (
         "ionhour_list_notes",
         {"incident_id": 456},
         ("GET", "/api/incident-notes/456"),
-        EXAMPLES["notes"],
+        PAGE["notes"],
         {"notes": [NOTE, {"id": 790}], "has_more": False},
     ),
     (
         "ionhour_list_notes",
         {"incident_id": 456},
         ("GET", "/api/incident-notes/456"),
-        enveloped(EXAMPLES["notes"]),
+        enveloped(PAGE["notes"]),
         {"notes": [NOTE, {"id": 790}], "has_more": False},
     ),
     (
         "ionhour_create_note",
         {"incident_id": 456, "body": "b"},
         ("POST", "/api/incident-notes/456"),
-        EXAMPLES["notes"][0],
+        PAGE["notes"][0],
         NOTE,
     ),
     (
         "ionhour_update_note",
         {"incident_id": 456, "note_id": 789, "body": "b"},
         ("PATCH", "/api/incident-notes/456/789"),
-        EXAMPLES["notes"][0],
+        PAGE["notes"][0],
         NOTE,
     ),
     (
@@ -167,7 +167,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, str], Any, dict[str, Any]]] = 
         "ionhour_delete_note",
         {"incident_id": 456, "note_id": 789},
         ("DELETE", "/api/incident-notes/456/789"),
-        EXAMPLES["notes"][0],
+        PAGE["notes"][0],
         {"incident_id": 456, "note_id": 789, "deleted": True},
     ),
 ]
@@ -224,7 +224,7 @@ async def test_the_live_token_of_a_check_is_in_no_answer_and_no_error(connect):
     network = Scripted({})
     async with connect(sandbox=network) as call:
         for tool, arguments, request, answer, _ in CASES:
-            for spoilt in (answer, {"items": answer}, {"id": EXAMPLES["incident"]}, [[EXAMPLES["incident"]]]):
+            for spoilt in (answer, {"items": answer}, {"id": PAGE["incident"]}, [[PAGE["incident"]]]):
                 network.answers = READ_BEFORE | {request: spoilt}
                 result = await call.result(tool, **arguments)
                 assert "made-up" not in result.model_dump_json(), tool

@@ -1,100 +1,116 @@
-"""No call that a tool can make is outside the two services' documents."""
+"""Every operation is one that its service documents, and every request that a tool sends is of an operation.
+
+`incidentio_operations.json` is made from the vendor's document by tools/vendor_operations.py. Ionhour publishes no such
+document: `ionhour_operations.json` lists what the pages of its API reference document, without those that take a
+check's token, which is a live credential: a ping with it fakes a recovery.
+"""
 
 import ast
+import importlib
+import json
+import pkgutil
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import incident_mcp
-from tests.account import INCIDENT
+from incident_mcp.incidentio.incidents.edit import EDIT, EDIT_SCOPES
+from incident_mcp.transport.operation import Operation
+from tests.examples import calls
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
-# What the operations pages document; of the vendor's own document, the lists that turn names into ids (people and
-# catalog entries among them) and the two that an incident's story is read from.
-DOCUMENTED = {
-    "GET /v1/severities",
-    "GET /v1/incident_statuses",
-    "GET /v1/incident_types",
-    "POST /v2/incidents",
-    "GET /v2/incidents/{}",
-    "GET /v2/incidents",
-    "POST /v2/incidents/{}/actions/edit",
-    "POST /v2/incident_updates",
-    "GET /v2/incident_updates",
-    "GET /v2/custom_fields",
-    "GET /v1/custom_field_options",
-    "GET /v2/incident_roles",
-    "GET /v2/incident_timestamps",
-    "GET /v2/incident_timeline_items",
-    "GET /v1/incident_attachments",
-    "GET /v2/users",
-    "GET /v3/catalog_entries",
-    "GET /api/incidents",
-    "GET /api/incidents/{}",
-    "POST /api/incidents/{}/acknowledge",
-    "GET /api/incident-events/{}",
-    "GET /api/incident-notes/{}",
-    "POST /api/incident-notes/{}",
-    "PATCH /api/incident-notes/{}/{}",
-    "DELETE /api/incident-notes/{}/{}",
-}
-ULID = INCIDENT["INC-114"]
-CALLS = (
-    ("situation", {}),
-    ("incident_timeline", {"incident": "INC-114"}),
-    ("incident_timeline", {"incident": "INC-116"}),
-    ("declare_from_ionhour", {"ionhour_incident_id": 4514, "acknowledge": True}),
-    ("incidentio_list_severities", {}),
-    ("incidentio_list_statuses", {}),
-    ("incidentio_list_types", {}),
-    (
-        "incidentio_create_incident",
-        {
-            "name": "Carts",
-            "severity": "Minor",
-            "custom_fields": {"Affected team": ["Payments"], "Affected product": ["Payouts"]},
-            "roles": {"Incident Lead": "Sam Okafor"},
-            "timestamps": {"Impact started": "2026-11-21T02:00:00Z"},
-        },
-    ),
-    ("incidentio_get_incident", {"incident": "INC-114"}),
-    ("incidentio_list_incidents", {"status_category": ["live"]}),
-    ("incidentio_edit_incident", {"incident": ULID, "summary": "s"}),
-    ("incidentio_post_update", {"incident": "114", "message": "m"}),
-    ("incidentio_list_updates", {"incident": "114"}),
-    ("incidentio_close_incident", {"incident": "114"}),
-    ("incidentio_close_incident", {"incident": "112", "message": "m"}),
-    ("ionhour_list_incidents", {}),
-    ("ionhour_get_incident", {"incident_id": 4514}),
-    ("ionhour_acknowledge_incident", {"incident_id": 4514}),
-    ("ionhour_list_events", {"incident_id": 4514}),
-    ("ionhour_list_notes", {"incident_id": 4512}),
-    ("ionhour_create_note", {"incident_id": 4512, "body": "b"}),
-    ("ionhour_update_note", {"incident_id": 4512, "note_id": 704, "body": "b"}),
-    ("ionhour_delete_note", {"incident_id": 4512, "note_id": 704}),
-)
+HERE = Path(__file__).parent
+INCIDENTIO: dict[str, dict[str, Any]] = json.loads((HERE / "incidentio_operations.json").read_text("utf-8"))
+IONHOUR: list[str] = json.loads((HERE / "ionhour_operations.json").read_text("utf-8"))
 
 
-async def test_every_tool_calls_documented_operations_and_every_one_of_them_is_called(connect, box):
+def operations() -> dict[Operation, str]:
+    """Return all operations of the package with where they are defined: `incidentio.severities.LIST`."""
+    found: dict[Operation, str] = {}
+    for module in pkgutil.walk_packages(incident_mcp.__path__, "incident_mcp."):
+        if ".sandbox" not in module.name and not module.name.endswith("__main__"):
+            for name, value in vars(importlib.import_module(module.name)).items():
+                if isinstance(value, Operation):
+                    found.setdefault(value, f"{module.name.removeprefix('incident_mcp.')}.{name}")
+    return found
+
+
+OPERATIONS = operations()
+every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=OPERATIONS.values())
+
+
+def is_incidentio(operation: Operation) -> bool:
+    """Return whether the operation is incident.io's, whose paths begin with a version."""
+    return re.match(r"/v\d+/", operation.path) is not None
+
+
+def label(operation: Operation) -> str:
+    """Return method and path, as the documents' tables have them."""
+    return f"{operation.method} {re.sub('{[^}]*}', '{}', operation.path)}"
+
+
+def documented(operation: Operation) -> dict[str, Any]:
+    """Return what the service's document says of an operation."""
+    name, known = ("incident.io", INCIDENTIO) if is_incidentio(operation) else ("Ionhour", IONHOUR)
+    assert label(operation) in known, f"{OPERATIONS[operation]}: {name} documents no {label(operation)}"
+    return INCIDENTIO.get(label(operation), {})
+
+
+@every_operation
+def test_an_operation_is_documented_and_not_deprecated(operation):
+    assert not documented(operation).get("deprecated"), f"{OPERATIONS[operation]}: {label(operation)} is deprecated"
+
+
+@every_operation
+def test_an_operation_names_the_scope_that_the_document_names(operation):
+    scope = ", ".join(documented(operation).get("scopes", ()))
+    assert operation.scope == scope, f'{OPERATIONS[operation]}: the document has the scope "{scope}"'
+
+
+@every_operation
+def test_the_rows_of_a_list_have_the_key_that_the_document_names(operation):
+    rows = documented(operation).get("rows", operation.rows_key)
+    assert operation.rows_key == rows, f'{OPERATIONS[operation]}: the document has the rows under "{rows}"'
+
+
+def test_each_field_of_an_edit_names_the_scope_that_the_document_lists_for_it():
+    # A call URL that replaces another one takes a second scope.
+    assert {field: scopes[0] for field, scopes in documented(EDIT)["scopes_by_field"].items()} == EDIT_SCOPES
+
+
+def of(request: Any) -> list[Operation]:
+    """Return the operations that a request is of."""
+    path = request.path.removeprefix("/api")
+    return [
+        operation
+        for operation in OPERATIONS
+        if operation.method == request.method and re.fullmatch(re.sub("{[^}]*}", "[^/]+", operation.path), path)
+    ]
+
+
+async def test_every_request_is_of_one_operation_and_every_operation_is_sent_by_an_example(connect, box):
+    sent: set[Operation] = set()
     async with connect() as call:
-        listed = {tool.name for tool in (await call.client.list_tools()).tools}
-        assert listed == {name for name, _ in CALLS}
-        for tool, arguments in CALLS:
+        for tool, arguments in calls():
+            before = len(box.requests)
             await call.ok(tool, **arguments)
-    ids = rf"(?<=/)({ULID}|\d+)(?=/|$)"
-    assert {f"{row.method} {re.sub(ids, '{}', row.path)}" for row in box.requests} == DOCUMENTED
+            for request in box.requests[before:]:
+                assert len(of(request)) == 1, f"{tool} sends {request.method} {request.path}, which is of {of(request)}"
+                sent.update(of(request))
+    unused = [f"{OPERATIONS[operation]}: {label(operation)}" for operation in OPERATIONS if operation not in sent]
+    assert unused == [], "no tool's EXAMPLES send these"
 
 
-def test_every_path_in_the_source_is_a_documented_one():
+def test_paths_stand_in_operations_alone():
     folder = Path(incident_mcp.__file__).parent
     texts = {
         node.value
-        for service in ("incidentio", "ionhour", "response")
-        for file in (folder / service).rglob("*.py")
+        for room in ("incidentio", "ionhour", "response")
+        for file in (folder / room).rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.match(r"/[a-z]", node.value)
     }
-    paths = {operation.partition(" ")[2].removeprefix("/api") for operation in DOCUMENTED}
-    assert {re.sub(r"\{\w+\}", "{}", text) for text in texts} == paths
+    assert texts == {operation.path for operation in OPERATIONS}

@@ -1,6 +1,10 @@
 """What follows from the tools' source is up to date."""
 
+import pytest
+
 from tools.generate import COMMAND, ROOT, generated, stale
+
+pytestmark = pytest.mark.quick
 
 
 def test_generated_files_are_up_to_date() -> None:

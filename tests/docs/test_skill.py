@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 
 def commands(document: str) -> list[str]:
-    """Give the lines of a document's shell examples that start the command, once each."""
+    """Return the lines of a document's shell examples that start the command, once each."""
     blocks = re.findall(r"^ *```bash\n(.*?)^ *```", document, re.DOTALL | re.MULTILINE)
     lines = [line.strip() for block in blocks for line in block.splitlines()]
     return list(dict.fromkeys(line for line in lines if line.startswith("incident-mcp ")))
@@ -39,12 +39,12 @@ def test_an_example_runs_on_the_sandbox(
     if " call " in command:
         answer = json.loads(capsys.readouterr().out)
         assert any(answer.get(rows, True) for rows in ("incidents", "notes", "events")), "an example that shows nothing"
-        [tool] = [spec.build() for spec in TOOLS if spec.name in command.split()]
+        [tool] = [spec.definition for spec in TOOLS if spec.name in command.split()]
         assert undeclared(answer, tool.output_schema or {}) == []
 
 
 def undeclared(value: object, schema: dict[str, Any]) -> list[str]:
-    """Give the keys of an answer that its schema does not name; an object without properties may hold any."""
+    """Return the keys of an answer that its schema does not name; an object without properties may hold any."""
     if isinstance(value, list):
         return [name for item in value for name in undeclared(item, schema.get("items", {}))]
     if not isinstance(value, dict) or "properties" not in schema:

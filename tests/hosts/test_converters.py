@@ -8,7 +8,7 @@ import pytest
 
 from incident_mcp.catalogue import TOOLS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 # What Google's Schema, OpenAI's strict mode and the hosts' own forms all know or ignore.
 ANNOTATIONS = {"description", "default"}

@@ -14,7 +14,7 @@ from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 from tests.spawned import ROOT
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 README = (ROOT / "README.md").read_text("utf-8")
 KEYS = ("mcpServers", "servers", "mcp_servers")

@@ -3,7 +3,7 @@
 import pytest
 
 from incident_mcp.sandbox import Fault, Sandbox
-from incident_mcp.sandbox.service import Json
+from incident_mcp.sandbox.engine.service import Json
 from tests.account import FIELD, INCIDENT, OPTION, ROLE
 from tests.answering import limited
 from tests.conftest import NOW

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from incident_mcp.catalogue import TOOLS
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.ids import path_id
 from incident_mcp.sandbox import Sandbox
 from tests.account import INCIDENT
 from tests.conftest import Connect
+from tests.examples import examples
 
 ULID = "01FDAG4SAP5TYPT98WGR2N7W91"
 UUID = "12345678-9abc-4def-8123-56789abcdef0"
@@ -155,13 +157,10 @@ NOT_PASTED = [
     "0",
     -114,
 ]
-TOOLS: list[tuple[str, dict[str, Any]]] = [
-    ("incidentio_get_incident", {}),
-    ("incidentio_edit_incident", {"name": "n", "dry_run": True}),
-    ("incidentio_close_incident", {"dry_run": True}),
-    ("incidentio_post_update", {"message": "m", "dry_run": True}),
-    ("incidentio_list_updates", {}),
-    ("incident_timeline", {}),
+OF_INCIDENT: list[tuple[str, dict[str, Any]]] = [
+    (spec.name, next(row for row in examples(spec) if "incident" in row) | ({"dry_run": True} if spec.writes else {}))
+    for spec in TOOLS
+    if "incident" in spec.definition.input_schema["properties"]
 ]
 
 
@@ -169,8 +168,8 @@ TOOLS: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize("pasted", PASTED, ids=ascii)
 async def test_every_tool_reads_a_reference_as_it_is_pasted(connect: Connect, pasted: object) -> None:
     async with connect() as call:
-        for tool, more in TOOLS:
-            assert await call.ok(tool, incident=pasted, **more)
+        for tool, arguments in OF_INCIDENT:
+            assert await call.ok(tool, **arguments | {"incident": pasted})
     paths = {request.path for request in call.box.requests if request.path.startswith("/v2/incidents/")}
     assert paths <= {"/v2/incidents/114", f"/v2/incidents/{INCIDENT['INC-114']}"}
 
@@ -179,7 +178,7 @@ async def test_every_tool_reads_a_reference_as_it_is_pasted(connect: Connect, pa
 @pytest.mark.parametrize("pasted", NOT_PASTED, ids=ascii)
 async def test_every_tool_says_what_a_reference_looks_like(connect: Connect, box: Sandbox, pasted: object) -> None:
     async with connect() as call:
-        for tool, more in TOOLS:
-            error = await call.error(tool, incident=pasted, **more)
+        for tool, arguments in OF_INCIDENT:
+            error = await call.error(tool, **arguments | {"incident": pasted})
             assert "pass INC-123, 123, the incident's id or its link. Not sent." in error, tool
     assert not [request for request in box.requests if request.path.startswith("/v2/incidents")]

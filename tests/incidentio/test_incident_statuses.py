@@ -4,6 +4,8 @@ from tests.account import STATUS
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {"incidentio_list_statuses": [{}, {"category": "live"}]}
+
 LIST = "incidentio_list_statuses"
 
 

@@ -4,6 +4,8 @@ from tests.account import TYPE
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {"incidentio_list_types": {}}
+
 
 async def test_types_say_which_is_the_default_and_which_are_private(call):
     told = await call.ok("incidentio_list_types")

@@ -6,6 +6,22 @@ from tests.account import INCIDENT, SEVERITY, STATUS
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {
+    "incidentio_post_update": [
+        {"incident": "INC-114", "message": "Rolling back."},
+        {"incident": "INC-114", "status": "Monitoring"},
+    ],
+    "incidentio_list_updates": [{}, {"incident": "INC-114"}],
+}
+EFFECTS = {
+    "incidentio_post_update": {
+        "request": "POST /v2/incident_updates",
+        "rows": "incidentio.updates",
+        "where": {"message": "Rolling back."},
+        "journalled": True,
+    }
+}
+
 POST, LIST = "incidentio_post_update", "incidentio_list_updates"
 ULID = INCIDENT["INC-114"]
 ALONE = [

@@ -4,6 +4,8 @@ from tests.account import SEVERITY
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {"incidentio_list_severities": {}}
+
 
 async def test_severities_come_with_the_least_severe_first(call, box):
     assert [row["name"] for row in box.incidentio.severities] != ["Minor", "Major", "Critical"]

@@ -6,6 +6,8 @@ from tests.account import Scripted
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {"ionhour_list_events": {"incident_id": 4512}}
+
 
 @pytest.mark.parametrize("enveloped", [True, False])
 async def test_what_happened_is_told_oldest_first(call, box, enveloped):

@@ -4,6 +4,35 @@ import pytest
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {
+    "ionhour_list_notes": {"incident_id": 4512},
+    "ionhour_create_note": {"incident_id": 4514, "body": "Looking."},
+    "ionhour_update_note": {"incident_id": 4512, "note_id": 704, "body": "Corrected."},
+    "ionhour_delete_note": {"incident_id": 4507, "note_id": 702},
+}
+EFFECTS = {
+    "ionhour_create_note": {
+        "request": "POST /api/incident-notes/4514",
+        "rows": "ionhour.notes",
+        "where": {"body": "Looking."},
+        "journalled": True,
+        "looks": True,
+        "keyless": True,
+    },
+    "ionhour_update_note": {
+        "request": "PATCH /api/incident-notes/4512/704",
+        "rows": "ionhour.notes",
+        "where": {"body": "Corrected."},
+        "looks": True,
+    },
+    "ionhour_delete_note": {
+        "request": "DELETE /api/incident-notes/4507/702",
+        "rows": "ionhour.notes",
+        "where": {"id": 702, "deletedAt": ...},
+        "deletes": True,
+    },
+}
+
 LIST, CREATE = "ionhour_list_notes", "ionhour_create_note"
 UPDATE, DELETE = "ionhour_update_note", "ionhour_delete_note"
 MINE, THEIRS = 704, 705

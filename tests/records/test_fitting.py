@@ -22,8 +22,14 @@ WORDS = "The checkout answers slowly, customers cannot pay, and the queue of the
 BIG = (WORDS * 4_000).strip()
 
 
-def large(text: str = "", rows: int = 500) -> Sandbox:
-    """An account with 500 rows of everything, each with a long text."""
+ROWS = 300
+"""So many of everything that the largest answers do not hold all of them."""
+INCIDENT, ALERT = f"INC-{117 + ROWS}", 4599 + ROWS
+"""The newest of each."""
+
+
+def large(text: str = "", rows: int = ROWS) -> Sandbox:
+    """An account with many rows of everything, each with a long text."""
     box = Sandbox(now=NOW, bulk=rows)
     if text:
         spoil(box, text, rows=rows)
@@ -38,11 +44,11 @@ LARGEST = {
     "incidentio_list_statuses": {},
     "incidentio_list_types": {},
     "ionhour_list_incidents": {"limit": 100, "detail": True},
-    "ionhour_list_events": {"incident_id": 5099},
-    "ionhour_list_notes": {"incident_id": 5099},
-    "incident_timeline": {"incident": "INC-617", "limit": 500},
-    "incidentio_get_incident": {"incident": "INC-617"},
-    "ionhour_get_incident": {"incident_id": 5099},
+    "ionhour_list_events": {"incident_id": ALERT},
+    "ionhour_list_notes": {"incident_id": ALERT},
+    "incident_timeline": {"incident": INCIDENT, "limit": 500},
+    "incidentio_get_incident": {"incident": INCIDENT},
+    "ionhour_get_incident": {"incident_id": ALERT},
 }
 
 
@@ -66,21 +72,24 @@ async def all_of(call: Caller, tool: str, rows: str, **arguments: Any) -> list[d
         arguments |= {name: answer[name] for name in ("after", "page", "limit") if name in answer}
 
 
-@pytest.mark.parametrize("text", ["", WORDS * 10])
-@pytest.mark.parametrize("limit", [60, 333, 500])
-async def test_going_on_loses_no_row_and_repeats_none(connect, text, limit):
+def ends(entries: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    return [(row["at"], row["source"], row["kind"][:20]) for row in entries]
+
+
+@pytest.mark.parametrize("text", ["", WORDS * 10], ids=["short texts", "long texts"])
+async def test_going_on_loses_no_row_and_repeats_none(connect, text):
     box = large(text)
+    rows = [row["reference"] for row in box.incidentio.incidents if row["mode"] in ("standard", "retrospective")]
+    updates = [row["id"] for row in box.incidentio.updates]
     async with connect(sandbox=box) as call:
-        listed = await all_of(call, "incidentio_list_incidents", "incidents", limit=limit)
-        updates = await all_of(call, "incidentio_list_updates", "incident_updates", limit=limit)
-        story = await all_of(call, "incident_timeline", "entries", incident="INC-617", limit=limit)
-        whole = await all_of(call, "incident_timeline", "entries", incident="INC-617", limit=25)
-    shown = [row["reference"] for row in box.incidentio.incidents if row["mode"] in ("standard", "retrospective")]
-    assert sorted(row["reference"] for row in listed) == sorted(shown)
-    assert sorted(row["id"] for row in updates) == sorted(row["id"] for row in box.incidentio.updates)
-    assert [(row["at"], row["source"], row["kind"][:20]) for row in story] == [
-        (row["at"], row["source"], row["kind"][:20]) for row in whole
-    ]
+        whole = await all_of(call, "incident_timeline", "entries", incident=INCIDENT, limit=100)
+        for limit in (60, 333, 500):
+            listed = await all_of(call, "incidentio_list_incidents", "incidents", limit=limit)
+            assert sorted(row["reference"] for row in listed) == sorted(rows)
+            listed = await all_of(call, "incidentio_list_updates", "incident_updates", limit=limit)
+            assert sorted(row["id"] for row in listed) == sorted(updates)
+            story = await all_of(call, "incident_timeline", "entries", incident=INCIDENT, limit=limit)
+            assert ends(story) == ends(whole)
 
 
 @pytest.mark.parametrize("limit", [20, 50, 51, 97, 99, 100])
@@ -176,7 +185,7 @@ async def test_the_answer_of_a_write_is_bounded_and_a_repeat_is_recognised(conne
 
 
 @pytest.mark.parametrize("kind", ["words", "kanji", "lower case"])
-@pytest.mark.parametrize("uri", ["incidentio://incidents/INC-617", "ionhour://incidents/5099"])
+@pytest.mark.parametrize("uri", [f"incidentio://incidents/{INCIDENT}", f"ionhour://incidents/{ALERT}"])
 async def test_a_page_of_an_incident_is_bounded(connect, kind, uri):
     async with connect(sandbox=large(NASTY[kind])) as call:
         [content] = (await call.client.read_resource(uri)).contents

@@ -37,7 +37,7 @@ async def serving(
     box: Sandbox, state: Path, limits: Limits = BRIEF, mode: str = "legacy", **chosen: Any
 ) -> AsyncIterator[Caller]:
     """Connect a client to a server of its own."""
-    wanted = {"sandbox": True, "state_dir": state, "max_declares": 0, "max_writes": 0, **chosen}
+    wanted = {"sandbox": True, "toolsets": ("all",), "state_dir": state, "max_declares": 0, "max_writes": 0, **chosen}
     async with Client(build_server(Settings(**wanted), network=box, limits=limits), mode=mode) as client:
         yield Caller(client, box)
 

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from incident_mcp.sandbox import Fault, Sandbox
-from incident_mcp.writing.journal.journal import Journal
+from incident_mcp.writing.journal.sqlite import SqliteJournal
 from tests.conftest import Caller, text_of
 from tests.reliability.conftest import Serve
 from tests.reliability.effects import CREATE, CREATE_NOTE, POST_UPDATE, WriteCase, word
@@ -66,8 +66,8 @@ async def test_a_call_that_waits_for_its_turn_meanwhile_is_still_a_repeat(
         async def again() -> None:
             answers.append(await other.ok(CREATE_NOTE.tool, **CREATE_NOTE.arguments))
 
-        holder = Journal(lambda: state)
-        async with anyio.create_task_group() as tasks, holder.alone(intent, anyio.current_time() + 10):
+        holder = SqliteJournal(lambda: state)
+        async with anyio.create_task_group() as tasks, holder.lock(intent, anyio.current_time() + 10):
             tasks.start_soon(again)
             await anyio.wait_all_tasks_blocked()
             # Made after the waiting call was asked for.
@@ -251,7 +251,7 @@ async def test_an_edit_is_not_repeated_and_a_lost_one_is_sent_again_without_noti
 async def test_a_lost_note_is_found_in_a_list_without_ids_or_instants(
     hidden: tuple[str, ...], box: Sandbox, serve: Serve
 ) -> None:
-    listed = box.ionhour.routes["GET", "/api/incident-notes/{}"]
+    listed = box.ionhour.routes["GET", "/api/incident-notes/{id}"]
 
     def bare(call: Any) -> Any:
         reply = listed(call)
@@ -259,7 +259,7 @@ async def test_a_lost_note_is_found_in_a_list_without_ids_or_instants(
         rows = [{name: value for name, value in row.items() if name not in hidden} for row in rows]
         return replace(reply, body=rows)
 
-    box.ionhour.routes["GET", "/api/incident-notes/{}"] = bare
+    box.ionhour.routes["GET", "/api/incident-notes/{id}"] = bare
     mine = next(row for row in box.ionhour.notes if row["incidentId"] == 4512)
     older = {**mine, "id": 9001, "incidentId": 4514, "body": "Looking.", "createdAt": "2026-11-07T03:00:00.000Z"}
     box.ionhour.notes.append(older)
@@ -361,13 +361,13 @@ async def test_look_alikes_at_once_from_two_processes_are_one(box: Sandbox, serv
 
 
 async def test_a_note_that_the_service_changed_is_left_open_and_not_posted_twice(box: Sandbox, serve: Serve) -> None:
-    posted = box.ionhour.routes["POST", "/api/incident-notes/{}"]
+    posted = box.ionhour.routes["POST", "/api/incident-notes/{id}"]
 
     def changing(call: Any) -> Any:
         body = {"body": f"<p>{call.body['body'].replace('  ', ' ').replace(chr(10), '<br>')}</p>"}
         return posted(replace(call, body=body))
 
-    box.ionhour.routes["POST", "/api/incident-notes/{}"] = changing
+    box.ionhour.routes["POST", "/api/incident-notes/{id}"] = changing
     async with serve() as call:
         box.fail(Fault("cut_after", method="POST", times=1))
         told = await call.result("ionhour_create_note", incident_id=4514, body="One  two\nthree.")

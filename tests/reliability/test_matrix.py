@@ -8,7 +8,7 @@ import pytest
 
 from incident_mcp.sandbox import Fault, Sandbox
 from tests.reliability.conftest import BRIEF, IMPATIENT, Serve, until
-from tests.reliability.effects import CREATE_NOTE, DECLARE, DELETE_NOTE, WRITES, Word, WriteCase, rows, word
+from tests.reliability.effects import WRITES, Word, WriteCase, rows, word
 
 pytestmark = pytest.mark.anyio
 
@@ -52,19 +52,18 @@ def strike(case: WriteCase, fault: FaultCase, times: int | None) -> Fault:
 
 
 def expected(case: WriteCase, fault: FaultCase, *, passing: bool) -> Word:
-    if case is DELETE_NOTE and fault.name == "truncated JSON":
+    if case.effect.deletes and fault.name == "truncated JSON":
         return "done"  # its answer is empty: half of it is as good
     if passing and fault.again:
-        # A note that may still be under way is not sent again: it has no key.
-        return "unknown" if case is CREATE_NOTE and fault.name == "hang before the write" else "done"
+        return "unknown" if case.effect.keyless and fault.name == "hang before the write" else "done"
     if fault.never_sent:
         return "not sent"
-    return "done" if case.looks and fault.carried_out else "unknown"
+    return "done" if case.effect.looks and fault.carried_out else "unknown"
 
 
 def journal_says(case: WriteCase, told: Word) -> list[tuple[str, str]]:
     state = {"done": "done", "unknown": "unknown"}.get(told)
-    return [(case.tool, state)] if case.journalled and state else []
+    return [(case.tool, state)] if case.effect.journalled and state else []
 
 
 @pytest.mark.parametrize(("case", "fault"), matrix)
@@ -83,10 +82,8 @@ async def test_a_lasting_fault_is_told_truly_and_a_later_equal_call_ends_with_on
     assert effects == (1 if fault.carried_out else 0)
     assert journal == journal_says(case, told)
     assert case.count(box.state()) == 1
-    # A note that an earlier call deleted is not there to be deleted.
-    assert again == ("refused" if case is DELETE_NOTE and effects else "done")
-    # The joined tool finds the incident by its summary and has nothing to send.
-    assert rows(state) == journal_says(case, "unknown" if case is DECLARE and effects else "done")
+    assert again == ("refused" if case.effect.deletes and effects else "done")
+    assert rows(state) == journal_says(case, "unknown" if case.effect.finds and effects else "done")
 
 
 @pytest.mark.parametrize(("case", "fault"), matrix)
@@ -153,15 +150,15 @@ async def test_an_answer_that_proves_nothing_leaves_the_outcome_open_and_a_repea
 
     assert effects == int(acted)
     # An answer without a body is all that a deletion promises.
-    proves = case is DELETE_NOTE and gateway in (
+    proves = case.effect.deletes and gateway in (
         "201 of something else",
         "202 and nothing",
         "200 and a list",
         "200 and null",
     )
     if not proves:
-        assert told == ("done" if case.looks and acted else "unknown")
-        assert again == ("refused" if case is DELETE_NOTE and acted else "done")
+        assert told == ("done" if case.effect.looks and acted else "unknown")
+        assert again == ("refused" if case.effect.deletes and acted else "done")
         assert case.count(box.state()) == 1
 
 
@@ -184,8 +181,8 @@ async def test_a_cancelled_call_leaves_the_journal_true_and_an_equal_one_ends_wi
 
     assert effects == (1 if kind == "hang_after" else 0)
     assert case.count(box.state()) == 1
-    assert again == ("refused" if case is DELETE_NOTE and effects else "done")
-    assert rows(state) == journal_says(case, "unknown" if case is DECLARE and effects else "done")
+    assert again == ("refused" if case.effect.deletes and effects else "done")
+    assert rows(state) == journal_says(case, "unknown" if case.effect.finds and effects else "done")
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
@@ -204,10 +201,10 @@ async def test_equal_calls_at_once_in_one_process_have_one_effect(
     told = [word(result) for result in results]
 
     assert case.count(box.state()) == 1
-    if case is DELETE_NOTE:
+    if case.effect.deletes:
         assert sorted(told) == ["done", *["refused"] * 3]
     else:
         assert told == ["done"] * 4
-    if case.journalled:
+    if case.effect.journalled:
         # One of them did it; the others tell its record.
         assert len({result.structured_content.get("id") for result in results}) == 1

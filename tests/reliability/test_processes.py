@@ -5,8 +5,9 @@ import json
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import anyio
@@ -23,7 +24,6 @@ from tests.reliability.effects import (
     CREATE,
     CREATE_NOTE,
     DECLARE,
-    DELETE_NOTE,
     JOURNALLED,
     POST_UPDATE,
     WRITES,
@@ -78,24 +78,23 @@ class Killed:
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Killed]:
-    return {kind: Killed(kind, tmp_path_factory.mktemp(kind)) for kind in ("hang_before", "hang_after")}
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Killed]:
+    return cache(lambda kind: Killed(kind, tmp_path_factory.mktemp(kind)))
 
 
 @pytest.mark.parametrize("kind", ["hang_before", "hang_after"])
 @pytest.mark.parametrize("case", WRITES, ids=str)
 def test_a_write_whose_process_was_killed_before_the_answer_is_done_once_after_the_restart(
-    case: WriteCase, kind: str, killed: dict[str, Killed]
+    case: WriteCase, kind: str, killed: Callable[[str], Killed]
 ) -> None:
-    run = killed[kind]
+    run = killed(kind)
     done = kind == "hang_after"
     assert case.count(run.effects_before) == (1 if done else 0)
     assert case.count(run.effects) == 1
-    assert run.words[str(case)] == ("refused" if case is DELETE_NOTE and done else "done")
+    assert run.words[str(case)] == ("refused" if case.effect.deletes and done else "done")
     assert run.left == sorted((each.tool, "pending") for each in JOURNALLED)
-    if case.journalled:
-        # The joined tool finds the incident by its summary and has nothing to send.
-        assert (case.tool, "pending" if case is DECLARE and done else "done") in run.rows
+    if case.effect.journalled:
+        assert (case.tool, "pending" if case.effect.finds and done else "done") in run.rows
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +116,7 @@ def test_the_same_call_in_two_processes_at_once_has_one_effect(
     numbers = [(process, process.send(case.tool, **case.arguments)) for process in (one, other, one, other)]
     told = sorted(word(process.result(number)) for process, number in numbers)
     assert case.count(sandbox.state()) == 1
-    assert told == (["done", *["refused"] * 3] if case is DELETE_NOTE else ["done"] * 4)
+    assert told == (["done", *["refused"] * 3] if case.effect.deletes else ["done"] * 4)
 
 
 def test_a_call_waits_for_an_equal_one_in_another_process_and_tells_its_record(sandbox: Served, tmp_path: Path) -> None:

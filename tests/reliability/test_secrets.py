@@ -15,7 +15,7 @@ import pytest
 from mcp_types import CallToolResult
 
 from incident_mcp.commands.cli import main
-from tests.reliability.effects import WRITES
+from tests.examples import calls
 from tests.reliability.processes import Served, served_sandbox, server
 from tests.spawned import OURS, SERVER, environment, run
 
@@ -32,21 +32,7 @@ DEBUG = [
         " from incident_mcp.commands.cli import main; sys.exit(main())"
     ),
 ]
-READS = [
-    ("incidentio_list_severities", {}),
-    ("incidentio_list_statuses", {}),
-    ("incidentio_list_types", {}),
-    ("incidentio_get_incident", {"incident": "INC-114"}),
-    ("incidentio_list_incidents", {}),
-    ("incidentio_list_updates", {}),
-    ("ionhour_list_incidents", {}),
-    ("ionhour_get_incident", {"incident_id": 4514}),
-    ("ionhour_list_events", {"incident_id": 4514}),
-    ("ionhour_list_notes", {"incident_id": 4514}),
-    ("situation", {}),
-    ("incident_timeline", {"incident": "INC-114"}),
-]
-CALLS = [*READS, *((case.tool, case.arguments) for case in WRITES)]
+CALLS = calls()
 FAULTS: list[dict[str, Any]] = [
     {"kind": "status", "status": 401},
     {"kind": "status", "status": 422},
@@ -171,11 +157,16 @@ def test_the_process_list_and_a_traceback_hold_no_key(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         timeout=60,
-        env=environment(tmp_path, INCIDENTIO_API_KEY=PLANTED["one"], IONHOUR_API_KEY=PLANTED["two"]),
+        env=environment(
+            tmp_path,
+            INCIDENTIO_API_KEY=PLANTED["one"],
+            IONHOUR_API_KEY=PLANTED["two"],
+            INCIDENT_MCP_TOOLSETS="all",
+        ),
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    assert "failed on an error of its own (RuntimeError)" in ended.stdout
+    assert "failed with an internal error (RuntimeError)" in ended.stdout
     assert "Traceback" in ended.stderr
     assert leaks(ended.stdout + ended.stderr, *secrets()) == []
     assert all(leaks(path.read_bytes(), *secrets()) == [] for path in tmp_path.rglob("*") if path.is_file())
@@ -185,7 +176,7 @@ def test_settings_and_what_is_made_of_them_show_no_key_when_printed() -> None:
     script = (
         "import os; from incident_mcp.settings import Settings; from incident_mcp.serving.server import build_server\n"
         "settings = Settings.from_env(os.environ); server = build_server(settings)\n"
-        "from incident_mcp.transport.api import Service; s = Service('n', 'u', settings.incidentio_key, 'V')\n"
+        "from incident_mcp.transport.service import Service; s = Service('n', 'u', settings.incidentio_key, 'V')\n"
         "print(settings, repr(settings), vars(server), s, f'{s!r}')\n"
     )
     environ = environment(Path("/nowhere"), INCIDENTIO_API_KEY=PLANTED["one"], IONHOUR_API_KEY=PLANTED["two"])

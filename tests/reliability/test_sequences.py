@@ -24,34 +24,19 @@ from tests.reliability.effects import CLOSE_WITH_MESSAGE, CREATE, CREATE_NOTE, P
 HASTY = Limits(attempt=0.06, call=3, backoff=0.002)
 
 
-def _named(case: WriteCase, argument: str, text: str, count: Callable[[dict[str, Any]], int]) -> WriteCase:
-    return replace(case, arguments=case.arguments | {argument: text}, count=count, name=text)
-
-
-def _incidents(name: str) -> Callable[[dict[str, Any]], int]:
-    return lambda state: sum(row["name"] == name for row in state["incidentio"]["incidents"])
-
-
-def _messages(text: str) -> Callable[[dict[str, Any]], int]:
-    return lambda state: sum(row.get("message") == text for row in state["incidentio"]["updates"])
-
-
-def _notes(text: str) -> Callable[[dict[str, Any]], int]:
-    return lambda state: sum(row["body"] == text for row in state["ionhour"]["notes"])
-
-
-def _at(case: WriteCase, **where: Any) -> WriteCase:
-    """The same write to another thing: one to the same thing in between would make the next one meant."""
-    return replace(case, arguments=case.arguments | where)
+def _with(case: WriteCase, text: dict[str, str], **where: Any) -> WriteCase:
+    """Return the same write with another text, to another thing: one to the same thing in between is no repeat."""
+    (name,) = text.values()
+    return replace(case, arguments=case.arguments | text | where, effect=replace(case.effect, where=text), name=name)
 
 
 INTENTS = [
-    _named(CREATE, "name", "Refunds fail", _incidents("Refunds fail")),
-    _named(CREATE, "name", "Logins fail", _incidents("Logins fail")),
-    _named(POST_UPDATE, "message", "Rolling back.", _messages("Rolling back.")),
-    _named(_at(POST_UPDATE, incident="INC-110"), "message", "Rolled back.", _messages("Rolled back.")),
-    _named(CREATE_NOTE, "body", "Looking.", _notes("Looking.")),
-    _named(_at(CREATE_NOTE, incident_id=4512), "body", "Still looking.", _notes("Still looking.")),
+    CREATE,
+    _with(CREATE, {"name": "Logins fail"}),
+    POST_UPDATE,
+    _with(POST_UPDATE, {"message": "Rolled back."}, incident="INC-110"),
+    CREATE_NOTE,
+    _with(CREATE_NOTE, {"body": "Still looking."}, incident_id=4512),
     CLOSE_WITH_MESSAGE,
 ]
 KINDS = ["cut_before", "cut_after", "hang_before", "hang_after", "refuse", "garbage", "truncated", "html"]

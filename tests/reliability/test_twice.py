@@ -338,9 +338,9 @@ async def test_a_journal_that_cannot_be_written_warns_once_says_so_and_still_kee
                 tasks.start_soon(one)
     assert [word(result) for result in results] == ["done"] * 4
     assert case.count(box.state()) == 1
-    assert word(first) == ("done" if case.looks else "unknown")
+    assert word(first) == ("done" if case.effect.looks else "unknown")
     assert "journal cannot be written" in text_of(first)
-    warnings = [record for record in caplog.records if record.name == "incident_mcp.writing.journal.journal"]
+    warnings = [record for record in caplog.records if record.name == "incident_mcp.writing.journal.sqlite"]
     assert len(warnings) == 1
 
 

@@ -8,9 +8,8 @@ import anyio
 import pytest
 from mcp import Client
 
-from incident_mcp.sandbox import Sandbox
-from incident_mcp.sandbox.clock import account_ulid
-from incident_mcp.sandbox.faults import Fault
+from incident_mcp.sandbox import Fault, Sandbox
+from incident_mcp.sandbox.engine.clock import account_ulid
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 from incident_mcp.transport.service import Limits
@@ -18,6 +17,22 @@ from tests.account import SEVERITY
 from tests.conftest import Caller, text_of
 
 pytestmark = pytest.mark.anyio
+
+EXAMPLES = {
+    "declare_from_ionhour": [
+        {"ionhour_incident_id": 4510, "note": False},
+        {"ionhour_incident_id": 4514, "acknowledge": True},
+    ],
+}
+EFFECTS = {
+    "declare_from_ionhour": {
+        "request": "POST /v2/incidents",
+        "rows": "incidentio.incidents",
+        "where": {"name": "checkout-web is impacted by Stripe API"},
+        "journalled": True,
+        "finds": True,
+    },
+}
 
 TOOL = "declare_from_ionhour"
 FRESH, DECLARED, RESOLVED = 4514, 4512, 4501
@@ -460,13 +475,13 @@ async def test_when_both_later_steps_fail_both_are_told(box, tmp_path):
 
 
 async def test_a_younger_twin_of_the_note_is_taken_back(connect, box):
-    posted = box.ionhour.routes["POST", "/api/incident-notes/{}"]
+    posted = box.ionhour.routes["POST", "/api/incident-notes/{id}"]
 
     def raced(request: Any) -> Any:
         box.ionhour.add_note(alert(box, FRESH), 7, request.body["body"], datetime.now(UTC))
         return posted(request)
 
-    box.ionhour.routes["POST", "/api/incident-notes/{}"] = raced
+    box.ionhour.routes["POST", "/api/incident-notes/{id}"] = raced
     async with connect(confirm="never") as call:
         told = await call.ok(TOOL, ionhour_incident_id=FRESH)
     assert outcomes(told)[1] == "done"
@@ -475,13 +490,13 @@ async def test_a_younger_twin_of_the_note_is_taken_back(connect, box):
 
 
 async def test_a_note_in_an_answer_without_an_id_is_no_trouble(connect, box):
-    posted = box.ionhour.routes["POST", "/api/incident-notes/{}"]
+    posted = box.ionhour.routes["POST", "/api/incident-notes/{id}"]
 
     def wordless(request: Any) -> Any:
         reply = posted(request)
         return type(reply)(201, {}, reply.headers)
 
-    box.ionhour.routes["POST", "/api/incident-notes/{}"] = wordless
+    box.ionhour.routes["POST", "/api/incident-notes/{id}"] = wordless
     async with connect() as call:
         assert outcomes(await call.ok(TOOL, ionhour_incident_id=FRESH))[1] == "done"
     assert len(notes(box)) == 1

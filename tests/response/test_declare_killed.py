@@ -29,7 +29,7 @@ FREE = iter(range(4600, 4640))
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Served]:
-    with served("--bulk", "40") as running:
+    with served(bulk=40) as running:
         yield running
 
 

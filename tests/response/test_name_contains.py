@@ -1,5 +1,6 @@
 """Finding by words: what has them in its name, over all pages, and how many were looked at."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -175,7 +176,7 @@ async def test_a_service_with_shorter_pages_is_read_to_the_end(connect):
 
     def shorter(request: Any) -> Any:
         query = [(key, "100" if key == "page_size" else value) for key, value in request.query]
-        return listed(type(request)(request.method, request.args, query))
+        return listed(replace(request, query=query))
 
     box.incidentio.routes["GET", "/v2/incidents"] = shorter
     async with connect(sandbox=box) as call:

@@ -1,4 +1,4 @@
-"""Every way the sandbox can fail, seen through its transport."""
+"""Every kind of fault, through the sandbox's transport."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from incident_mcp.sandbox import IONHOUR_KEY, Fault, Sandbox
-from incident_mcp.sandbox.clock import account_ulid
+from incident_mcp.sandbox.engine.clock import account_ulid
 
 from .conftest import NOW
 
@@ -42,7 +42,7 @@ async def test_a_refused_connection_is_a_connect_error_and_writes_nothing(box, i
 
 
 @pytest.mark.parametrize(("kind", "made"), [("hang_before", 0), ("hang_after", 1)])
-async def test_silence_lasts_until_the_client_gives_up(box, incidentio, kind, made):
+async def test_a_hanging_request_lasts_until_the_client_gives_up(box, incidentio, kind, made):
     box.fail(Fault(kind))
 
     with anyio.move_on_after(0.01) as scope:
@@ -52,14 +52,14 @@ async def test_silence_lasts_until_the_client_gives_up(box, incidentio, kind, ma
     assert len(box.incidentio.incidents) == 17 + made
 
 
-async def test_silence_ends_at_the_client_s_read_timeout(box, incidentio):
+async def test_a_hanging_request_ends_at_the_client_s_read_timeout(box, incidentio):
     box.fail(Fault("hang_before"))
 
     with pytest.raises(httpx2.ReadTimeout):
         await incidentio.get("/v1/severities", timeout=httpx2.Timeout(5, read=0.01))
 
 
-async def test_a_delayed_request_is_done_normally(box, incidentio):
+async def test_a_delayed_request_succeeds(box, incidentio):
     box.fail(Fault("delay", seconds=0.001))
 
     assert (await create(incidentio)).status_code == 200
@@ -80,13 +80,13 @@ async def test_a_status_comes_with_the_vendor_s_error_body(box, incidentio, stat
 
     reply = await create(incidentio)
 
-    told = reply.json()
-    assert (reply.status_code, told["status"], told["type"]) == (status, status, kind)
-    assert told["errors"][0]["code"] == kind
+    body = reply.json()
+    assert (reply.status_code, body["status"], body["type"]) == (status, status, kind)
+    assert body["errors"][0]["code"] == kind
     assert len(box.incidentio.incidents) == 17
 
 
-async def test_a_429_says_when_to_come_back_in_headers_and_body(box, incidentio):
+async def test_a_429_has_the_retry_time_in_headers_and_body(box, incidentio):
     box.fail(Fault("status", status=429, headers={"Retry-After": "7"}))
 
     reply = await create(incidentio)
@@ -102,13 +102,13 @@ async def test_a_429_says_when_to_come_back_in_headers_and_body(box, incidentio)
 
 
 @pytest.mark.parametrize(("headers", "sent"), [({}, "1"), ({"retry-after": None}, None)])
-async def test_a_429_brings_retry_after_unless_it_is_left_out(box, incidentio, headers, sent):
+async def test_a_429_has_retry_after_unless_the_fault_removes_it(box, incidentio, headers, sent):
     box.fail(Fault("status", status=429, headers=headers))
 
     assert (await create(incidentio)).headers.get("Retry-After") == sent
 
 
-async def test_ionhour_s_429_brings_no_header_by_itself(box, ionhour):
+async def test_ionhour_s_429_has_no_default_header(box, ionhour):
     box.fail(Fault("status", status=429))
 
     reply = await ionhour.get("/incidents")
@@ -125,13 +125,13 @@ async def test_ionhour_s_429_brings_no_header_by_itself(box, ionhour):
     ("body", "text"),
     [({"message": ["a", "b"]}, '{"message": ["a", "b"]}'), ("busy", "busy"), (b"\x00", "\x00")],
 )
-async def test_an_error_s_body_can_be_chosen(box, ionhour, body, text):
+async def test_a_fault_can_set_the_body_of_an_error(box, ionhour, body, text):
     box.fail(Fault("status", status=502, body=body))
 
     assert (await ionhour.get("/incidents")).text == text
 
 
-async def test_garbage_is_a_200_after_which_the_write_is_done(box, incidentio):
+async def test_garbage_is_a_200_after_the_write_took_effect(box, incidentio):
     box.fail(Fault("garbage"))
 
     reply = await create(incidentio)
@@ -162,7 +162,7 @@ async def test_a_gateway_s_html_page_replaces_the_answer(box, incidentio):
     assert len(box.incidentio.incidents) == 17
 
 
-async def test_a_fault_strikes_only_what_it_fits(box, incidentio, ionhour):
+async def test_a_fault_applies_only_to_matching_requests(box, incidentio, ionhour):
     box.fail(Fault("status", service="incidentio", method="POST", path=r"^/v2/incidents$"))
 
     assert (await incidentio.get("/v2/incidents")).status_code == 200
@@ -171,7 +171,7 @@ async def test_a_fault_strikes_only_what_it_fits(box, incidentio, ionhour):
     assert (await create(incidentio)).status_code == 500
 
 
-async def test_a_fault_waits_for_its_turn_and_is_used_up(box, incidentio):
+async def test_a_fault_skips_after_requests_and_fails_times_requests(box, incidentio):
     box.fail(Fault("status", status=503, after=1, times=2))
 
     statuses = [(await incidentio.get("/v1/severities")).status_code for _ in range(5)]
@@ -213,7 +213,7 @@ async def test_every_ionhour_reply_carries_the_date_of_the_sandbox_s_clock(box, 
 
 
 @pytest.mark.parametrize("kind", ["status", "html", "replace", "garbage", "truncated", "delay"])
-async def test_every_reply_of_a_fault_carries_the_date_unless_the_fault_says_otherwise(box, incidentio, kind):
+async def test_every_reply_of_a_fault_carries_the_date_unless_the_fault_changes_it(box, incidentio, kind):
     other = "Sun, 06 Nov 1994 08:49:37 GMT"
     for headers in ({}, {"DATE": other}, {"date": None}):
         box.fail(Fault(kind, times=1, headers=headers))
@@ -231,7 +231,7 @@ async def test_a_fault_can_replace_the_type_of_a_body(box, incidentio):
     assert reply.headers.get_list("Content-Type") == ["text/html; charset=utf-8"]
 
 
-async def test_advancing_moves_a_clock_that_stands_still(box, incidentio, ionhour):
+async def test_advancing_moves_a_fixed_clock(box, incidentio, ionhour):
     before = (await ionhour.get("/incidents/4514")).json()["durationSinceSuccessMs"]
 
     box.advance(3600.5)

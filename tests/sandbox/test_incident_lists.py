@@ -1,4 +1,4 @@
-"""Filters and pages of the incident.io half."""
+"""Filters and pages of incident.io's lists."""
 
 import httpx2
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incident_mcp.sandbox import INCIDENTIO_KEY, Sandbox
-from incident_mcp.sandbox.clock import account_ulid
+from incident_mcp.sandbox.engine.clock import account_ulid
 
 pytestmark = pytest.mark.anyio
 
@@ -20,12 +20,12 @@ ALL_MODES = [("mode[one_of]", mode) for mode in ("standard", "retrospective", "t
 async def numbers(client, *query):
     reply = await client.get("/v2/incidents", params=[*query, ("page_size", "250")])
     assert reply.status_code == 200, reply.text
-    told = reply.json()
-    assert told["pagination_meta"] == {"page_size": 250, "total_record_count": len(told["incidents"])}
-    return [int(row["reference"].removeprefix("INC-")) for row in told["incidents"]]
+    body = reply.json()
+    assert body["pagination_meta"] == {"page_size": 250, "total_record_count": len(body["incidents"])}
+    return [int(row["reference"].removeprefix("INC-")) for row in body["incidents"]]
 
 
-async def test_newest_come_first_and_test_and_tutorial_are_hidden(incidentio):
+async def test_the_newest_come_first_and_test_and_tutorial_incidents_are_hidden(incidentio):
     shown = await numbers(incidentio)
 
     assert shown == [117, 116, 114, 113, 112, 111, 110, 109, 108, 107, 106, 105, 104, 102, 101]
@@ -117,7 +117,7 @@ async def test_newest_come_first_and_test_and_tutorial_are_hidden(incidentio):
         ([("filter_mode", "all"), ("status_category[one_of]", "live"), ("severity[gte]", SEVERITY["Critical"])], [114]),
     ],
 )
-async def test_each_documented_filter_picks_its_incidents(incidentio, query, expected):
+async def test_each_documented_filter_returns_its_incidents(incidentio, query, expected):
     assert await numbers(incidentio, *query) == expected
 
 
@@ -170,7 +170,7 @@ async def test_not_in_a_custom_field_keeps_incidents_that_have_no_value(incident
         ("after", "01FDAG4SAP5TYPT98WGR2N7W91"),
     ],
 )
-async def test_a_misspelt_query_is_refused_and_named(incidentio, query):
+async def test_a_misspelt_query_is_rejected_by_name(incidentio, query):
     reply = await incidentio.get("/v2/incidents", params=[query])
 
     assert reply.status_code == 422
@@ -182,13 +182,13 @@ async def test_a_misspelt_query_is_refused_and_named(incidentio, query):
 async def walk(client, path, key, size, **query):
     rows, after, pages = [], {}, 0
     while True:
-        told = (await client.get(path, params={"page_size": size, **query, **after})).json()
-        rows += told[key]
+        body = (await client.get(path, params={"page_size": size, **query, **after})).json()
+        rows += body[key]
         pages += 1
-        if "after" not in told["pagination_meta"]:
+        if "after" not in body["pagination_meta"]:
             return rows, pages
-        assert len(told[key]) == size
-        after = {"after": told["pagination_meta"]["after"]}
+        assert len(body[key]) == size
+        after = {"after": body["pagination_meta"]["after"]}
 
 
 @settings(max_examples=25, deadline=None)

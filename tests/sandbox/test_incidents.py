@@ -1,8 +1,8 @@
-"""Create, show, edit and close in the incident.io half."""
+"""Create, get, edit and close incidents in incident.io."""
 
 import pytest
 
-from incident_mcp.sandbox.clock import account_ulid
+from incident_mcp.sandbox.engine.clock import account_ulid
 
 pytestmark = pytest.mark.anyio
 
@@ -28,13 +28,13 @@ def entry(field, *values):
 async def flaws(client, path, body):
     reply = await client.post(path, json=body)
     assert reply.status_code == 422, reply.text
-    told = reply.json()
-    assert (told["type"], told["status"]) == ("validation_error", 422)
-    assert told["request_id"]
-    return [(error["code"], error.get("source", {}).get("field")) for error in told["errors"]]
+    body = reply.json()
+    assert (body["type"], body["status"]) == ("validation_error", 422)
+    assert body["request_id"]
+    return [(error["code"], error.get("source", {}).get("field")) for error in body["errors"]]
 
 
-async def test_a_create_answers_200_and_the_incident_begins_in_the_first_live_status(box, incidentio):
+async def test_a_create_answers_200_and_the_incident_has_the_first_live_status(box, incidentio):
     reply = await incidentio.post("/v2/incidents", json=new())
 
     assert reply.status_code == 200
@@ -74,7 +74,7 @@ async def test_a_repeated_create_still_answers_the_first_created_at_a_day_later(
     assert again.headers["Date"] != first.headers["Date"]
 
 
-async def test_opening_a_live_incident_without_a_severity_is_refused_as_documented(incidentio):
+async def test_a_live_incident_without_a_severity_is_rejected_as_documented(incidentio):
     body = new()
     del body["severity_id"]
 
@@ -100,7 +100,7 @@ async def test_a_type_that_is_always_created_in_triage_needs_no_severity(inciden
     assert "severity" not in incident
 
 
-async def test_everything_wrong_with_a_body_is_named_at_once(incidentio):
+async def test_every_problem_of_a_body_is_reported_at_once(incidentio):
     body = {
         "name": 5,
         "mode": "drill",
@@ -170,7 +170,7 @@ async def test_everything_wrong_with_a_body_is_named_at_once(incidentio):
         ({"idempotency_key": ""}, "idempotency_key"),
     ],
 )
-async def test_ids_and_values_that_the_account_does_not_know_are_refused(box, incidentio, more, field):
+async def test_unknown_ids_and_values_are_rejected(box, incidentio, more, field):
     assert [found for _, found in await flaws(incidentio, "/v2/incidents", new(**more))] == [field]
     assert len(box.incidentio.incidents) == 17
 
@@ -243,7 +243,7 @@ async def test_an_edit_changes_what_it_names_and_nothing_else(incidentio):
     assert after["updated_at"] > before["updated_at"]
 
 
-async def test_an_edit_without_notify_incident_channel_is_refused(incidentio):
+async def test_an_edit_without_notify_incident_channel_is_rejected(incidentio):
     body = {"incident": {"name": "x"}}
 
     assert await flaws(incidentio, "/v2/incidents/114/actions/edit", body) == [
@@ -261,7 +261,7 @@ async def test_an_edit_cannot_change_type_visibility_or_mode(incidentio):
     ]
 
 
-async def test_an_edit_that_changes_severity_shows_among_the_updates(box, incidentio):
+async def test_an_edit_of_the_severity_creates_an_update(box, incidentio):
     await incidentio.post("/v2/incidents/116/actions/edit", json=edit(severity_id=CRITICAL))
 
     newest = (await incidentio.get("/v2/incident_updates")).json()["incident_updates"][0]
@@ -271,7 +271,7 @@ async def test_an_edit_that_changes_severity_shows_among_the_updates(box, incide
     assert "message" not in newest
 
 
-async def test_an_edit_that_sets_what_already_is_leaves_no_update(box, incidentio):
+async def test_an_edit_without_a_change_creates_no_update(box, incidentio):
     count = len(box.incidentio.updates)
 
     await incidentio.post("/v2/incidents/114/actions/edit", json=edit(severity_id=CRITICAL, incident_status_id=FIXING))
@@ -283,7 +283,7 @@ async def test_an_edit_that_sets_what_already_is_leaves_no_update(box, incidenti
     ("number", "status"),
     [(114, CLOSED), (114, DOCUMENTING), (117, CLOSED), (117, DOCUMENTING), (106, CLOSED), (112, FIXING), (101, CLOSED)],
 )
-async def test_the_documented_status_moves_are_made(incidentio, number, status):
+async def test_documented_status_moves_are_accepted(incidentio, number, status):
     reply = await incidentio.post(f"/v2/incidents/{number}/actions/edit", json=edit(incident_status_id=status))
 
     assert reply.status_code == 200
@@ -294,7 +294,7 @@ async def test_the_documented_status_moves_are_made(incidentio, number, status):
     ("number", "status"),
     [(117, FIXING), (101, FIXING), (106, FIXING), (114, PAUSED), (114, TRIAGE), (109, CLOSED), (104, CLOSED)],
 )
-async def test_other_status_moves_are_refused_and_change_nothing(box, incidentio, number, status):
+async def test_other_status_moves_are_rejected_and_change_nothing(box, incidentio, number, status):
     before = [dict(incident) for incident in box.incidentio.incidents]
     body = edit(incident_status_id=status, name="Changed")
 
@@ -304,7 +304,7 @@ async def test_other_status_moves_are_refused_and_change_nothing(box, incidentio
     assert box.incidentio.incidents == before
 
 
-async def test_a_refused_role_leaves_the_other_roles_of_that_edit_as_they_were(box, incidentio):
+async def test_a_rejected_role_leaves_the_other_roles_of_the_edit_unchanged(box, incidentio):
     roles = [
         {"incident_role_id": LEAD, "assignee": {"email": "ines.moreau@paysand.example"}},
         {"incident_role_id": REPORTER, "assignee": {"email": "ines.moreau@paysand.example"}},
@@ -337,7 +337,7 @@ async def test_an_account_can_have_two_closed_statuses(box, incidentio):
     assert reply.json()["incident"]["incident_status"]["name"] == "Closed, no action"
 
 
-async def test_a_channel_name_and_a_call_can_be_chosen_and_a_call_taken_away(incidentio):
+async def test_a_channel_name_and_a_call_can_be_set_and_a_call_removed(incidentio):
     await incidentio.post("/v2/incidents", json=new(slack_channel_name_override="inc-queue"))
     created = (await incidentio.get("/v2/incidents/118")).json()["incident"]
     body = edit(slack_channel_name_override="inc-queue-2", call_url="https://meet.example.com/1")
@@ -353,7 +353,7 @@ async def test_a_channel_name_and_a_call_can_be_chosen_and_a_call_taken_away(inc
 
 
 @pytest.mark.parametrize("key", ["summary", "call_url"])
-async def test_an_empty_text_in_an_edit_clears_what_it_names(incidentio, key):
+async def test_an_empty_text_in_an_edit_clears_its_field(incidentio, key):
     before = (await incidentio.get("/v2/incidents/114")).json()["incident"]
 
     cleared = (await incidentio.post("/v2/incidents/114/actions/edit", json=edit(**{key: ""}))).json()["incident"]
@@ -362,7 +362,7 @@ async def test_an_empty_text_in_an_edit_clears_what_it_names(incidentio, key):
     assert (await incidentio.get("/v2/incidents/114")).json()["incident"] == cleared
 
 
-async def test_a_role_without_assignee_and_a_timestamp_without_value_become_empty(incidentio):
+async def test_a_role_without_assignee_and_a_timestamp_without_value_are_cleared(incidentio):
     body = edit(
         incident_role_assignments=[{"incident_role_id": LEAD}],
         incident_timestamp_values=[{"incident_timestamp_id": STARTED}],
@@ -376,7 +376,7 @@ async def test_a_role_without_assignee_and_a_timestamp_without_value_become_empt
     assert "value" not in started
 
 
-async def test_an_unknown_catalog_entry_is_refused(incidentio):
+async def test_an_unknown_catalog_entry_is_rejected(incidentio):
     body = edit(custom_field_entries=[entry("Affected product", {"value_catalog_entry_id": "Payouts"})])
 
     found = await flaws(incidentio, "/v2/incidents/114/actions/edit", body)

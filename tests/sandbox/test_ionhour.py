@@ -1,4 +1,4 @@
-"""The Ionhour half."""
+"""Ionhour's operations."""
 
 import json
 
@@ -19,9 +19,9 @@ async def ids(client, **query):
 
 
 async def test_a_list_comes_in_the_documented_envelope(ionhour):
-    told = (await ionhour.get("/incidents")).json()
+    body = (await ionhour.get("/incidents")).json()
 
-    assert {key: told[key] for key in told if key != "items"} == {
+    assert {key: body[key] for key in body if key != "items"} == {
         "total": 9,
         "page": 1,
         "itemCount": 9,
@@ -47,7 +47,7 @@ async def test_a_list_comes_in_the_documented_envelope(ionhour):
         ({"limit": 4, "page": 9}, []),
     ],
 )
-async def test_each_filter_picks_its_incidents(ionhour, query, expected):
+async def test_each_filter_returns_its_incidents(ionhour, query, expected):
     assert await ids(ionhour, **query) == expected
 
 
@@ -61,14 +61,14 @@ async def test_each_filter_picks_its_incidents(ionhour, query, expected):
         ({"project_id": "1"}, "property project_id should not exist"),
     ],
 )
-async def test_a_wrong_query_is_refused_with_a_list_of_messages(ionhour, query, message):
+async def test_an_invalid_query_is_rejected_with_a_list_of_messages(ionhour, query, message):
     reply = await ionhour.get("/incidents", params=query)
 
     assert reply.status_code == 400
     assert reply.json() == {"statusCode": 400, "message": [message], "error": "Bad Request"}
 
 
-async def test_a_large_limit_is_lowered_and_told(ionhour):
+async def test_a_large_limit_is_lowered_and_reported(ionhour):
     assert (await ionhour.get("/incidents", params={"limit": 5000})).json()["limit"] == 100
 
 
@@ -85,7 +85,7 @@ async def test_a_large_limit_is_lowered_and_told(ionhour):
         ({"page": 2, "workspaceId": 2}, {"total": 0, "page": 2, "itemCount": 0, "pageCount": 0, "limit": 20}),
     ],
 )
-async def test_a_page_beyond_the_last_is_empty_and_says_how_many_there_are(ionhour, query, expected):
+async def test_a_page_beyond_the_last_is_empty_and_has_the_total(ionhour, query, expected):
     reply = await ionhour.get("/incidents", params=query)
 
     assert (reply.status_code, reply.json()) == (200, {"items": [], **expected})
@@ -103,14 +103,14 @@ async def test_pages_of_any_size_add_up_to_the_whole(limit, bulk):
         rows, page, pages = [], 0, 1
         while page < pages:
             page += 1
-            told = (await client.get("/incidents", params={"limit": limit, "page": page})).json()
-            rows += told["items"]
-            pages = told["pageCount"]
-            assert told["itemCount"] == len(told["items"])
-        assert len({row["id"] for row in rows}) == len(rows) == told["total"] == 9 + bulk
+            body = (await client.get("/incidents", params={"limit": limit, "page": page})).json()
+            rows += body["items"]
+            pages = body["pageCount"]
+            assert body["itemCount"] == len(body["items"])
+        assert len({row["id"] for row in rows}) == len(rows) == body["total"] == 9 + bulk
 
 
-async def test_an_incident_carries_what_is_documented(ionhour):
+async def test_an_incident_has_the_documented_fields(ionhour):
     incident = (await ionhour.get("/incidents/4510")).json()
 
     assert incident["dependency"] == {"id": 31, "name": "Stripe API"}
@@ -137,7 +137,7 @@ async def test_a_manual_incident_has_neither_check_nor_project_nor_reason(ionhou
         ("/incidents/4512/notes", 404, "Cannot GET /api/incidents/4512/notes"),
     ],
 )
-async def test_what_is_not_there_is_told_as_nestjs_tells_it(ionhour, path, status, message):
+async def test_missing_records_and_routes_have_nestjs_error_bodies(ionhour, path, status, message):
     reply = await ionhour.get(path)
 
     error = {404: "Not Found", 400: "Bad Request"}[status]
@@ -190,14 +190,14 @@ async def test_events_and_notes_of_an_unknown_incident_are_not_found_or_an_empty
     assert wrapped.json() == {"items": [], "total": 0, "page": 1, "itemCount": 0, "pageCount": 0, "limit": 20}
 
 
-async def test_an_unknown_incident_takes_no_note_even_where_its_notes_are_an_empty_list(box, ionhour):
+async def test_an_unknown_incident_takes_no_note_even_if_its_notes_are_an_empty_list(box, ionhour):
     box.ionhour.lists_unknown = True
 
     assert (await ionhour.post("/incident-notes/1", json={"body": "x"})).status_code == 404
     assert (await ionhour.get("/incidents/1")).status_code == 404
 
 
-async def test_a_note_is_written_changed_and_deleted_by_its_author(box, ionhour):
+async def test_an_author_creates_updates_and_deletes_a_note(box, ionhour):
     made = await ionhour.post("/incident-notes/4514", json={"body": "Looking."})
     note = made.json()
     changed = await ionhour.patch(f"/incident-notes/4514/{note['id']}", json={"body": "Found it."})
@@ -215,7 +215,7 @@ async def test_a_note_is_written_changed_and_deleted_by_its_author(box, ionhour)
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 @pytest.mark.parametrize(("path", "status"), [("4512/705", 403), ("4512/999", 404), ("4514/704", 404), ("4512/x", 400)])
-async def test_only_the_author_changes_a_note_that_is_there(box, ionhour, method, path, status):
+async def test_only_the_author_changes_an_existing_note(box, ionhour, method, path, status):
     before = json.dumps(box.ionhour.notes)
     body = {"body": "Mine now."} if method == "PATCH" else None
 
@@ -241,13 +241,13 @@ async def test_a_deleted_note_is_gone_for_its_author_too(ionhour):
         ({"body": "x", "text": "y"}, ["property text should not exist"]),
     ],
 )
-async def test_a_wrong_note_is_refused_with_a_list_of_messages(ionhour, body, messages):
+async def test_an_invalid_note_is_rejected_with_a_list_of_messages(ionhour, body, messages):
     reply = await ionhour.post("/incident-notes/4512", json=body)
 
     assert reply.json() == {"statusCode": 400, "message": messages, "error": "Bad Request"}
 
 
-async def test_another_key_is_refused(box):
+async def test_another_key_is_rejected(box):
     async with httpx2.AsyncClient(transport=box.transport("ionhour"), base_url="https://x/api") as client:
         reply = await client.get("/incidents", headers={"Authorization": "Bearer sandbox-incidentio-key"})
 

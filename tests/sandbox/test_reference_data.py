@@ -1,16 +1,16 @@
-"""What is only read in the incident.io half, its keys, headers and refusals."""
+"""incident.io's read-only lists, keys, headers and errors."""
 
 from email.utils import parsedate_to_datetime
 
 import httpx2
 import pytest
 
-from incident_mcp.sandbox.clock import account_ulid
+from incident_mcp.sandbox.engine.clock import account_ulid
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_identity_needs_nothing_but_a_valid_key(incidentio):
+async def test_identity_needs_only_a_valid_key(incidentio):
     reply = await incidentio.get("/v1/identity")
 
     assert reply.json()["identity"]["name"] == "Sandbox key"
@@ -24,20 +24,20 @@ async def test_identity_needs_nothing_but_a_valid_key(incidentio):
         ({"Authorization": "sandbox-incidentio-key"}, "unauthenticated"),
     ],
 )
-async def test_another_key_or_none_is_refused_and_told_apart(box, header, code):
+async def test_a_wrong_and_a_missing_key_are_rejected_with_different_codes(box, header, code):
     async with httpx2.AsyncClient(
         transport=box.transport("incidentio"), base_url="https://x", headers=header
     ) as client:
         reply = await client.get("/v1/severities")
 
     assert reply.status_code == 401
-    told = reply.json()
-    assert told["request_id"]
-    assert [error["code"] for error in told["errors"]] == [code]
+    body = reply.json()
+    assert body["request_id"]
+    assert [error["code"] for error in body["errors"]] == [code]
     assert "X-RateLimit-Limit" not in reply.headers
 
 
-async def test_every_authenticated_reply_tells_what_is_left_of_the_rate_limit(box, incidentio):
+async def test_every_authenticated_reply_has_the_rate_limit_headers(box, incidentio):
     box.incidentio.bucket.level = 100.0
 
     fine = await incidentio.get("/v1/severities")
@@ -60,7 +60,7 @@ async def test_every_authenticated_reply_tells_what_is_left_of_the_rate_limit(bo
         ("/v2/users", "user", "Yuki Tanaka"),
     ],
 )
-async def test_single_records_are_found_by_id_and_not_by_name(incidentio, path, key, name):
+async def test_single_records_are_found_by_id_only(incidentio, path, key, name):
     found = await incidentio.get(f"{path}/{account_ulid(name)}")
     missing = await incidentio.get(f"{path}/{name}")
 
@@ -101,7 +101,7 @@ async def test_there_is_one_status_of_each_managed_category(incidentio):
         ({"email": "tom.baker@paysand.example", "include_inactive": "true"}, ["Tom Baker"]),
     ],
 )
-async def test_people_are_found_by_mail_and_slack_id(incidentio, query, names):
+async def test_users_are_found_by_email_and_slack_id(incidentio, query, names):
     reply = await incidentio.get("/v2/users", params=query)
 
     assert [user["name"] for user in reply.json()["users"]] == names
@@ -124,7 +124,7 @@ async def test_options_need_a_field_and_come_in_pages(incidentio):
     assert unknown.status_code == 422
 
 
-async def test_the_catalog_field_says_so_and_has_no_options(incidentio):
+async def test_the_catalog_field_names_its_type_and_has_no_options(incidentio):
     fields = (await incidentio.get("/v2/custom_fields")).json()["custom_fields"]
 
     [product] = [field for field in fields if "catalog_type_id" in field]
@@ -202,14 +202,14 @@ async def test_catalog_entries_come_in_pages(incidentio):
         ({"catalog_type_id": PRODUCT, "page_size": "25", "name": "x"}, "name"),
     ],
 )
-async def test_a_wrong_query_for_catalog_entries_is_refused(incidentio, query, field):
+async def test_an_invalid_query_for_catalog_entries_is_rejected(incidentio, query, field):
     reply = await incidentio.get("/v3/catalog_entries", params=query)
 
     assert reply.status_code == 422
     assert [error["source"]["field"] for error in reply.json()["errors"]] == [field]
 
 
-async def test_the_rate_limit_is_full_again_after_the_present_of_the_sandbox(box, incidentio):
+async def test_the_rate_limit_resets_after_the_sandbox_s_current_time(box, incidentio):
     box.incidentio.bucket.level = 201.0
 
     reply = await incidentio.get("/v1/severities")
@@ -229,20 +229,20 @@ async def test_the_rate_limit_is_full_again_after_the_present_of_the_sandbox(box
         ("GET", "/v1/severities?name=Major", 422, "validation_error"),
     ],
 )
-async def test_what_is_not_documented_is_not_answered(incidentio, method, path, status, kind):
+async def test_undocumented_operations_are_rejected(incidentio, method, path, status, kind):
     reply = await incidentio.request(method, path)
 
     assert (reply.status_code, reply.json()["type"]) == (status, kind)
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"{", 400), (b"", 422), (b"[]", 422), (b'"text"', 422)])
-async def test_a_body_that_is_no_json_object_is_refused(incidentio, body, status):
+async def test_a_body_other_than_a_json_object_is_rejected(incidentio, body, status):
     reply = await incidentio.post("/v2/incidents", content=body)
 
     assert reply.status_code == status
 
 
-async def test_requests_are_recorded_as_they_arrived(box, incidentio):
+async def test_requests_are_logged_as_they_arrived(box, incidentio):
     await incidentio.get("/v2/incidents", params=[("mode[one_of]", "test"), ("mode[one_of]", "standard")])
     await incidentio.post("/v2/incidents", json={"name": "x"})
 

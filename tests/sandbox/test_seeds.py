@@ -1,4 +1,4 @@
-"""The story that the seeds tell."""
+"""The incidents that the sandbox starts with."""
 
 import json
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from incident_mcp.sandbox import Sandbox
-from incident_mcp.sandbox.clock import Clock, read_instant
+from incident_mcp.sandbox.engine.clock import Clock, read_instant
 
 from .conftest import NOW
 
@@ -25,19 +25,19 @@ def test_two_sandboxes_of_one_instant_are_the_same():
     assert json.dumps(first.state()) == json.dumps(second.state())
 
 
-def test_a_new_sandbox_lives_in_the_present():
+def test_a_new_sandbox_follows_real_time():
     newest = max(row["created_at"] for row in Sandbox().incidentio.incidents)
 
     age = datetime.now(NOW.tzinfo) - read_instant(newest)
     assert timedelta(minutes=34) < age < timedelta(minutes=36)
 
 
-def test_a_naive_instant_is_refused():
+def test_a_naive_instant_is_rejected():
     with pytest.raises(ValueError, match="aware"):
         Sandbox(now=datetime(2026, 1, 1))  # noqa: DTZ001
 
 
-def test_no_two_things_happen_at_once():
+def test_no_two_ticks_are_equal():
     clock = Clock(NOW)
 
     instants = [clock.tick() for _ in range(5)]
@@ -45,7 +45,7 @@ def test_no_two_things_happen_at_once():
     assert instants == sorted(set(instants))
 
 
-def test_an_outage_that_nobody_declared(box):
+def test_one_outage_is_not_declared(box):
     alert = alerts(box)[4514]
 
     assert (alert["state"], alert["severity"], alert["acknowledgedBy"]) == ("ACTIVE", "P1", None)
@@ -67,14 +67,14 @@ def test_an_outage_in_both_services_is_linked_both_ways(box, number, reference, 
 
 
 @pytest.mark.parametrize(("reference", "number"), [("INC-108", 4514), ("INC-116", 4513)])
-def test_a_decoy_has_an_alert_s_name_and_nothing_else_of_it(box, reference, number):
+def test_a_decoy_shares_only_its_name_with_an_alert(box, reference, number):
     decoy, alert = incidents(box)[reference], alerts(box)[number]
 
     assert decoy["name"] == alert["title"]
     assert "Ionhour" not in decoy["summary"]
 
 
-def test_every_category_and_mode_is_there(box):
+def test_every_category_and_mode_is_present(box):
     rows = box.incidentio.incidents
 
     assert {row["incident_status"]["category"] for row in rows} == {
@@ -92,7 +92,7 @@ def test_every_category_and_mode_is_there(box):
     assert len(incidents(box)["INC-110"]["summary"]) > 4000
 
 
-def test_where_an_incident_stands_is_where_its_newest_update_left_it(box):
+def test_an_incident_has_the_status_and_severity_of_its_newest_update(box):
     latest = {update["incident_id"]: update for update in box.incidentio.updates}
 
     for incident in box.incidentio.incidents:
@@ -102,7 +102,7 @@ def test_where_an_incident_stands_is_where_its_newest_update_left_it(box):
             assert update.get("new_severity") == incident.get("severity"), incident["reference"]
 
 
-def test_nothing_happens_before_its_incident_was_made_or_after_now(box):
+def test_nothing_happens_before_its_incident_or_after_now(box):
     created = {row["id"]: row["created_at"] for row in box.incidentio.incidents}
     started = {row["id"]: row["startedAt"] for row in box.ionhour.incidents}
     end = NOW.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -121,7 +121,7 @@ def test_events_of_an_incident_are_in_order(box):
         assert instants == sorted(instants)
 
 
-def test_a_live_incident_has_been_silent_for_an_hour(box):
+def test_one_live_incident_has_no_update_for_an_hour(box):
     latest = {update["incident_id"]: update["created_at"] for update in box.incidentio.updates}
     hour_ago = (NOW - timedelta(hours=1)).isoformat()
 

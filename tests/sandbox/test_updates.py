@@ -1,8 +1,8 @@
-"""Updates, timeline items and attachments of the incident.io half."""
+"""Updates, timeline items and attachments in incident.io."""
 
 import pytest
 
-from incident_mcp.sandbox.clock import account_ulid
+from incident_mcp.sandbox.engine.clock import account_ulid
 
 pytestmark = pytest.mark.anyio
 
@@ -83,7 +83,7 @@ async def test_an_update_can_close_an_incident_with_a_message_in_one_call(box, i
         ({"status": "Closed"}, "status"),
     ],
 )
-async def test_a_wrong_update_is_refused_and_writes_nothing(box, incidentio, change, field):
+async def test_an_invalid_update_is_rejected_and_writes_nothing(box, incidentio, change, field):
     body = {"incident_id": ulid_of(box, 114), "idempotency_key": "u3", "message": "Hello."} | change
     count = len(box.incidentio.updates)
 
@@ -95,17 +95,17 @@ async def test_a_wrong_update_is_refused_and_writes_nothing(box, incidentio, cha
 
 
 @pytest.mark.parametrize("wanted", ["114", "INC-114", "01FDAG4SAP5TYPT98WGR2N7W91"])
-async def test_a_filter_that_is_no_ulid_of_an_incident_gives_an_empty_list(incidentio, wanted):
+async def test_a_filter_other_than_an_incident_s_ulid_returns_an_empty_list(incidentio, wanted):
     assert await listed(incidentio, wanted) == []
 
 
-async def test_a_merge_names_the_incident_it_went_into(box, incidentio):
+async def test_a_merge_names_the_target_incident(box, incidentio):
     [update] = await listed(incidentio, ulid_of(box, 113))
 
     assert update["merged_into_incident_id"] == ulid_of(box, 114)
 
 
-async def test_timeline_items_come_by_when_they_happened(box, incidentio):
+async def test_timeline_items_are_ordered_by_timestamp(box, incidentio):
     incident_id = ulid_of(box, 114)
     body = {
         "incident_id": incident_id,
@@ -160,12 +160,12 @@ async def test_a_link_is_attached_and_found_by_incident_and_by_resource(box, inc
         {"resource_type": "fax", "external_id": "1"},
     ],
 )
-async def test_a_resource_has_exactly_one_address_and_a_known_type(box, incidentio, resource):
+async def test_a_resource_needs_exactly_one_address_and_a_known_type(box, incidentio, resource):
     body = {"incident_id": ulid_of(box, 114), "resource": resource}
 
     assert (await incidentio.post("/v1/incident_attachments", json=body)).status_code == 422
 
 
-async def test_attachments_of_nothing_in_particular_are_refused(incidentio):
+async def test_a_list_of_attachments_needs_a_filter(incidentio):
     assert (await incidentio.get("/v1/incident_attachments")).status_code == 422
     assert (await incidentio.get("/v1/incident_attachments", params={"resource_type": "jira_issue"})).status_code == 422

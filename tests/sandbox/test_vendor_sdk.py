@@ -1,4 +1,4 @@
-"""incident.io's own SDK, with classic httpx, as the judge of the incident.io half."""
+"""incident.io's own SDK, with classic httpx, against the sandbox's incident.io."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from incident_io.api.users_v2 import users_v2_list, users_v2_show
 from incident_io.api.utilities_v1 import utilities_v1_identity
 
 from incident_mcp.sandbox import INCIDENTIO_KEY
-from incident_mcp.sandbox.clock import account_ulid
+from incident_mcp.sandbox.engine.clock import account_ulid
 
 pytestmark = pytest.mark.anyio
 
@@ -85,7 +85,7 @@ LISTS = [
 
 
 @pytest.mark.parametrize(("operation", "kind", "arguments"), LISTS)
-async def test_every_list_parses_and_holds_no_undocumented_key(sdk, operation, kind, arguments):
+async def test_every_list_parses_and_has_no_undocumented_key(sdk, operation, kind, arguments):
     await ask(operation, sdk, kind, **arguments)
 
 
@@ -223,7 +223,7 @@ async def test_a_missing_key_parses_as_the_vendor_s_error(box):
     assert (error.type_, error.status) == ("authentication_error", 401)
 
 
-async def test_concurrent_creates_with_one_key_make_one_incident(box, sdk):
+async def test_concurrent_creates_with_one_key_create_one_incident(box, sdk):
     body = models.IncidentsCreatePayloadV2.from_dict(
         {"idempotency_key": "same", "visibility": "public", "severity_id": account_ulid("Minor")}
     )

@@ -119,17 +119,17 @@ DECLARED = (
     " people."
 )
 NO: dict[str, tuple[str, Any, str]] = {
-    "empty": ("accept", {}, "The host accepted without an answer in the form, so nobody is known to have agreed"),
-    "without content": ("accept", None, "The host accepted without an answer in the form"),
-    "the text true": ("accept", {"confirm": "true"}, "The host accepted without an answer in the form"),
-    "the number 1": ("accept", {"confirm": 1}, "The host accepted without an answer in the form"),
-    "null": ("accept", {"confirm": None}, "The host accepted without an answer in the form"),
-    "a list": ("accept", {"confirm": ["true"]}, "The host accepted without an answer in the form"),
-    "another field": ("accept", {"approved": True}, "The host accepted without an answer in the form"),
+    "empty": ("accept", {}, "The host accepted the form without an answer, so it is not known that anyone agreed"),
+    "without content": ("accept", None, "The host accepted the form without an answer"),
+    "the text true": ("accept", {"confirm": "true"}, "The host accepted the form without an answer"),
+    "the number 1": ("accept", {"confirm": 1}, "The host accepted the form without an answer"),
+    "null": ("accept", {"confirm": None}, "The host accepted the form without an answer"),
+    "a list": ("accept", {"confirm": ["true"]}, "The host accepted the form without an answer"),
+    "another field": ("accept", {"approved": True}, "The host accepted the form without an answer"),
     "false": ("accept", {"confirm": False}, "The form came back with confirm=false"),
-    "decline": ("decline", None, "The host declined; whether a person did is not known"),
-    "decline with a yes": ("decline", YES, "The host declined; whether a person did is not known"),
-    "cancel": ("cancel", None, "The host cancelled; whether a person did is not known"),
+    "decline": ("decline", None, "The host declined; it is not known whether a human did"),
+    "decline with a yes": ("decline", YES, "The host declined; it is not known whether a human did"),
+    "cancel": ("cancel", None, "The host cancelled; it is not known whether a human did"),
 }
 """What is no yes: the answer's action and content, and how the refusal begins."""
 
@@ -196,7 +196,7 @@ async def test_in_every_version_nothing_is_sent_before_a_yes_and_all_of_it_after
         assert len(box.writes()) == (sent if able and answer == "accept" else 0)
         assert asked.result.is_error is not (able and answer == "accept")
         if not able:
-            assert "this host cannot ask for one" in text_of(asked.result)
+            assert "this host cannot ask for it" in text_of(asked.result)
             # How to switch it off is nothing for a model to read.
             assert "=never" not in text_of(asked.result)
         if asked.result.is_error:

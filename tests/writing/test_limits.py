@@ -7,43 +7,33 @@ import pytest
 
 from incident_mcp.errors import WriteLimitError
 from incident_mcp.sandbox import Fault, Sandbox
-from incident_mcp.writing.journal.file import Entry
-from incident_mcp.writing.journal.journal import Journal
-from incident_mcp.writing.limits import WriteLimit
+from incident_mcp.writing.journal.entry import Entry
+from incident_mcp.writing.journal.sqlite import SqliteJournal
+from incident_mcp.writing.limits import SettingLimit, WriteLimit
 from tests.conftest import Connect
 
 pytestmark = pytest.mark.anyio
 
 
-async def send(journal: Journal, limit: WriteLimit, intent: str = "i") -> None:
+async def send(journal: SqliteJournal, limit: WriteLimit, intent: str = "i") -> None:
     now = time.time()
     row = Entry(intent, "t", "a", "k", "pending", None, now, now)
-    await journal.begin(row, limit=limit, remembered=False)
+    await journal.begin(row, limit=limit, remember=False)
 
 
-@pytest.mark.parametrize("on_disk", [True, False])
-async def test_a_limit_holds_over_all_processes_with_one_journal(tmp_path: Path, on_disk: bool) -> None:
-    folder = (lambda: tmp_path) if on_disk else None
-    limit = WriteLimit("writes", 2, "SETTING")
-    first = Journal(folder)
-    second = Journal(folder) if on_disk else first
-    await send(first, limit)
-    await send(second, limit)
+async def test_a_limit_holds_over_all_processes_with_one_journal(tmp_path: Path) -> None:
+    limit = SettingLimit("writes", 2, "SETTING")
+    for _ in range(2):
+        await send(SqliteJournal(lambda: tmp_path), limit)
     with pytest.raises(WriteLimitError, match=r"2 writes in the last 10 minutes.*SETTING.*in (600|599) s. Not sent."):
-        await send(Journal(folder) if on_disk else first, limit)
-
-
-async def test_0_turns_a_limit_off() -> None:
-    journal = Journal(None)
-    for _ in range(100):
-        await send(journal, WriteLimit("writes", 0, "SETTING"))
+        await send(SqliteJournal(lambda: tmp_path), limit)
 
 
 async def test_writes_of_a_clock_that_was_ahead_do_not_count_for_days(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = WriteLimit("writes", 1, "SETTING")
-    journal = Journal(lambda: tmp_path)
+    limit = SettingLimit("writes", 1, "SETTING")
+    journal = SqliteJournal(lambda: tmp_path)
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 7_200)
     await send(journal, limit)

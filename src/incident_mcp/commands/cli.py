@@ -1,4 +1,4 @@
-"""The command line; nothing heavy is imported before it is known that the command needs it."""
+"""The command line. Heavy modules are imported only by the commands that need them."""
 
 import argparse
 import gc
@@ -19,21 +19,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `incident-mcp`.
 
     Returns:
-        The exit code: 0, 1 when a tool or a step failed, 2 for usage and settings.
+        The exit code: 0; 1 if a tool or a step failed; 2 for a usage or settings error.
     """
     prepare()
     options = _parser().parse_args(argv)
-    # Building schema models allocates much and frees nothing: collections in between are 5 % of the start.
+    # Building schema models allocates a lot and frees nothing: garbage collection would add 5 % to startup.
     gc.disable()
     from incident_mcp.errors import SettingError  # noqa: PLC0415  # after --help and --version
 
     try:
         return _COMMANDS[options.command](options)
     except SettingError as error:
-        complain(f"incident-mcp: {error}")  # stdout may be the protocol
+        complain(f"incident-mcp: {error}")  # stdout may carry the protocol
         return 2
     except NotWritten as error:
-        if not isinstance(error.__cause__, BrokenPipeError):  # else its reader has seen enough (`| head`)
+        if not isinstance(error.__cause__, BrokenPipeError):  # silent if the reader closed the pipe (`| head`)
             complain(f"incident-mcp {options.command}: the output could not be written to stdout ({error}).")
         discard_stdout()
         return 1
@@ -42,30 +42,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="incident-mcp",
-        description="Run incidents in incident.io and Ionhour. Without a command: serve MCP on stdio.",
-        epilog="Settings come from the environment; see the README.",
+        description="Run incidents in incident.io and Ionhour. Without a command, serve MCP on stdio.",
+        epilog="Settings are environment variables; see README.md.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     sandbox = argparse.ArgumentParser(add_help=False)
     sandbox.add_argument(
-        "--sandbox", action="store_true", default=argparse.SUPPRESS, help="made-up incidents in memory; no key needed"
+        "--sandbox", action="store_true", default=argparse.SUPPRESS, help="use the built-in sandbox; needs no key"
     )
-    parser.add_argument("--sandbox", action="store_true", help="made-up incidents in memory; no key needed")
+    parser.add_argument("--sandbox", action="store_true", help="use the built-in sandbox; needs no key")
     parser.set_defaults(command="stdio")
     commands = parser.add_subparsers(title="commands", metavar="")
-    demo = commands.add_parser("demo", help="walk an incident from alert to close on the sandbox")
+    demo = commands.add_parser("demo", help="take an incident from alert to close on the sandbox")
     demo.set_defaults(command="demo")
-    tools = commands.add_parser("tools", parents=[sandbox], help="list the tools that these settings offer")
-    tools.add_argument("--json", action="store_true", help="with their schemas, as JSON")
+    tools = commands.add_parser("tools", parents=[sandbox], help="list the tools that the settings enable")
+    tools.add_argument("--json", action="store_true", help="print the tools and their schemas as JSON")
     tools.set_defaults(command="tools")
-    call = commands.add_parser("call", parents=[sandbox], help="call one tool and print its answer as JSON")
+    call = commands.add_parser("call", parents=[sandbox], help="call one tool and print its result as JSON")
     call.add_argument("tool", metavar="TOOL")
-    call.add_argument("pairs", nargs="*", metavar="key=value", help="arguments; lists and objects as JSON")
-    call.add_argument("--json", metavar="OBJECT", help="the arguments as one JSON object, instead of pairs")
+    call.add_argument("pairs", nargs="*", metavar="key=value", help="tool arguments; pass lists and objects as JSON")
+    call.add_argument("--json", metavar="OBJECT", help="all arguments as one JSON object")
     call.set_defaults(command="call")
-    audit = commands.add_parser("audit", help="check the audit log that INCIDENT_MCP_AUDIT_LOG names")
+    audit = commands.add_parser("audit", help="check an audit log (see INCIDENT_MCP_AUDIT_LOG)")
     verify = audit.add_subparsers(required=True, metavar="verify").add_parser(
-        "verify", help="say that a log is intact, or name its first bad line"
+        "verify", help="check that a log is intact, or report its first bad line"
     )
     verify.add_argument("file", metavar="FILE", type=Path)
     verify.set_defaults(command="audit")
@@ -127,7 +127,7 @@ def _settings(options: argparse.Namespace) -> "Settings":
 
 
 _ON_A_TERMINAL = """\
-incident-mcp serves MCP on stdin and stdout and now waits for an MCP host's messages; Ctrl-D ends it.
-Set up a host: let it run this command with INCIDENTIO_API_KEY, IONHOUR_API_KEY or both in its environment (see README).
-Try it without a key: `incident-mcp demo`, or `incident-mcp call --sandbox situation`. More: `incident-mcp --help`."""
+incident-mcp serves MCP on stdio and is waiting for messages from an MCP host. Press Ctrl-D to stop.
+To set up a host, let it run this command with INCIDENTIO_API_KEY, IONHOUR_API_KEY or both set (see README.md).
+To try it without a key: `incident-mcp demo` or `incident-mcp call --sandbox situation`. Help: `incident-mcp --help`."""
 _COMMANDS = {"stdio": _stdio, "demo": _demo, "tools": _tools, "call": _call, "audit": _audit}

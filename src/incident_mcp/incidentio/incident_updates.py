@@ -218,7 +218,7 @@ async def incidentio_post_update(
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
 ) -> WriteResult[IncidentUpdate]:
-    """Post an update to an incident: a message, a status, a severity, or several at once."""
+    """Post an update to an incident: a message, a status, a severity, or several of them."""
     if message is None and status is None and severity is None:
         raise InputError("An update needs at least one of message, status, severity. Not sent.")
     to_status, to_severity = await find_status(api, status), await find_severity(api, severity)
@@ -249,7 +249,7 @@ async def incidentio_list_updates(
     limit: Limit = 25,
     after: After = None,
 ) -> IncidentUpdates:
-    """List updates: messages, and the changes of status and severity."""
+    """List updates: messages, and changes of status and severity."""
     api.allow(limit)
     # The filter takes ids alone, and answers an empty list for anything else.
     query = [] if incident is None else [("incident_id", (await named(api, incident)).id)]

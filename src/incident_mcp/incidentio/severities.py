@@ -39,7 +39,7 @@ async def load_severities(api: Api) -> Rows[Severity]:
 async def incidentio_list_severities(api: IncidentioApi) -> Severities:
     """List the account's severities, least severe first.
 
-    Every account has its own: look before declaring an incident.
+    Every account has its own: check before declaring.
     """
     severities = await load_severities(api)
     await keep_rows(api, "severity", severities)

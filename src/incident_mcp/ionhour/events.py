@@ -39,7 +39,7 @@ async def read_events(api: Api, incident_id: int) -> Events:
 
 
 async def ionhour_list_events(api: IonhourApi, incident_id: IncidentId) -> Events:
-    """List the events of an Ionhour incident: opened, alerts sent, acknowledged, resolved."""
+    """List an Ionhour incident's events: opened, alerts sent, acknowledged, resolved."""
     return await read_events(api, incident_id)
 
 

@@ -21,7 +21,7 @@ from incident_mcp.tooling.tools import read_tool, write_tool
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 from incident_mcp.transport.retry import Repeat
-from incident_mcp.writing.journal.journal import fingerprint
+from incident_mcp.writing.journal.entry import fingerprint
 from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, Existing, WritePlan
 from incident_mcp.writing.result import WriteResult
 
@@ -105,14 +105,14 @@ async def read_notes(api: Api, incident_id: int) -> Notes:
 
 
 async def ionhour_list_notes(api: IonhourApi, incident_id: IncidentId, offset: Offset = None) -> Notes:
-    """List the notes on an Ionhour incident, with the IDs to edit or delete them."""
+    """List the notes on an Ionhour incident, with the IDs that edit and delete need."""
     return (await read_notes(api, incident_id)).model_copy(update={"offset": offset or 0})
 
 
 async def ionhour_create_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, body: Body, dry_run: DryRun = False
 ) -> WriteResult[Note]:
-    """Add a note to an Ionhour incident, as the key's owner."""
+    """Add a note to an Ionhour incident as the key's owner."""
     label = await confirmation_label(api, writer, incident_id, dry_run=dry_run)
     return await writer.perform(api, plan_note("ionhour_create_note", api, incident_id, body, label), dry_run=dry_run)
 
@@ -141,7 +141,7 @@ def plan_note(tool: str, api: Api, incident_id: int, body: str, label: str | Non
 async def ionhour_update_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, body: Body, dry_run: DryRun = False
 ) -> WriteResult[Note]:
-    """Replace a note's text; only its author can."""
+    """Replace a note's text (author only)."""
     label = await confirmation_label(api, writer, incident_id, dry_run=dry_run)
     edit: WritePlan[Note, Note] = WritePlan(
         tool="ionhour_update_note",
@@ -160,7 +160,7 @@ async def ionhour_update_note(
 async def ionhour_delete_note(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, note_id: NoteId, dry_run: DryRun = False
 ) -> WriteResult[Deleted]:
-    """Delete a note: hidden from everyone, retained by Ionhour for audit; only its author can."""
+    """Delete a note (author only). Ionhour hides it from everyone but retains it for audit."""
     label = await confirmation_label(api, writer, incident_id, dry_run=dry_run, destructive=True)
     delete = plan_deletion("ionhour_delete_note", api, incident_id, note_id, label)
     return await writer.perform(api, delete, dry_run=dry_run)

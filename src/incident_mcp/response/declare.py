@@ -31,7 +31,7 @@ from incident_mcp.tooling.dependencies import DryRun, IncidentioApi, IonhourApi,
 from incident_mcp.tooling.tools import write_tool
 from incident_mcp.transport.api import Api
 from incident_mcp.writing.intents import account_of
-from incident_mcp.writing.journal.journal import fingerprint
+from incident_mcp.writing.journal.entry import fingerprint
 from incident_mcp.writing.perform import Writer
 from incident_mcp.writing.plan import Baseline, WritePlan
 from incident_mcp.writing.result import Planned, WriteResult

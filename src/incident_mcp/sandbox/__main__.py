@@ -1,4 +1,7 @@
-"""Serve the sandbox on a local port until SIGTERM, SIGINT or the end of a piped standard input."""
+"""Serve the sandbox on a local port until SIGTERM, SIGINT or the end of a piped standard input.
+
+The first line of the output is JSON: both services' addresses and keys, and the address of the control paths.
+"""
 
 import argparse
 import contextlib
@@ -18,7 +21,7 @@ from . import INCIDENTIO_KEY, IONHOUR_KEY, Sandbox
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready, and leaves with 0 when told to stop."""
+    """Prints the addresses when it is ready, and exits with 0 when it is stopped."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -36,23 +39,23 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Stop on a signal without raising it again afterwards, as uvicorn would."""
+        """Stop on a signal. Unlike uvicorn, do not raise it again afterwards."""
 
-        def leave(_number: int, _frame: FrameType | None) -> None:
+        def on_signal(_number: int, _frame: FrameType | None) -> None:
             self.stop()
 
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, leave)
+            signal.signal(number, on_signal)
         yield
 
     def stop(self) -> None:
-        """End soon, without waiting for requests that hang."""
+        """Stop without waiting for requests that hang."""
         self.should_exit = True
         self.force_exit = True
 
 
 def _stop_at_end_of_input(server: _Server) -> None:
-    """Stop when a piped standard input ends. Others, as the /dev/null of a background job, say nothing."""
+    """Stop when a piped standard input ends. Ignore other inputs, such as the /dev/null of a background job."""
     with contextlib.suppress(OSError):
         mode = os.fstat(0).st_mode
         if not stat.S_ISFIFO(mode) and not stat.S_ISSOCK(mode):
@@ -65,11 +68,11 @@ def _stop_at_end_of_input(server: _Server) -> None:
 def main() -> None:
     """Run the server."""
     parser = argparse.ArgumentParser(prog="python -m incident_mcp.sandbox", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0, the default, takes a free one")
-    parser.add_argument("--bulk", type=int, default=0, metavar="N", help="add N more plain incidents to each service")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
+    parser.add_argument("--bulk", type=int, default=0, metavar="N", help="add N plain incidents to each service")
     options = parser.parse_args()
     box = Sandbox(bulk=options.bulk)
-    # A cut reply makes uvicorn log an error; here it is what was asked for. The sandbox's own clock makes Date.
+    # A cut reply is intended here, but uvicorn logs it as an error. `Date` comes from the sandbox's own clock.
     config = uvicorn.Config(box.app, port=options.port, lifespan="off", log_level="critical", date_header=False)
     server = _Server(config)
     threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()

@@ -7,7 +7,7 @@ from typing import Any, cast
 from incident_mcp.records.record import Json
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Request
-from incident_mcp.writing.journal.journal import fingerprint
+from incident_mcp.writing.journal.entry import fingerprint
 
 BUCKET_SECONDS = 6 * 3600
 """How long the first key of an intent stays the same."""

@@ -1,25 +1,47 @@
-"""Write limits for a model that loops: so many writes in ten minutes, over all processes that share a journal."""
+"""Write limits, against a runaway model: n writes in ten minutes, over all processes that share a journal.
+
+The journal counts, since a write and its count are saved together.
+"""
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 from incident_mcp.errors import WriteLimitError
 
 WINDOW_SECONDS = 600
 
 
-@dataclass(frozen=True)
-class WriteLimit:
-    """At most `most` of something in ten minutes; 0 turns it off."""
+class WriteLimit(Protocol):
+    """What the journal must know of a limit."""
 
-    what: str
-    most: int
+    @property
+    def kind(self) -> str:
+        """Which writes count towards it."""
+        ...
+
+    @property
+    def maximum(self) -> int:
+        """Maximum number of writes in ten minutes; 0 turns the limit off."""
+        ...
+
+    def error(self, count: int, free_in: float) -> WriteLimitError:
+        """Return the error of one write too many: how many there were, and in how many seconds one more is allowed."""
+        ...
+
+
+@dataclass(frozen=True)
+class SettingLimit:
+    """A limit that a setting sets; implements `WriteLimit`."""
+
+    kind: str
+    maximum: int
     setting: str
 
-    def refuse(self, made: int, room_in: float) -> WriteLimitError:
-        """Return the error that says how many were made and when there is room for one more, in seconds."""
+    def error(self, count: int, free_in: float) -> WriteLimitError:
+        """Return the error that names the setting."""
         return WriteLimitError(
-            f"Write limit: {made} {self.what} in the last 10 minutes, and {self.most} is the most"
+            f"Write limit: {count} {self.kind} in the last 10 minutes, and {self.maximum} is the most"
             f" ({self.setting}). Ask a person whether this is wanted; there is room for one more in"
-            f" {math.ceil(room_in)} s. Not sent."
+            f" {math.ceil(free_in)} s. Not sent."
         )

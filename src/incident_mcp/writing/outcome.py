@@ -7,13 +7,20 @@
 | `Refused` | the service answered that it did not carry the write out: nothing was changed          |
 | `Unknown` | the write was sent, and whether it was carried out is unknown; an identical call is safe |
 
-When an earlier, identical call's outcome is still open, a `NotSent` or `Refused` one leaves it open.
+If an earlier, identical call's outcome is still unknown, a `NotSent` or `Refused` call does not change that.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeAlias, TypeVar
+from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
 
-from incident_mcp.errors import IncidentMcpError, NoAnswerError, RefusedError, ServiceError, join_sentences
+from incident_mcp.errors import (
+    IncidentMcpError,
+    NoAnswerError,
+    NotSentError,
+    RefusedError,
+    ServiceError,
+    join_sentences,
+)
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -36,7 +43,7 @@ class _Failed:
     """What the call knows beyond the failure, like the names that would be valid."""
     journal_trouble: str | None = None
     """Why the journal could not be saved, and what that means for a repeat of the call."""
-    earlier_open: bool = False
+    earlier_unknown: bool = False
     """Whether an earlier, identical call's outcome is still unknown."""
 
 
@@ -77,6 +84,11 @@ class WriteError(IncidentMcpError):
         super().__init__(describe(outcome))
         self.outcome = outcome
 
+    @classmethod
+    def not_sent(cls, why: str) -> Self:
+        """Return the error of a write that was held back."""
+        return cls(NotSent(failure=NotSentError(why)))
+
 
 def outcome_of(failure: ServiceError) -> Failed:
     """Return what the failure of a write's own request means for the write."""
@@ -103,7 +115,7 @@ def describe(outcome: Failed) -> str:
 
 
 def _meaning(outcome: Failed) -> str:
-    if outcome.earlier_open:
+    if outcome.earlier_unknown:
         return (
             "still unknown: this call did nothing, and whether an earlier, identical one did is open. Call again with"
             " the same arguments, it will not be done twice."

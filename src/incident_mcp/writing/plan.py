@@ -1,7 +1,7 @@
 """A plan of one write: its request, when the request may be sent again, and how to find its effect."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic
 
 from incident_mcp.errors import RefusedError
@@ -86,3 +86,9 @@ class WritePlan(Generic[A, R]):
     still_in_effect: Callable[[], Awaitable[bool]] | None = None
     repeat_request: Request | None = None
     explain_refusal: Callable[[RefusedError], Awaitable[str]] | None = None
+
+    def request_with_key(self, key: str) -> Request:
+        """Return the request with an idempotency key, if the service accepts one."""
+        if self.repeat is not Repeat.KEYED:
+            return self.request
+        return replace(self.request, body={"idempotency_key": key, **(self.request.body or {})})

@@ -44,7 +44,7 @@ async def send_plan(
     api: Api,
     plan: WritePlan[A, Any],
     request: Request,
-    look: Callable[[], Awaitable[A | None]] | None,
+    find: Callable[[], Awaitable[A | None]] | None,
     log: OutcomeLog,
 ) -> Done[A] | Failed:
     """Send a write and return its outcome.
@@ -53,22 +53,19 @@ async def send_plan(
         api: The service.
         plan: The write.
         request: Its request, with the idempotency key.
-        look: Finds what a lost attempt did.
+        find: Finds what a lost attempt did.
         log: Where the outcome is recorded.
     """
-    outcome: Done[A] | Failed | None = None
+    recorded: Done[A] | Failed | None = None
     try:
-        outcome = Done(
-            await api.send(request, plan.answer_type, repeat=plan.repeat, look=look, again=plan.repeat_request)
-        )
+        answer = await api.send(request, plan.answer_type, repeat=plan.repeat, look=find, again=plan.repeat_request)
+        outcome = recorded = Done(answer)
     except ServiceError as failure:
-        outcome = outcome_of(failure)
+        outcome = recorded = outcome_of(failure)
         if isinstance(outcome, Refused) and plan.explain_refusal is not None:
-            return replace(outcome, advice=await plan.explain_refusal(outcome.failure))
-        return outcome
-    else:
-        return outcome
+            outcome = replace(outcome, advice=await plan.explain_refusal(outcome.failure))
     finally:
-        request_id = None if outcome is None or isinstance(outcome, Done) else outcome.failure.request_id
+        request_id = None if recorded is None or isinstance(recorded, Done) else recorded.failure.request_id
         with anyio.CancelScope(shield=True):
-            await log.record(plan.tool, request, outcome.name if outcome else "unknown", request_id)
+            await log.record(plan.tool, request, recorded.name if recorded else "unknown", request_id)
+    return outcome

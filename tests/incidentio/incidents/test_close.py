@@ -6,6 +6,30 @@ from tests.account import INCIDENT, STATUS
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {
+    "incidentio_close_incident": [
+        {"incident": "INC-112"},
+        {"incident": "INC-116", "message": "All is well again."},
+    ]
+}
+EFFECTS = {
+    "incidentio_close_incident": [
+        {
+            "request": "POST /v2/incidents/112/actions/edit",
+            "rows": "incidentio.updates",
+            "where": {"incident_id": "INC-112"},
+            "journalled": True,
+            "looks": True,
+        },
+        {
+            "request": "POST /v2/incident_updates",
+            "rows": "incidentio.updates",
+            "where": {"message": "All is well again."},
+            "journalled": True,
+        },
+    ]
+}
+
 CLOSE = "incidentio_close_incident"
 
 

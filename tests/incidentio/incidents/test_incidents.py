@@ -8,6 +8,44 @@ from tests.account import INCIDENT, SEVERITY, STATUS, TYPE
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {
+    "incidentio_get_incident": {"incident": "INC-114"},
+    "incidentio_list_incidents": [
+        {},
+        {"name_contains": "checkout api"},
+        {"severity": ["Minor"], "custom_fields": {"Affected team": ["Payments"]}},
+    ],
+    "incidentio_create_incident": [
+        {"name": "Refunds fail", "severity": "Minor"},
+        {
+            "name": "Carts stay full",
+            "severity": "Minor",
+            "custom_fields": {"Affected team": ["Payments"], "Affected product": ["Payouts"]},
+            "roles": {"Incident Lead": "Sam Okafor"},
+            "timestamps": {"Impact started": "2026-11-21T02:00:00Z"},
+        },
+    ],
+    "incidentio_edit_incident": [
+        {"incident": "INC-110", "severity": "Critical"},
+        {"incident": "INC-114", "summary": "Other words."},
+    ],
+}
+EFFECTS = {
+    "incidentio_create_incident": {
+        "request": "POST /v2/incidents",
+        "rows": "incidentio.incidents",
+        "where": {"name": "Refunds fail"},
+        "journalled": True,
+    },
+    "incidentio_edit_incident": {
+        "request": "POST /v2/incidents/110/actions/edit",
+        "rows": "incidentio.updates",
+        "where": {"incident_id": "INC-110"},
+        "journalled": True,
+        "looks": True,
+    },
+}
+
 GET, LIST = "incidentio_get_incident", "incidentio_list_incidents"
 CREATE, EDIT = "incidentio_create_incident", "incidentio_edit_incident"
 LIVE = ["INC-110", "INC-111", "INC-112", "INC-114", "INC-116"]

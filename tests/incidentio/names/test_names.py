@@ -6,7 +6,7 @@ from datetime import timedelta
 import anyio
 import pytest
 
-from incident_mcp.sandbox.service import Json
+from incident_mcp.sandbox.engine.service import Json
 from tests.account import FIELD, INCIDENT, OPTION, SEVERITY, STATUS, TIMESTAMP, TYPE, Scripted
 
 pytestmark = pytest.mark.anyio

@@ -4,6 +4,16 @@ import pytest
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {"ionhour_acknowledge_incident": {"incident_id": 4514}}
+EFFECTS = {
+    "ionhour_acknowledge_incident": {
+        "request": "POST /api/incidents/4514/acknowledge",
+        "rows": "ionhour.events",
+        "where": {"incidentId": 4514, "type": "ACKNOWLEDGED"},
+        "looks": True,
+    }
+}
+
 ACKNOWLEDGE = "ionhour_acknowledge_incident"
 
 

@@ -6,6 +6,8 @@ from tests.answering import Answering
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {"ionhour_get_incident": {"incident_id": 4512}}
+
 LIST, GET, ACKNOWLEDGE = "ionhour_list_incidents", "ionhour_get_incident", "ionhour_acknowledge_incident"
 
 

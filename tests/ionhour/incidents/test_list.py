@@ -10,6 +10,8 @@ from tests.conftest import NOW
 
 pytestmark = pytest.mark.anyio
 
+EXAMPLES = {"ionhour_list_incidents": [{}, {"detail": True}, {"name_contains": "checkout"}]}
+
 LIST = "ionhour_list_incidents"
 
 

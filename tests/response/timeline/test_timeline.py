@@ -9,14 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcp import Client
 
-from incident_mcp.sandbox import Sandbox
-from incident_mcp.sandbox.faults import Fault
+from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.serving.server import build_server
 from tests.conftest import NOW
 from tests.response.altered import NO_INSTANTS, Json, alter
 from tests.response.served import served
 
 pytestmark = pytest.mark.anyio
+
+EXAMPLES = {
+    "incident_timeline": [{"incident": "INC-114"}, {"incident": "INC-116"}, {"ionhour_incident_id": 4512}],
+}
 
 TOOL = "incident_timeline"
 
@@ -34,9 +37,9 @@ def line(box: Sandbox, number: int, public_id: str | None = None) -> str:
 
 
 def attach(box: Sandbox, reference: str, title: str) -> None:
-    box.incidentio.attachments.append(
+    box.incidentio.rows["attachments"].append(
         {
-            "id": f"01ATTACHED{len(box.incidentio.attachments):016}",
+            "id": f"01ATTACHED{len(box.incidentio.rows['attachments']):016}",
             "incident_id": incident(box, reference)["id"],
             "resource": {
                 "resource_type": "arbitrary_url",
@@ -209,14 +212,14 @@ async def test_a_long_text_is_cut_with_a_mark(call, box):
 
 
 async def test_the_first_of_several_pages_of_events_is_a_problem(connect, box):
-    listed = box.ionhour.routes["GET", "/api/incident-events/{}"]
+    listed = box.ionhour.routes["GET", "/api/incident-events/{id}"]
 
     def paged(request: Any) -> Any:
         reply = listed(request)
         body = {"items": reply.body, "page": 1, "pageCount": 3, "total": 60, "itemCount": 4, "limit": 20}
         return type(reply)(200, body, reply.headers)
 
-    box.ionhour.routes["GET", "/api/incident-events/{}"] = paged
+    box.ionhour.routes["GET", "/api/incident-events/{id}"] = paged
     async with connect() as call:
         answer = await call.ok(TOOL, incident="INC-114")
     assert answer["problems"] == ["Only the first page of events of Ionhour alert 4512 was read; there are more."]
@@ -289,7 +292,7 @@ async def test_entries_without_a_readable_instant_come_first_and_are_complete(co
             row.update(dict.fromkeys(("created_at", "timestamp", "occurredAt", "createdAt"), instant))
 
     paths = ("/v2/incident_updates", "/v2/incident_timeline_items")
-    for path in (*paths, "/api/incident-events/{}", "/api/incident-notes/{}"):
+    for path in (*paths, "/api/incident-events/{id}", "/api/incident-notes/{id}"):
         alter(box, path, odd)
     async with connect() as call:
         answer = await call.ok(TOOL, incident="INC-114")
@@ -342,7 +345,12 @@ async def test_odd_optional_parts_leave_every_entry_in_place(connect, box):
             for name in set(row) - {"id"}:
                 row[name] = {"odd": []}
 
-    paths = ("/v2/incident_updates", "/v2/incident_timeline_items", "/api/incident-events/{}", "/api/incident-notes/{}")
+    paths = (
+        "/v2/incident_updates",
+        "/v2/incident_timeline_items",
+        "/api/incident-events/{id}",
+        "/api/incident-notes/{id}",
+    )
     for path in paths:
         alter(box, path, odd)
     async with connect() as call:
@@ -358,8 +366,8 @@ async def test_rows_that_cannot_be_read_are_problems_with_their_number(connect, 
 
     alter(box, "/v2/incident_updates", lambda body: unreadable(body["incident_updates"]))
     alter(box, "/v2/incident_timeline_items", lambda body: body["incident_timeline_items"][0].pop("id"))
-    alter(box, "/api/incident-events/{}", lambda body: unreadable(body if isinstance(body, list) else body["items"]))
-    alter(box, "/api/incident-notes/{}", lambda body: unreadable(body if isinstance(body, list) else body["items"]))
+    alter(box, "/api/incident-events/{id}", lambda body: unreadable(body if isinstance(body, list) else body["items"]))
+    alter(box, "/api/incident-notes/{id}", lambda body: unreadable(body if isinstance(body, list) else body["items"]))
     async with connect() as call:
         answer = await call.ok(TOOL, incident="INC-114")
     assert set(answer["problems"]) == {
@@ -481,7 +489,7 @@ async def test_an_alert_without_a_readable_start_is_looked_for_among_the_newest_
     def without_start(body: Json) -> None:
         body["startedAt"] = "0001-01-01T00:00:00+05:00"
 
-    alter(box, "/api/incidents/{}", without_start)
+    alter(box, "/api/incidents/{id}", without_start)
     assert await linked(connect, ionhour_incident_id=4514) == ("INC-116", [4514], "summary", [])
 
 
@@ -573,7 +581,7 @@ async def test_a_limit_of_more_rows_allows_as_many_requests(connect, box):
 
 
 async def test_events_and_notes_that_come_newest_first_keep_their_places(connect, box):
-    for path in ("/api/incident-events/{}", "/api/incident-notes/{}"):
+    for path in ("/api/incident-events/{id}", "/api/incident-notes/{id}"):
         alter(box, path, lambda body: (body if isinstance(body, list) else body["items"]).reverse())
     for row in box.ionhour.notes:
         row["id"] = None

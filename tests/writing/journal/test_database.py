@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from incident_mcp.writing.journal.database import kind_of_mount
-from incident_mcp.writing.journal.file import Entry
-from incident_mcp.writing.journal.journal import Journal
+from incident_mcp.writing.journal.entry import Entry
+from incident_mcp.writing.journal.sqlite import SqliteJournal
 from tests.spawned import ROOT
 
 pytestmark = pytest.mark.anyio
@@ -45,19 +45,19 @@ def state(tmp_path: Path) -> Path:
     return folder
 
 
-def journal(state: Path) -> Journal:
-    return Journal(lambda: state)
+def journal(state: Path) -> SqliteJournal:
+    return SqliteJournal(lambda: state)
 
 
-async def write(kept: Journal, intent: str) -> None:
+async def write(kept: SqliteJournal, intent: str) -> None:
     now = time.time()
-    begun = await kept.begin(Entry(intent, "t", "a", "k", "pending", None, now, now + 20, things=("x",)))
-    await kept.done(begun, {"id": intent})
+    begun = await kept.begin(Entry(intent, "t", "a", "k", "pending", None, now, now + 20, targets=("x",)))
+    await kept.mark_done(begun, {"id": intent})
     assert kept.trouble is None
 
 
-async def known(kept: Journal, intent: str) -> str | None:
-    entry = (await kept.look(intent)).entry
+async def known(kept: SqliteJournal, intent: str) -> str | None:
+    entry = (await kept.find(intent)).entry
     assert kept.unreadable is None
     return entry and entry.state
 
@@ -126,7 +126,7 @@ async def test_one_that_an_earlier_release_reads_just_now_is_switched_by_the_nex
         assert "locked" in str(kept.trouble)
         earlier.execute("COMMIT")
     kept._file._failed = None
-    await kept.done(begun, {"id": "1"})
+    await kept.mark_done(begun, {"id": "1"})
     assert kept.trouble is None
     assert await known(journal(state), "held") == "done"
     assert mode(state) == "wal"

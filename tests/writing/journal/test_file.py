@@ -11,8 +11,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from incident_mcp.writing.journal.file import Entry
-from incident_mcp.writing.journal.journal import Journal
+from incident_mcp.writing.journal.entry import Entry
+from incident_mcp.writing.journal.sqlite import SqliteJournal
 from tests.reliability.processes import Served, served_sandbox, server
 
 NAME = "journal.sqlite3"
@@ -33,14 +33,14 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
-def journal(state: Path) -> Journal:
-    return Journal(lambda: state)
+def journal(state: Path) -> SqliteJournal:
+    return SqliteJournal(lambda: state)
 
 
-async def write(kept: Journal, intent: str) -> None:
+async def write(kept: SqliteJournal, intent: str) -> None:
     now = time.time()
-    begun = await kept.begin(Entry(intent, "own", "a", "k", "pending", None, now, now + 20, things=("x",)))
-    await kept.done(begun, {"id": intent}, ("y",))
+    begun = await kept.begin(Entry(intent, "own", "a", "k", "pending", None, now, now + 20, targets=("x",)))
+    await kept.mark_done(begun, {"id": intent}, ("y",))
     assert kept.trouble is None
 
 
@@ -152,8 +152,8 @@ async def test_a_write_takes_as_many_steps_of_the_database_with_300_000_rows_as_
 
         kept._file._db.set_progress_handler(step, 1)
         await write(kept, "counted")
-        await kept.look("counted")
-        await kept.with_key("a", "no such key")
+        await kept.find("counted")
+        await kept.find_by_key("a", "no such key")
         steps.append(counted)
         kept.close()
     assert steps[0] > 100
@@ -180,7 +180,7 @@ async def test_rows_older_than_a_week_are_deleted_once_a_day_and_a_hundred_at_a_
     prune_again(state)
     await write(kept, "the next day")
     assert count(state) == [0] * 3
-    assert (await journal(state).look("new 0")).entry
+    assert (await journal(state).find("new 0")).entry
 
 
 @pytest.mark.anyio
@@ -195,7 +195,7 @@ async def test_a_clock_that_was_wrong_for_a_moment_deletes_no_more_than_a_hundre
     begun = await kept.begin(Entry("wrong", "own", "a", "k", "pending", None, time.time(), 0))
     monkeypatch.setattr(time, "time", real)
     assert count(state) == [400 if days > 0 else 500] * 3
-    await kept.done(begun, {})
+    await kept.mark_done(begun, {})
     assert count(state) == [400 if days > 0 else 500] * 3
     with closing(sqlite3.connect(state / NAME)) as db:
         assert abs(db.execute("SELECT pruned FROM upkeep").fetchone()[0] - real()) < 60

@@ -12,8 +12,8 @@ import anyio
 import pytest
 
 from incident_mcp.sandbox import Fault, Sandbox
-from incident_mcp.writing.journal.file import Entry
-from incident_mcp.writing.journal.journal import Journal
+from incident_mcp.writing.journal.entry import Entry
+from incident_mcp.writing.journal.sqlite import SqliteJournal
 from tests.conftest import Connect
 from tests.spawned import ROOT
 
@@ -36,7 +36,7 @@ def names(folder: Path) -> set[str]:
 
 
 async def write(state: Path, intent: str = "i") -> None:
-    journal = Journal(lambda: state)
+    journal = SqliteJournal(lambda: state)
     await journal.begin(Entry(intent, "t", "a", "k", "pending", None, time.time(), 0))
     journal.close()
 
@@ -131,9 +131,9 @@ async def test_no_lock_file_is_left_behind(connect: Connect, box: Sandbox, state
 HOLD = """
 import sys, anyio
 from pathlib import Path
-from incident_mcp.writing.journal.journal import Journal
+from incident_mcp.writing.journal.sqlite import SqliteJournal
 async def main():
-    async with Journal(lambda: Path(sys.argv[1])).alone("killed", anyio.current_time() + 5):
+    async with SqliteJournal(lambda: Path(sys.argv[1])).lock("killed", anyio.current_time() + 5):
         print("held", flush=True)
         sys.stdin.read()
 anyio.run(main)

@@ -57,10 +57,9 @@ async def incidentio_close_incident(
     ] = True,
     dry_run: DryRun = False,
 ) -> WriteResult[ClosedIncident]:
-    """Close an incident: done, with no post-incident flow.
+    """Close an incident without a post-incident flow.
 
-    "Resolved, to be reviewed" is usually a status of category learning instead: set that with
-    incidentio_edit_incident.
+    "Resolved, pending review" is usually a status of category learning: set that with incidentio_edit_incident.
     """
     closed = await closed_status(api, status)
     tool = "incidentio_close_incident"

@@ -77,9 +77,9 @@ async def incidentio_create_incident(
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
 ) -> WriteResult[Incident]:
-    """Declare an incident; this announces it and alerts people.
+    """Declare an incident, which announces it and alerts people.
 
-    List severities first. Refused if it looks declared already. After a failure call again with the same arguments,
+    List severities first. Not sent if it looks already declared. After a failure, call again with the same arguments,
     never with a new key.
     """
     found = await find_severity(api, severity)

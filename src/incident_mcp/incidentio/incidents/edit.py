@@ -53,7 +53,7 @@ async def incidentio_edit_incident(
     notify_incident_channel: Annotated[bool, Field(description="Tell the incident's channel.")] = False,
     dry_run: DryRun = False,
 ) -> WriteResult[Incident]:
-    """Edit an incident: only what is passed changes. To escalate, raise the severity."""
+    """Edit an incident. Omitted fields stay unchanged. To escalate, raise the severity."""
     cleared = _read_clear(clear or ())
     _refuse_both(cleared, custom_fields or {}, summary=summary, call_url=call_url)
     fields = without_none(

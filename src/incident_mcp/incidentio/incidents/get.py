@@ -15,7 +15,7 @@ async def read_incident(api: Api, incident: str) -> Incident:
 
 
 async def incidentio_get_incident(api: IncidentioApi, incident: IncidentRef, offset: Offset = None) -> Incident:
-    """Get one incident whole: summary, roles, custom fields, timestamps, links."""
+    """Get one incident in full: summary, roles, custom fields, timestamps, links."""
     return (await read_incident(api, incident)).model_copy(update={"offset": offset or 0})
 
 

@@ -95,9 +95,9 @@ async def incidentio_list_incidents(
     limit: Limit = 25,
     after: After = None,
 ) -> Incidents:
-    """List incidents, newest first; filters are ANDed, the values of one are ORed.
+    """List incidents, newest first. Filters are ANDed; values within a filter are ORed.
 
-    Test and tutorial incidents are hidden unless `mode` asks for them. Rows are short: get one for the rest.
+    Test and tutorial incidents are hidden unless `mode` asks for them. Rows are short: get one incident for the rest.
     """
     api.allow(limit)
     for name, start, end in (("created", created_at_gte, created_at_lte), ("updated", updated_at_gte, updated_at_lte)):

@@ -42,7 +42,7 @@ class _Acknowledged(Acknowledgement):
 async def ionhour_acknowledge_incident(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, dry_run: DryRun = False
 ) -> WriteResult[Acknowledgement]:
-    """Acknowledge an incident as the key's owner, which stops it from paging further people."""
+    """Acknowledge an incident as the key's owner, which stops it from paging more people."""
     label = await confirmation_label(api, writer, incident_id, dry_run=dry_run)
     plan = plan_acknowledgement("ionhour_acknowledge_incident", api, incident_id, label)
     return await writer.perform(api, plan, dry_run=dry_run)

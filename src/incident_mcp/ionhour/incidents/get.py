@@ -9,7 +9,7 @@ from incident_mcp.tooling.tools import read_tool
 
 
 async def ionhour_get_incident(api: IonhourApi, incident_id: IncidentId, offset: Offset = None) -> FullIncident:
-    """Get one Ionhour incident in full: check, project, dependency, last signals, acknowledgement."""
+    """Get one Ionhour incident in full: check, project, dependency, last signals, who acknowledged it."""
     return (await read_full_incident(api, incident_id)).model_copy(update={"offset": offset or 0})
 
 

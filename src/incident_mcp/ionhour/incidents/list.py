@@ -42,7 +42,7 @@ async def ionhour_list_incidents(
     page: Annotated[int, Field(ge=1, le=10_000, description="Page.")] = 1,
     limit: Annotated[int, Field(ge=1, le=100, description="Rows per page.")] = 20,
 ) -> IonhourIncidents:
-    """List Ionhour incidents. No active ones does not mean healthy: maintenance and paused checks raise none."""
+    """List Ionhour incidents. No active incidents does not mean healthy: maintenance and paused checks raise none."""
     page, rows = smaller_pages(page, limit) if detail else (page, limit)
     query = await _query(api, workspace_id or settings.ionhour_workspace_id, project_id, check_id, state)
     monitoring = state == "MONITORING"

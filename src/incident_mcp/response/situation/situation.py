@@ -231,9 +231,9 @@ async def situation(
     settings: AppSettings,
     limit: Annotated[int, Field(ge=1, le=100, description="Maximum rows of each service.")] = 20,
 ) -> Situation:
-    """Show what is on fire: open incidents and unresolved Ionhour alerts, how they are linked, and what is missing.
+    """Show what is on fire: open incidents, unresolved Ionhour alerts, the links between them, and gaps.
 
-    Start here. incident.io by severity, then age; Ionhour unacknowledged first. If one service is down, shows the
+    Start here. Incidents come by severity, then age; alerts unacknowledged first. If a service is down, you get the
     other, and `problems` lists what could not be read.
     """
     reader = SituationReader(services, datetime.now(UTC), limit)

@@ -50,7 +50,7 @@ async def incident_timeline(
     limit: Annotated[int, Field(ge=1, le=500, description="Maximum entries.")] = 50,
     after: Annotated[str | None, Field(description="`after` from the previous result.")] = None,
 ) -> Timeline:
-    """Show the full timeline of one incident of either service, oldest first.
+    """Get the full history of one incident or alert, oldest first.
 
     Updates, status and severity changes, timeline items, and the events and notes of the linked Ionhour alert.
     """
@@ -86,4 +86,4 @@ def _timeline(reader: TimelineReader, linked: Linked, after: str | None, limit: 
     )
 
 
-TOOLS = [read_tool(incident_timeline, "Incident timeline")]
+TOOLS = [read_tool(incident_timeline, "One incident's full history")]

@@ -1,4 +1,4 @@
-"""`incident-mcp demo`: an incident from first alert to close, by a real MCP client on a spawned server."""
+"""`incident-mcp demo`: an incident from first alert to close, through a real MCP client and a spawned server."""
 
 from .start import run
 

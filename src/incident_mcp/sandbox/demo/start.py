@@ -1,4 +1,4 @@
-"""Starting the server, walking all steps, and the end of it."""
+"""Start the server, run every step and print the summary."""
 
 import os
 import sys
@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import anyio
-from mcp import Client, MCPError
-from mcp.client.stdio import StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
@@ -19,27 +18,27 @@ from .steps import STEPS
 from .walk import Caller, StepError, Walk, facts
 
 SERVER = (sys.executable, "-m", "incident_mcp", "--sandbox")
-WIDEST = 110
-"""Columns used of a wider terminal."""
+MAX_WIDTH = 110
+"""Maximum width in columns."""
 PAUSE = 0.35
-"""Seconds between steps on a terminal, so that a person can follow; a pipe gets none."""
-LONGEST = 30
-"""Seconds that the whole walk may take."""
+"""Seconds between steps on a terminal, so that a person can follow; none in a pipe."""
+TIME_LIMIT = 30
+"""Maximum duration of the demo in seconds."""
 
 
 def run(server: Sequence[str] = SERVER) -> int:
-    """Walk all steps and print them.
+    """Run all steps and print them.
 
     Args:
         server: The command that starts the server.
 
     Returns:
-        0, or 1 when a step failed, which is named.
+        0, or 1 if a step failed; its name is printed.
     """
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
-        reconfigure(errors="replace")  # names hold what not every terminal can write
+        reconfigure(errors="replace")  # not every terminal can print every name
     console = Console(markup=False, emoji=False, highlight=False)
-    console.width = min(console.width, WIDEST)
+    console.width = min(console.width, MAX_WIDTH)
     walk = Walk(console)
     failure = None
     try:
@@ -55,7 +54,7 @@ def run(server: Sequence[str] = SERVER) -> int:
 
 
 def _parameters(server: Sequence[str], environ: Mapping[str, str], state: str) -> StdioServerParameters:
-    """Start the server without the caller's keys and settings, and with a state folder of its own."""
+    """Return how to start the server: without the caller's keys and settings, and with its own state folder."""
     plain = {name: value for name, value in environ.items() if not name.startswith(("INCIDENT", "IONHOUR"))}
     return StdioServerParameters(
         command=server[0], args=list(server[1:]), env={**plain, "INCIDENT_MCP_STATE_DIR": state}
@@ -64,21 +63,21 @@ def _parameters(server: Sequence[str], environ: Mapping[str, str], state: str) -
 
 async def _walk_in_time(walk: Walk, server: StdioServerParameters) -> None:
     try:
-        with anyio.fail_after(LONGEST):
+        with anyio.fail_after(TIME_LIMIT):
             await _walk(walk, server)
     except TimeoutError:
-        raise StepError(f"No answer came, and the {LONGEST} s that the whole demo may take are over.") from None
+        raise StepError(f"The demo did not finish within {TIME_LIMIT} s.") from None
 
 
 async def _walk(walk: Walk, server: StdioServerParameters) -> None:
     walk.console.print(Text("incident-mcp demo", style="bold"))
     walk.console.print(
         Text(
-            "An incident from first alert to close, on made-up data in memory: nothing leaves this machine. Each step"
-            " says why, which tool is called with what, what came back and how long that took."
+            "An incident from first alert to close, on made-up data in memory; nothing leaves this machine. Each step"
+            " shows its purpose, the tool call, the answer and how long it took."
         )
     )
-    walk.begin("Start the server", "As an assistant's host does: a process of its own, MCP over stdin and stdout.")
+    walk.begin("Start the server", "As an MCP host does: in a separate process, with MCP over stdin and stdout.")
     walk.row("run", Text(" ".join([Path(server.command).name, *server.args])))
     began = time.perf_counter()
     async with Client(server) as client:
@@ -109,11 +108,13 @@ def _print_end(walk: Walk) -> None:
     summary = {
         "Incidents": f"{walk.declared} declared: {walk.incident['reference']}, from first alert to close",
         "Steps": f"{walk.number}, each checked",
-        "Tool calls": f"{walk.calls}: {walk.calls - walk.refusals} answered, {walk.refusals} refused on purpose",
+        "Tool calls": f"{walk.calls}: {walk.calls - walk.rejections} answered, {walk.rejections} rejected on purpose",
         "Time": f"{walk.seconds:.2f} s in tool calls, {walk.start_seconds:.1f} s to start the server",
     }
     walk.console.print()
     walk.console.print(Panel(facts(summary, *summary), title="Done", title_align="left", border_style="green"))
     walk.console.print(
-        Text("Your turn: give an assistant `incident-mcp --sandbox` as MCP server; README.md says how, host by host.")
+        Text(
+            "To try it with an assistant, add `incident-mcp --sandbox` as an MCP server; README.md shows how per host."
+        )
     )

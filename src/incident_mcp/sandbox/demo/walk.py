@@ -1,4 +1,4 @@
-"""What the steps of the demo walk with: the calls, the checks, and what a person sees of them."""
+"""What the steps of the demo share: calls, checks and output."""
 
 import json
 import time
@@ -16,65 +16,65 @@ from rich.text import Text
 Json = dict[str, Any]
 
 LABEL = 9
-"""Columns for `call` and for how long it took."""
+"""Width of the column with `call` and the time."""
 
 
 class StepError(Exception):
-    """A step did not show what it claims; the text says what came instead."""
+    """A step's check failed; the text says how."""
 
 
-def expect(claim: bool, otherwise: str) -> None:  # noqa: FBT001  # reads like assert, which -O would drop
-    """Fail the step unless the claim holds."""
-    if not claim:
-        raise StepError(otherwise)
+def expect(condition: bool, message: str) -> None:  # noqa: FBT001  # reads like assert, which -O would drop
+    """Fail the step unless the condition holds."""
+    if not condition:
+        raise StepError(message)
 
 
 @dataclass
 class Walk:
-    """The walk so far: what the steps print through, count in and hand on to each other."""
+    """The state of the demo, which each step reads and extends."""
 
     console: Console
     title: str = ""
-    """The step under way."""
+    """The current step."""
     number: int = 0
     calls: int = 0
-    refusals: int = 0
+    rejections: int = 0
     declared: int = 0
-    """Calls that declared an incident, by the answers."""
+    """Calls that declared an incident, according to their answers."""
     start_seconds: float = 0
-    """Until the server had listed its tools."""
+    """Until the server listed its tools."""
     seconds: float = 0
     """Spent in tool calls."""
     took: float = 0
-    """The last call."""
+    """Seconds of the last call."""
     alert: Json = field(default_factory=dict[str, Any])
-    """The Ionhour incident that it all starts from."""
+    """The Ionhour incident that the demo starts from."""
     incident: Json = field(default_factory=dict[str, Any])
     """The incident.io incident that was declared."""
 
     def begin(self, title: str, why: str) -> None:
-        """Print a step's heading before anything of it happens."""
+        """Print the heading of a step."""
         self.number, self.title = self.number + 1, title
         self.console.print()
         self.console.rule(Text(f"{self.number}. {title}", style="bold cyan"), align="left", style="cyan")
         self.console.print(Text(why))
 
-    def row(self, label: str, what: RenderableType) -> None:
-        """Print something beside a label."""
+    def row(self, label: str, content: RenderableType) -> None:
+        """Print content beside a label."""
         grid = Table.grid()
         grid.add_column(width=LABEL, style="dim")
         grid.add_column(ratio=1, overflow="fold")
-        grid.add_row(label, what)
+        grid.add_row(label, content)
         self.console.print(Padding(grid, (0, 0, 0, 2)))
 
-    def show(self, what: RenderableType) -> None:
-        """Print the last call's answer beside the time it took."""
-        self.row(f"{self.took * 1000:.0f} ms", what)
+    def show(self, content: RenderableType) -> None:
+        """Print the last call's answer beside its time."""
+        self.row(f"{self.took * 1000:.0f} ms", content)
 
 
 @dataclass
 class Caller:
-    """Calls the server's tools before the reader's eyes."""
+    """Calls the server's tools and prints each call."""
 
     client: Client
     walk: Walk
@@ -86,15 +86,15 @@ class Caller:
             raise StepError(text)
         return answer
 
-    async def refused(self, tool: str, **arguments: Any) -> str:  # noqa: ANN401  # the JSON edge
-        """Call a tool that must refuse, and give its words."""
+    async def rejected(self, tool: str, **arguments: Any) -> str:  # noqa: ANN401  # the JSON edge
+        """Call a tool that must reject its arguments, and return the error."""
         text, answer = await self._call(tool, arguments)
-        expect(answer is None, f"{tool} did what it should have refused.")
-        self.walk.refusals += 1
+        expect(answer is None, f"{tool} accepted what it should reject.")
+        self.walk.rejections += 1
         return text
 
     async def _call(self, tool: str, arguments: Json) -> tuple[str, Json | None]:
-        """Give the text of the answer, and the answer unless it is an error."""
+        """Return the answer's text, and its structured content unless it is an error."""
         walk = self.walk
         walk.row("call", _call_as_text(tool, arguments))
         walk.calls += 1
@@ -115,7 +115,7 @@ def _call_as_text(tool: str, arguments: Json) -> Text:
 
 
 def table(rows: Iterable[Json], columns: Mapping[str, str]) -> Table:
-    """Show these keys of the rows under these headings; the last one takes the room that is left."""
+    """Return a table of these keys of the rows under these headings; the last column takes the remaining width."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     *short, last = columns.values()
     for heading in short:
@@ -127,7 +127,7 @@ def table(rows: Iterable[Json], columns: Mapping[str, str]) -> Table:
 
 
 def facts(answer: Json, *keys: str) -> Table:
-    """Show those of these keys that the answer has."""
+    """Return a table of these keys and their values, without keys that the answer lacks."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(ratio=1, overflow="fold")

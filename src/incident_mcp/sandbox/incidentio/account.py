@@ -1,216 +1,141 @@
-"""The seeded account: what an administrator of a small payments company has set up in incident.io."""
+"""The records of the sandbox's incident.io account, and what its operations share."""
 
-from incident_mcp.sandbox.clock import OPENED, account_ulid, tell
-from incident_mcp.sandbox.service import Json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import count
 
-SEVERITIES = (
-    ("Minor", 1, "Low impact: a few customers notice, and there is a way around it."),
-    ("Major", 2, "Significant impact: a product is degraded for **many customers**."),
-    ("Critical", 3, "Customers cannot pay, or data is at risk. Page everybody who can help."),
-)
-STATUSES = (
-    ("Triage", "triage", "Somebody is deciding whether this is an incident."),
-    ("Investigating", "live", "We know that something is wrong and are finding out what."),
-    ("Fixing", "live", "The cause is known and a fix is on its way."),
-    ("Monitoring", "live", "A fix is out; we are watching whether it holds."),
-    ("Paused", "paused", "Waiting for somebody outside the company."),
-    ("Documenting", "learning", "Impact is over; the post-mortem is being written."),
-    ("Reviewing", "learning", "The post-mortem is being discussed."),
-    ("Closed", "closed", "Nothing is left to do."),
-    ("Declined", "declined", "This was no incident."),
-    ("Merged", "merged", "Part of another incident."),
-    ("Canceled", "canceled", "Declared by mistake."),
-)
-TYPES = (
-    # name, is_default, private_incidents_only, create_in_triage, description
-    ("Production", True, False, "optional", "Anything that customers can feel."),
-    ("Security", False, True, "always", "Suspected abuse, leaks and vulnerabilities."),
-    ("Data", False, False, "optional", "Wrong, late or missing data."),
-)
-ROLES = (
-    # name, shortform, role_type, description
-    ("Incident Lead", "lead", "lead", "Coordinates the response and decides."),
-    ("Reporter", "reporter", "reporter", "Raised the alarm."),
-    ("Communications Lead", "comms", "custom", "Writes to customers and to the rest of the company."),
-)
-FIELDS = (
-    # name, field_type, options, description
-    ("Affected team", "single_select", ("Payments", "Platform", "Growth"), "The team whose service broke."),
-    (
-        "Affected services",
-        "multi_select",
-        ("checkout-api", "webhooks", "search", "ledger", "merchant-dashboard", "login"),
-        "Every service that was hurt.",
-    ),
-    ("Customer impact", "text", (), "What customers saw, in their words."),
-    ("Runbook", "link", (), "The page that was followed."),
-    ("Errors per minute", "numeric", (), "At the worst moment."),
-    ("Affected product", "single_select", (), "From the product catalog."),
-)
-CATALOG_FIELD = "Affected product"
-CATALOG_TYPE = "Product"
-PRODUCTS = (
-    ("Hosted Checkout", "product-checkout", ("checkout",)),
-    ("Payouts", "product-payouts", ("payouts", "settlements")),
-    ("Merchant Dashboard", "product-dashboard", ()),
-)
-TIMESTAMPS = ("Reported at", "Impact started", "Fixed at")
-USERS = (
-    # name, mailbox, Slack id, role, is_active
-    ("Ines Moreau", "ines.moreau", "U04INES", "owner", True),
-    ("Sam Okafor", "sam.okafor", "U04SAMO", "administrator", True),
-    ("Sam Lindqvist", "sam.lindqvist", "U04SAML", "responder", True),
-    ("Yuki Tanaka", "yuki.tanaka", "U04YUKI", "responder", True),
-    ("Priya Raman", "priya.raman", "U04PRIY", "viewer", True),
-    ("Tom Baker", "tom.baker", "U04TOMB", "responder", False),
-)
-"""The last one has left the company: only `include_inactive` shows him."""
+from incident_mcp.sandbox.engine.clock import Clock, account_ulid
+from incident_mcp.sandbox.engine.service import ApiError, Backend, Call, Json, Reply, RouteTable
+from incident_mcp.sandbox.engine.shapes import Problem, Shape, find_problems
 
-_CATALOG_ID, _RUNBOOK_ID = account_ulid(f"catalog type {CATALOG_TYPE}"), account_ulid("catalog attribute Runbook")
-_STAMPS = {"created_at": tell(OPENED), "updated_at": tell(OPENED)}
+from .errors import error_body, throttled_body
+
+API_KEY_ACTOR: Json = {"api_key": {"id": account_ulid("api key"), "name": "Sandbox key"}}
+"""The actor of everything that the key does."""
 
 
-def severities() -> list[Json]:
-    """GET /v1/severities, in no particular order, as the vendor promises none."""
-    rows: list[Json] = [
-        {"id": account_ulid(name), "name": name, "description": text, "rank": rank, **_STAMPS}
-        for name, rank, text in SEVERITIES
-    ]
-    return [rows[1], rows[0], rows[2]]
+class Bucket:
+    """The documented token bucket: 1200 requests, refilled at 20 a second.
 
+    It never throttles and never reports itself as empty. A test may set `level`.
+    """
 
-def status(name: str, category: str, description: str, rank: int) -> Json:
-    """One row of GET /v1/incident_statuses."""
-    return {
-        "id": account_ulid(name),
-        "name": name,
-        "description": description,
-        "category": category,
-        "rank": rank,
-        **_STAMPS,
-    }
+    limit = 1200
 
+    def __init__(self) -> None:
+        self.level = float(self.limit)
+        self._refilled_at = time.monotonic()
 
-def statuses() -> list[Json]:
-    """GET /v1/incident_statuses."""
-    return [status(*row, rank) for rank, row in enumerate(STATUSES, 1)]
-
-
-def incident_types() -> list[Json]:
-    """GET /v1/incident_types."""
-    return [
-        {
-            "id": account_ulid(name),
-            "name": name,
-            "description": text,
-            "is_default": default,
-            "private_incidents_only": private,
-            "create_in_triage": triage,
-            "owning_team_ids": [account_ulid("team Payments")] if default else [],
-            **_STAMPS,
+    def take(self, now: datetime) -> dict[str, str]:
+        """Spend one request at an instant of the sandbox's clock, and return the rate limit headers."""
+        present = time.monotonic()
+        self.level = min(self.limit, self.level + (present - self._refilled_at) * 20)
+        self._refilled_at = present
+        self.level = max(1.0, self.level - 1)
+        full_at = now.timestamp() + (self.limit - self.level) / 20
+        return {
+            "X-RateLimit-Limit": "1200, 1200;window=60",
+            "X-RateLimit-Remaining": str(int(self.level)),
+            "X-RateLimit-Used": str(self.limit - int(self.level)),
+            "X-RateLimit-Reset": str(int(full_at)),
         }
-        for name, default, private, triage, text in TYPES
-    ]
 
 
-def roles() -> list[Json]:
-    """GET /v2/incident_roles."""
-    return [
-        {
-            "id": account_ulid(name),
-            "name": name,
-            "shortform": short,
-            "description": text,
-            "instructions": f"Say in the channel that you are the {name.lower()}.",
-            "role_type": kind,
-            **_STAMPS,
-        }
-        for name, short, kind, text in ROLES
-    ]
+class IncidentIO(Backend):
+    """One account's records, as the API's JSON."""
+
+    name = "incidentio"
+
+    def __init__(self, clock: Clock, key: str, routes: RouteTable) -> None:
+        super().__init__(clock, key, routes)
+        self.bucket = Bucket()
+        self.severities: list[Json] = []
+        self.statuses: list[Json] = []
+        self.types: list[Json] = []
+        self.roles: list[Json] = []
+        self.custom_fields: list[Json] = []
+        self.options: list[Json] = []
+        self.catalog_types: list[Json] = []
+        self.catalog_entries: list[Json] = []
+        self.timestamps: list[Json] = []
+        self.users: list[Json] = []
+        self.incidents: list[Json] = []
+        self.updates: list[Json] = []
+        self.done: dict[tuple[str, str], str] = {}
+        """(operation, idempotency key) to the id of the record that the first call created."""
+        self._request_numbers = count(1)
+
+    def error(self, status: int, problems: Sequence[Problem], retry_after: str | None = None) -> Json:
+        """Return the vendor's error body."""
+        number = next(self._request_numbers)
+        if status == 429:  # noqa: PLR2004  # the one body with a part of its own
+            return throttled_body(self.clock.now, retry_after or "1", number)
+        return error_body(status, problems, number)
+
+    def missing_key(self, *, wrong: bool) -> Json:
+        """Return the 401 body."""
+        if wrong:
+            return self.error(401, [Problem("The API key is not valid", code="unauthenticated")])
+        message = "No authorization material provided in request"
+        return self.error(401, [Problem(message, code="missing_authorization_material")])
+
+    def headers(self) -> dict[str, str]:
+        """Return the rate limit headers, which every authenticated reply carries."""
+        return self.bucket.take(self.clock.now)
+
+    def state(self) -> Json:
+        """Return every record that a call can change."""
+        return {"incidents": self.incidents, "updates": self.updates, **self.rows}
+
+    def next_number(self) -> int:
+        """Return the number in the next incident's reference."""
+        return max((number_of(incident) for incident in self.incidents), default=100) + 1
+
+    def create_once(self, operation: str, key: str, rows: list[Json], create: Callable[[], Json]) -> Json:
+        """Return the record that an earlier call with this idempotency key created; else create it."""
+        record = by_id(rows, self.done.get((operation, key)))
+        if record is None:
+            record = create()
+            self.done[operation, key] = record["id"]
+        return record
 
 
-def custom_fields() -> list[Json]:
-    """GET /v2/custom_fields."""
-    rows: list[Json] = [
-        {"id": account_ulid(name), "name": name, "description": text, "field_type": kind, **_STAMPS}
-        for name, kind, _, text in FIELDS
-    ]
-    rows[-1]["catalog_type_id"] = _CATALOG_ID
-    return rows
+Routes = Mapping[tuple[str, str], Callable[[IncidentIO, Call], Reply]]
 
 
-def options() -> list[Json]:
-    """GET /v1/custom_field_options, of all fields together."""
-    return [
-        {
-            "id": account_ulid(f"{name}: {value}"),
-            "custom_field_id": account_ulid(name),
-            "sort_key": sort_key * 10,
-            "value": value,
-        }
-        for name, _, values, _ in FIELDS
-        for sort_key, value in enumerate(values, 1)
-    ]
+def number_of(incident: Json) -> int:
+    """Return 123 for INC-123."""
+    return int(incident["reference"].removeprefix("INC-"))
 
 
-def catalog_entries() -> list[Json]:
-    """The entries that the catalog-backed field can hold, as they are embedded in incidents."""
-    return [
-        {"id": account_ulid(name), "name": name, "aliases": list(aliases), "external_id": external_id}
-        for name, external_id, aliases in PRODUCTS
-    ]
+def by_id(records: Iterable[Json], wanted: object) -> Json | None:
+    """Return the record with this id, if any."""
+    return next((record for record in records if record["id"] == wanted), None)
 
 
-def catalog_types() -> list[Json]:
-    """The types of which GET /v3/catalog_entries lists the entries."""
-    runbook = {"id": _RUNBOOK_ID, "name": "Runbook", "type": "String", "array": False, "mode": "dashboard"}
-    record: Json = {
-        "id": _CATALOG_ID,
-        "name": CATALOG_TYPE,
-        "description": "What merchants buy from us.",
-        "type_name": f'Custom["{CATALOG_TYPE}"]',
-        "engine_resource_type": f'CatalogEntry["{_CATALOG_ID}"]',
-        "schema": {"version": 1, "attributes": [runbook]},
-        "categories": ["product-feature"],
-        "icon": "box",
-        "color": "violet",
-        "ranked": False,
-        "is_editable": True,
-        "is_team_type": False,
-        "use_name_as_identifier": True,
-        "estimated_count": len(PRODUCTS),
-        "annotations": {},
-        **_STAMPS,
-    }
-    return [record]
+def by_name(records: Iterable[Json], wanted: str) -> Json:
+    """Return the record with this name; for seeds."""
+    return next(record for record in records if record["name"] == wanted)
 
 
-def listed_entry(entry: Json) -> Json:
-    """A row of GET /v3/catalog_entries, from the entry as it is embedded in incidents."""
-    runbook = {"value": {"label": f"https://runbooks.paysand.example/{entry['external_id']}"}}
-    # Only entries of ranked types are ordered by rank.
-    return {**entry, "catalog_type_id": _CATALOG_ID, "rank": 0, "attribute_values": {_RUNBOOK_ID: runbook}, **_STAMPS}
+def read_body(body: object, shape: Shape) -> Json:
+    """Return the body if it has this shape; else raise a 422 that lists every problem."""
+    problems = tuple(find_problems(body, shape))
+    if problems or not isinstance(body, dict):
+        raise ApiError(422, *problems)
+    return body  # pyright: ignore[reportUnknownVariableType]  # JSON objects have string keys
 
 
-def timestamps() -> list[Json]:
-    """GET /v2/incident_timestamps."""
-    return [{"id": account_ulid(name), "name": name, "rank": rank} for rank, name in enumerate(TIMESTAMPS, 1)]
+def referenced(records: Iterable[Json], body: Json, key: str, at: str = "") -> Json | None:
+    """Return the record whose id is `body[key]`; None if the body has no such key.
 
-
-def users() -> list[Json]:
-    """GET /v2/users, people who have left included."""
-    base_role = {"id": account_ulid("base role"), "name": "Responder", "slug": "responder"}
-    return [
-        {
-            "id": account_ulid(name),
-            "name": name,
-            "email": f"{mailbox}@paysand.example",
-            "slack_user_id": slack_id,
-            "role": role,
-            "is_active": active,
-            "base_role": base_role,
-            "custom_roles": [],
-            "seats": {"on_call": "full_access" if active else "none", "response": "full_access" if active else "none"},
-        }
-        for name, mailbox, slack_id, role, active in USERS
-    ]
+    Raises:
+        ApiError: 422, if no record has the id.
+    """
+    if key not in body:
+        return None
+    record = by_id(records, body[key])
+    if record is None:
+        raise ApiError(422, Problem(f"{at}{key}: nothing has the id {body[key]!r}", at + key, "not_found"))
+    return record

@@ -1,11 +1,11 @@
-"""incident.io's error bodies (section 3.3 of the reference)."""
+"""incident.io's error bodies."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import NAMESPACE_URL, uuid5
 
-from incident_mcp.sandbox.service import Json
-from incident_mcp.sandbox.shapes import Flaw
+from incident_mcp.sandbox.engine.service import Json
+from incident_mcp.sandbox.engine.shapes import Problem
 
 _TYPES = {
     400: "invalid_request_error",
@@ -24,34 +24,29 @@ _TYPES = {
 _TOO_MANY = "Too many requests hit the API too quickly. We recommend an exponential backoff of your requests."
 
 
-def error_body(status: int, flaws: Sequence[Flaw], number: int) -> Json:
-    """The body for a status; `number` makes the request id."""
+def error_body(status: int, problems: Sequence[Problem], number: int) -> Json:
+    """Return the body for a status; the request id follows from `number`."""
     kind = _TYPES.get(status, "api_error")
     return {
         "type": kind,
         "status": status,
         "request_id": str(uuid5(NAMESPACE_URL, f"incident.io sandbox request {number}")),
-        "errors": [_single(flaw, kind) for flaw in flaws],
+        "errors": [_to_error(problem, kind) for problem in problems],
     }
 
 
 def throttled_body(now: datetime, retry_after: str, number: int) -> Json:
-    """The body of a 429, which says the same as its headers."""
+    """Return the body of a 429, which repeats its headers."""
     seconds = int(retry_after) if retry_after.isdecimal() else 1
-    body = error_body(429, [Flaw("", _TOO_MANY, "")], number)
-    return {
-        **body,
-        "rate_limit": {
-            "name": "Sandbox key",
-            "limit": 1200,
-            "remaining": 0,
-            "retry_after": (now + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        },
+    rate_limit = {
+        "name": "Sandbox key",
+        "limit": 1200,
+        "remaining": 0,
+        "retry_after": (now + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
+    return {**error_body(429, [Problem(_TOO_MANY)], number), "rate_limit": rate_limit}
 
 
-def _single(flaw: Flaw, kind: str) -> Json:
-    single: Json = {"code": flaw.code or kind, "message": flaw.message}
-    if flaw.field:
-        single["source"] = {"field": flaw.field}
-    return single
+def _to_error(problem: Problem, kind: str) -> Json:
+    source = {"source": {"field": problem.field}} if problem.field else {}
+    return {"code": problem.code or kind, "message": problem.message, **source}

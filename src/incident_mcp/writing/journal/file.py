@@ -4,88 +4,22 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 from incident_mcp.records.record import Json
 from incident_mcp.writing.journal import database
 from incident_mcp.writing.journal.database import COLUMNS
+from incident_mcp.writing.journal.entry import KEPT_SECONDS, Changes, Entry, LastWrite
 from incident_mcp.writing.journal.folder import NAME, private_folder, sweep_locks
 
-KEPT_SECONDS = 7 * 86_400
 RETRY_SECONDS = 2.0
 """How long a locked journal counts as not readable: one call must not wait for it at every step."""
 _PRUNED_EVERY_SECONDS = 86_400
 _PRUNED_AT_ONCE = 100
 """How many old rows of a table one write deletes: the rest is left to the next ones."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What the journal knows of an intent."""
-
-    intent: str
-    tool: str
-    account: str
-    key: str
-    state: str
-    answer: Json | None
-    at: float
-    """Unix seconds of the last change."""
-    lands_by: float
-    """Unix seconds after which a request without an answer is no longer carried out."""
-    turn: int = 1
-    """Counts the changes: of two versions of a row the higher one is the newer, whatever the clock did."""
-    began: float = 0.0
-    """Unix seconds, by the service's clock, at which the first attempt began."""
-    before: tuple[str, ...] | None = None
-    """Ids of what was there before it; None if that was not read."""
-    things: tuple[str, ...] = ()
-    """What it writes to: a later write to one of them ends the time for which a repeat is recognised."""
-
-    @property
-    def age(self) -> float:
-        """Seconds since the last change; negative when the clock was set back meanwhile."""
-        return time.time() - self.at
-
-    @property
-    def may_land(self) -> float:
-        """Seconds for which a request without an answer may still be carried out, whatever was done to the clock."""
-        return min(self.lands_by - time.time(), self.lands_by - self.at)
-
-
-@dataclass(frozen=True)
-class Touch:
-    """The last write to something."""
-
-    intent: str
-    at: float
-
-
-@dataclass(frozen=True)
-class Sent:
-    """A write that counts towards a limit."""
-
-    kind: str
-    at: float
-
-
-@dataclass
-class Changes:
-    """Rows to save by their keys; None deletes one."""
-
-    rows: dict[str, Entry | None] = field(default_factory=dict[str, Entry | None])
-    touches: dict[str, Touch | None] = field(default_factory=dict[str, Touch | None])
-    sent: dict[str, Sent | None] = field(default_factory=dict[str, Sent | None])
-
-    def add(self, later: "Changes") -> None:
-        """Take over later changes."""
-        self.rows |= later.rows
-        self.touches |= later.touches
-        self.sent |= later.sent
 
 
 class JournalFile:
@@ -113,51 +47,51 @@ class JournalFile:
             return True
         return True
 
-    def row(self, intent: str) -> Entry | None:
-        """Read a row; None when there is none, or no journal yet."""
+    def entry(self, intent: str) -> Entry | None:
+        """Read an entry; None if there is none, or no journal yet."""
         db = self._open(create=False)
         if db is None:
             return None
-        with self._watched():
+        with self._closed_on_failure():
             return _entry(db.execute(f"SELECT {COLUMNS} FROM writes WHERE intent = ?", (intent,)).fetchone())  # noqa: S608  # our own words
 
-    def touches(self, things: Sequence[str]) -> dict[str, Touch]:
-        """Read the last writes to some things."""
+    def last_writes(self, targets: Sequence[str]) -> dict[str, LastWrite]:
+        """Read the last writes to some targets."""
         db = self._open(create=False)
         if db is None:
             return {}
-        with self._watched():
+        with self._closed_on_failure():
             query = "SELECT intent, at FROM touches WHERE thing = ?"
-            rows = {thing: db.execute(query, (thing,)).fetchone() for thing in things}
-            return {thing: _touch(*row) for thing, row in rows.items() if row}
+            rows = {target: db.execute(query, (target,)).fetchone() for target in targets}
+            return {target: _last_write(*row) for target, row in rows.items() if row}
 
-    def with_key(self, account: str, key: str) -> list[Entry]:
-        """Read the rows of a caller's idempotency key."""
+    def entries_with_key(self, account: str, key: str) -> list[Entry]:
+        """Read the entries with a caller's idempotency key."""
         db = self._open(create=False)
         if db is None:
             return []
-        with self._watched():
+        with self._closed_on_failure():
             query = f"SELECT {COLUMNS} FROM writes WHERE account = ? AND key = ?"  # noqa: S608  # our own words
             rows = db.execute(query, (account, key)).fetchall()
         return [entry for row in rows if (entry := _entry(row))]
 
     def save(
-        self, changes: Changes, *, kind: str = "", between: tuple[float, float] = (0, 0), most: int = 0
+        self, changes: Changes, *, kind: str = "", between: tuple[float, float] = (0, 0), maximum: int = 0
     ) -> dict[str, float] | None:
         """Save changes in one transaction, unless that would be one write of a kind too many.
 
         Returns:
-            None, or the writes of the kind between two instants, by id, when they are the most already.
+            None if they were saved; otherwise the times of the writes of the kind between two times, by ID.
         """
         db = self._open(create=True)
         if db is None:
             raise sqlite3.OperationalError("the journal could not be made")
-        with self._watched(), db:
+        with self._closed_on_failure(), db:
             db.execute("BEGIN IMMEDIATE")
-            if most:
+            if maximum:
                 query = "SELECT id, at FROM sent WHERE kind = ? AND at > ? AND at < ?"
                 rows = db.execute(query, (kind, *between)).fetchall()
-                if len(rows) >= most:
+                if len(rows) >= maximum:
                     return dict(rows)
             _prune(db, time.time())
             _put_all(db, changes)
@@ -169,21 +103,24 @@ class JournalFile:
             self._db.close()
             self._db, self._files = None, ()
 
-    def _watched(self) -> "_Watched":
-        return _Watched(self._fail)
-
-    def _fail(self, error: Exception) -> None:
-        with suppress(sqlite3.Error):
-            self.close()
-        self._db = None
-        if "locked" in str(error):
-            self._failed = (time.monotonic(), error)
+    @contextmanager
+    def _closed_on_failure(self) -> Generator[None]:
+        """Close the database if something fails; one that is locked counts as not readable for a while."""
+        try:
+            yield
+        except Exception as error:
+            with suppress(sqlite3.Error):
+                self.close()
+            self._db = None
+            if "locked" in str(error):
+                self._failed = (time.monotonic(), error)
+            raise
 
     def _open(self, *, create: bool) -> sqlite3.Connection | None:
         if self._failed and time.monotonic() < self._failed[0] + RETRY_SECONDS:
             raise self._failed[1]
         self._failed = None
-        with self._watched():
+        with self._closed_on_failure():
             path = self._folder() / NAME
             files = _inodes(path)
             if self._db is not None and not (files and files == self._files):
@@ -217,19 +154,6 @@ class JournalFile:
         return db
 
 
-@dataclass
-class _Watched:
-    """Passes what goes wrong with the database on, and remembers it."""
-
-    fail: Callable[[Exception], None]
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, Exception):
-            self.fail(error)
-
-
 def _inodes(path: Path) -> tuple[int, ...]:
     """Return the inodes of the database and of what SQLite keeps beside it; none when there is no database."""
     try:
@@ -254,65 +178,71 @@ def _prune(db: sqlite3.Connection, now: float) -> None:
 
 
 def _put_all(db: sqlite3.Connection, changes: Changes) -> None:
-    for intent, row in changes.rows.items():
-        if row is None:
+    for intent, entry in changes.entries.items():
+        if entry is None:
             db.execute("DELETE FROM writes WHERE intent = ?", (intent,))
         else:
             marks = ", ".join("?" * 13)
-            db.execute(f"INSERT OR REPLACE INTO writes ({COLUMNS}) VALUES ({marks})", _values(row))  # noqa: S608  # our own words
-    for thing, touch in changes.touches.items():
-        if touch is None:
-            db.execute("DELETE FROM touches WHERE thing = ?", (thing,))
+            db.execute(f"INSERT OR REPLACE INTO writes ({COLUMNS}) VALUES ({marks})", _values(entry))  # noqa: S608  # our own words
+    for target, last in changes.last_writes.items():
+        if last is None:
+            db.execute("DELETE FROM touches WHERE thing = ?", (target,))
         else:
-            db.execute("INSERT OR REPLACE INTO touches VALUES (?, ?, ?)", (thing, touch.intent, touch.at))
-    for number, sent in changes.sent.items():
-        if sent is None:
+            db.execute("INSERT OR REPLACE INTO touches VALUES (?, ?, ?)", (target, last.intent, last.at))
+    for number, write in changes.counted.items():
+        if write is None:
             db.execute("DELETE FROM sent WHERE id = ?", (number,))
         else:
-            db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", (number, sent.kind, sent.at))
+            db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", (number, write.kind, write.at))
 
 
-def _values(row: Entry) -> tuple[Any, ...]:
-    result_id = None if row.answer is None else str(row.answer.get("id", ""))
-    answer = None if row.answer is None else json.dumps(row.answer)
-    before = None if row.before is None else json.dumps(row.before)
-    fixed = (row.intent, row.tool, row.account, row.key, row.state, result_id, answer, row.at, row.lands_by)
-    return (*fixed, row.turn, row.began, before, json.dumps(row.things))
+def _values(entry: Entry) -> tuple[Any, ...]:
+    """Return an entry in the order of `COLUMNS`."""
+    result_id = None if entry.record is None else str(entry.record.get("id", ""))
+    record = None if entry.record is None else json.dumps(entry.record)
+    existing_ids = None if entry.existing_ids is None else json.dumps(entry.existing_ids)
+    return (
+        *(entry.intent, entry.tool, entry.account, entry.key, entry.state, result_id, record),
+        *(entry.changed_at, entry.settles_at, entry.version, entry.started_at, existing_ids, json.dumps(entry.targets)),
+    )
 
 
-def _touch(intent: object, at: object) -> Touch:
+def _last_write(intent: object, at: object) -> LastWrite:
     if not isinstance(intent, str) or not isinstance(at, int | float):
-        raise sqlite3.DatabaseError("a row holds values of other kinds")
-    return Touch(intent, at)
+        raise sqlite3.DatabaseError(_WRONG_TYPES)
+    return LastWrite(intent, at)
 
 
 def _entry(row: tuple[Any, ...] | None) -> Entry | None:
     if row is None:
         return None
-    intent, tool, account, key, state, _, answer, at, lands_by, turn, began, before, things = row
-    texts, numbers = (intent, tool, account, key, state), (at, lands_by, turn, began)
+    intent, tool, account, key, state, _, record, changed_at, settles_at, version, started_at, ids, targets = row
+    texts, numbers = (intent, tool, account, key, state), (changed_at, settles_at, version, started_at)
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(each, int | float) for each in numbers):
-        raise sqlite3.DatabaseError("a row holds values of other kinds")
-    ids, told = cast("list[str] | None", _json(before, list)), cast("Json | None", _json(answer, dict))
+        raise sqlite3.DatabaseError(_WRONG_TYPES)
+    existing_ids = cast("list[str] | None", _json(ids, list))
     return Entry(
         intent,
         tool,
         account,
         key,
         state,
-        told,
-        at,
-        lands_by,
-        turn,
-        began,
-        None if ids is None else tuple(ids),
-        tuple(cast("list[str]", _json(things, list) or ())),
+        cast("Json | None", _json(record, dict)),
+        changed_at,
+        settles_at,
+        version,
+        started_at,
+        None if existing_ids is None else tuple(existing_ids),
+        tuple(cast("list[str]", _json(targets, list) or ())),
     )
+
+
+_WRONG_TYPES = "a row holds values of other kinds"
 
 
 def _json(text: str | None, kind: type) -> object:
     try:
-        read = json.loads(text) if text else None
+        value = json.loads(text) if text else None
     except ValueError:
         return None
-    return read if isinstance(read, kind) else None
+    return value if isinstance(value, kind) else None

@@ -1,0 +1,1 @@
+"""What both services share: HTTP, faults, the clock and request shapes."""

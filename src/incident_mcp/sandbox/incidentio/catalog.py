@@ -1,0 +1,46 @@
+"""Catalog types and their entries."""
+
+from incident_mcp.sandbox.engine.service import ApiError, Call, Json, Reply
+
+from .account import IncidentIO, by_id
+from .pages import page, read_query
+
+
+def list_entries(account: IncidentIO, call: Call) -> Reply:
+    """GET /v3/catalog_entries of a type, in no documented order.
+
+    `identifier` is an id, an external id, an alias or, because the type has `use_name_as_identifier`, a name in any
+    case. An unknown type answers 404, documented as "The referenced resource could not be found".
+    """
+    required = ("catalog_type_id", "page_size")
+    query = read_query(call, *required, "after", "identifier", required=required)
+    catalog_type = by_id(account.catalog_types, query["catalog_type_id"])
+    if catalog_type is None:
+        raise ApiError(404, "The catalog type could not be found")
+    wanted = query.get("identifier", "")
+
+    def matches(entry: Json) -> bool:
+        named = wanted.casefold() == entry["name"].casefold()
+        return not wanted or named or wanted in {entry["id"], entry["external_id"], *entry["aliases"]}
+
+    rows = [_listed(entry, catalog_type) for entry in account.catalog_entries]
+    shown, meta = page(rows, query, keep=matches)
+    meta["total_record_count"] = sum(map(matches, rows))
+    return Reply(200, {"catalog_type": catalog_type, "catalog_entries": shown, "pagination_meta": meta})
+
+
+def _listed(entry: Json, catalog_type: Json) -> Json:
+    """Return an entry as it is listed, from the form that incidents embed."""
+    [runbook] = catalog_type["schema"]["attributes"]
+    value = {"value": {"label": f"https://runbooks.paysand.example/{entry['external_id']}"}}
+    return {
+        **entry,
+        "catalog_type_id": catalog_type["id"],
+        "rank": 0,  # only entries of ranked types have a rank
+        "attribute_values": {runbook["id"]: value},
+        "created_at": catalog_type["created_at"],
+        "updated_at": catalog_type["updated_at"],
+    }
+
+
+ROUTES = {("GET", "/v3/catalog_entries"): list_entries}

@@ -1,0 +1,19 @@
+"""The made-up incidents of one small company, in both services."""
+
+from datetime import datetime
+
+from incident_mcp.sandbox.incidentio.account import IncidentIO
+from incident_mcp.sandbox.ionhour.workspace import Ionhour
+
+from .incidentio import seed_incidentio, seed_incidentio_bulk
+from .ionhour import seed_ionhour, seed_ionhour_bulk
+
+
+def seed(account: IncidentIO, workspace: Ionhour, start: datetime, bulk: int) -> None:
+    """Fill both services; the times are relative to `start`, and `bulk` plain incidents are added to each."""
+    seed_ionhour(workspace, start)
+    links = {row["id"]: f"Ionhour incident {row['id']} ({row['publicId']})" for row in workspace.incidents}
+    seed_incidentio(account, start, links)
+    if bulk:
+        seed_incidentio_bulk(account, start, bulk)
+        seed_ionhour_bulk(workspace, start, bulk)

@@ -1,0 +1,89 @@
+"""The entries of a journal: which writes were about to be sent, with which key, and their outcome."""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field
+
+from incident_mcp.records.record import Json
+
+KEPT_SECONDS = 7 * 86_400
+"""For how long an entry is kept."""
+SAME_KEY_SECONDS = 86_400
+"""For how long a call with an unknown outcome is sent again with its first key."""
+AHEAD_SECONDS = 5.0
+"""How far in the future an entry may be dated before the clock counts as set back."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One intent: an account, a tool and a request."""
+
+    intent: str
+    """Its hash."""
+    tool: str
+    account: str
+    key: str
+    """The idempotency key; empty for a write that has none."""
+    state: str
+    """`pending` (about to be sent, or its process died), `unknown` (sent, no usable response) or `done`."""
+    record: Json | None
+    """What the tool returned; None unless it is done."""
+    changed_at: float
+    """Unix seconds of the last change."""
+    settles_at: float
+    """Unix seconds after which a request without a response can no longer take effect."""
+    version: int = 1
+    """Number of changes: the higher of two versions is the newer one, regardless of clock changes."""
+    started_at: float = 0.0
+    """Unix seconds, by the service's clock, at which the first attempt started."""
+    existing_ids: tuple[str, ...] | None = None
+    """IDs of what was there before the first attempt; None if that was not read."""
+    targets: tuple[str, ...] = ()
+    """What it writes to: a later write to one of them ends the time in which a repeat is recognised."""
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last change; negative if the clock was set back since."""
+        return time.time() - self.changed_at
+
+    @property
+    def unsettled_seconds(self) -> float:
+        """Seconds for which a request without a response may still take effect, regardless of clock changes."""
+        return min(self.settles_at - time.time(), self.settles_at - self.changed_at)
+
+
+@dataclass(frozen=True)
+class LastWrite:
+    """The last write to a target."""
+
+    intent: str
+    at: float
+
+
+@dataclass(frozen=True)
+class CountedWrite:
+    """A write that counts towards a limit."""
+
+    kind: str
+    at: float
+
+
+@dataclass
+class Changes:
+    """What to save, by key; None deletes."""
+
+    entries: dict[str, Entry | None] = field(default_factory=dict[str, Entry | None])
+    last_writes: dict[str, LastWrite | None] = field(default_factory=dict[str, LastWrite | None])
+    counted: dict[str, CountedWrite | None] = field(default_factory=dict[str, CountedWrite | None])
+
+    def add(self, later: "Changes") -> None:
+        """Apply later changes on top."""
+        self.entries |= later.entries
+        self.last_writes |= later.last_writes
+        self.counted |= later.counted
+
+
+def fingerprint(*parts: object) -> str:
+    """Hash JSON-like parts, so that their content cannot be read back."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

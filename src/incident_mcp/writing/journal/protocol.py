@@ -1,0 +1,107 @@
+"""What a journal must do for a write to be carried out once, whatever it is stored in.
+
+The journal survives a lost response or a crash. It holds an entry for each intent, the last write to each target, and
+the writes of the last minutes, which count towards the limits. A write that did not take place leaves no entry.
+"""
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from incident_mcp.records.record import Json
+from incident_mcp.writing.journal.entry import Changes, Entry
+from incident_mcp.writing.limits import WriteLimit
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What the journal knows of an intent."""
+
+    entry: Entry | None
+    superseded: bool = False
+    """Whether another write to one of its targets was made since."""
+
+
+@dataclass
+class PendingWrite:
+    """A write that is under way, and how to take it back if it does not take place."""
+
+    intent: str
+    entry: Entry | None
+    """None if no entry is kept of it."""
+    undo: Changes
+
+
+class Journal(Protocol):
+    """The journal of one caller.
+
+    A journal that cannot be written never fails a call: `trouble` then says why.
+    """
+
+    trouble: str | None
+    """Why the last change could not be saved."""
+    unreadable: str | None
+    """Why a journal that exists could not be read just now."""
+    lost: bool
+    """Whether no journal could be read just now: what earlier processes wrote is unknown."""
+
+    async def find(self, intent: str, asked_at: float = math.inf) -> Lookup:
+        """Return what is known of an intent.
+
+        Args:
+            intent: Its hash.
+            asked_at: Unix seconds at which the call began to wait for its lock: later writes do not supersede an
+                earlier one.
+        """
+        ...
+
+    async def find_by_key(self, account: str, key: str) -> list[Entry]:
+        """Return the writes that were made with a caller's idempotency key."""
+        ...
+
+    async def begin(self, entry: Entry, *, limit: WriteLimit | None = None, remember: bool = True) -> PendingWrite:
+        """Record that a write is about to be sent.
+
+        Args:
+            entry: The intent, with its key and targets.
+            limit: The limit that it counts towards.
+            remember: Whether to keep the entry, or only which targets it wrote to.
+
+        Raises:
+            WriteLimitError: There were too many writes in the last ten minutes.
+        """
+        ...
+
+    async def change_key(self, write: PendingWrite, key: str) -> None:
+        """Record that the write is sent with another key."""
+        ...
+
+    async def mark_done(self, write: PendingWrite, record: Json, targets: Sequence[str] = ()) -> None:
+        """Record that the write took place, with what the tool returned and its further targets."""
+        ...
+
+    async def mark_unknown(self, write: PendingWrite, *, unsettled_seconds: float) -> None:
+        """Record that the write was sent without a usable response, and for how long it may still take effect."""
+        ...
+
+    async def undo(self, write: PendingWrite) -> None:
+        """Take back a write that did not take place; what was known before stays known."""
+        ...
+
+    def lock(self, name: str, deadline: float) -> AbstractAsyncContextManager[bool]:
+        """Keep other tasks and processes from the same name; a lock ends with its process.
+
+        Args:
+            name: What to lock: an intent.
+            deadline: `anyio.current_time()` after which to give up.
+
+        Returns:
+            A context manager that yields whether the lock was acquired in time.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what it holds open."""
+        ...
