@@ -206,7 +206,7 @@ async def test_a_long_text_is_cut_with_a_mark(call, box):
     text = next(row["text"] for row in answer["entries"] if row["text"].startswith("xxx"))
     assert len(text) == 400
     assert text.endswith("…")
-    assert "a limit of 5 or less shows them whole" in answer["cut"]
+    assert "a limit of 5 or less shows them in full" in answer["cut"]
     whole = await call.ok(TOOL, incident="INC-116", limit=5)
     assert any(row["text"] == "x" * 3_000 for row in whole["entries"])
 
@@ -568,7 +568,7 @@ async def test_a_call_makes_at_most_60_requests_over_both_services(connect, box)
     assert 50 <= len(box.requests) <= 60
     assert len(answer["ionhour_incidents"]) == 20
     problems = [problem for problem in answer["problems"] if "not read: a call is limited to 60 requests." in problem]
-    assert [problem[:24] for problem in problems] == ["events of Ionhour alert ", "notes of Ionhour alert 4"]
+    assert [problem[:24] for problem in problems] == ["events of Ionhour alert ", "notes of Ionhour alert 9"]
     assert all(problem.endswith("A larger limit allows more.") for problem in problems)
 
 
