@@ -86,4 +86,4 @@ def _timeline(reader: TimelineReader, linked: Linked, after: str | None, limit: 
     )
 
 
-TOOLS = [read_tool(incident_timeline, "One incident's full history")]
+TOOLS = [read_tool(incident_timeline, "Incident timeline")]
