@@ -1,4 +1,4 @@
-"""One incident's whole story: in order, from either side, without loss, and with what could not be read."""
+"""The timeline: in order, from either service, complete, and with what could not be read."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +12,8 @@ from mcp import Client
 from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.serving.server import build_server
 from tests.conftest import NOW
-from tests.response.altered import NO_INSTANTS, Json, alter
+from tests.response.altered import NO_TIMESTAMPS, Json, alter
+from tests.response.seeded import alert, incident, line
 from tests.response.served import served
 
 pytestmark = pytest.mark.anyio
@@ -22,18 +23,6 @@ EXAMPLES = {
 }
 
 TOOL = "incident_timeline"
-
-
-def incident(box: Sandbox, reference: str) -> dict[str, Any]:
-    return next(row for row in box.incidentio.incidents if row["reference"] == reference)
-
-
-def alert(box: Sandbox, number: int) -> dict[str, Any]:
-    return next(row for row in box.ionhour.incidents if row["id"] == number)
-
-
-def line(box: Sandbox, number: int, public_id: str | None = None) -> str:
-    return f"Ionhour incident {number} ({public_id or alert(box, number)['publicId']})"
 
 
 def attach(box: Sandbox, reference: str, title: str) -> None:
@@ -282,7 +271,7 @@ async def test_entries_that_come_meanwhile_are_on_a_later_page(connect, box):
     assert len(second["entries"]) == 3
 
 
-@pytest.mark.parametrize("instant", NO_INSTANTS, ids=repr)
+@pytest.mark.parametrize("instant", NO_TIMESTAMPS, ids=repr)
 async def test_entries_without_a_readable_instant_come_first_and_are_complete(connect, box, instant):
     whole = len(box.incidentio.updates)
 
