@@ -8,9 +8,8 @@ from pydantic import Field
 
 from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS, AlertId
 from incident_mcp.ionhour.incidents.records import IonhourIncident as Alert
-from incident_mcp.records.instants import parse_instant, to_second
+from incident_mcp.records.instants import format_duration, parse_instant, to_second
 from incident_mcp.records.record import Listed, Record, shorten
-from incident_mcp.records.spans import format_span
 from incident_mcp.response.links import LinkedIncident, alert_id, start_day
 from incident_mcp.response.situation.reader import OpenIncident, SituationReader, Update
 from incident_mcp.tooling.dependencies import AppSettings, BothServices
@@ -223,7 +222,7 @@ def _alert(alert: Alert, now: datetime) -> SituationAlert:
 
 
 def _since(now: datetime, time: datetime | None) -> str | None:
-    return None if time is None else format_span((now - time).total_seconds())
+    return None if time is None else format_duration((now - time).total_seconds())
 
 
 async def situation(
