@@ -1,4 +1,4 @@
-"""The event timeline, in an envelope or bare."""
+"""Events, in an envelope or as a bare array."""
 
 import pytest
 

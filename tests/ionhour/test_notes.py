@@ -1,4 +1,4 @@
-"""Notes: put, read, edited and deleted by their author alone."""
+"""Notes: added, read, edited and deleted only by their author."""
 
 import pytest
 

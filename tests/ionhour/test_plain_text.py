@@ -1,4 +1,4 @@
-"""Plain text is not HTML: nothing of what people write in angle brackets is lost, and links keep their address."""
+"""Plain text is not HTML: text in angle brackets is not lost, and links keep their address."""
 
 import pytest
 

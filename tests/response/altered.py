@@ -1,4 +1,4 @@
-"""Answers of the sandbox, changed before they are sent: real accounts answer what no document says."""
+"""Responses of the sandbox, changed before they are sent: real accounts return what no document mentions."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 from incident_mcp.sandbox import Sandbox
 
 Json = dict[str, Any]
-NO_INSTANTS = [
+NO_TIMESTAMPS = [
     "0001-01-01T00:00:00+05:00",
     "9999-12-31T23:59:59-14:00",
     "yesterday",
@@ -20,11 +20,11 @@ NO_INSTANTS = [
     [],
     None,
 ]
-"""What cannot be read as an instant."""
+"""Values that are not timestamps."""
 
 
 def alter(box: Sandbox, path: str, change: Callable[[Any], None]) -> None:
-    """Change the body of every answer to a GET of a path, in place; Ionhour's paths begin with /api."""
+    """Change the body of every response to a GET of a path, in place; Ionhour's paths begin with /api."""
     routes = (box.ionhour if path.startswith("/api") else box.incidentio).routes
     answer = routes["GET", path]
 

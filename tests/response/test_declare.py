@@ -1,4 +1,4 @@
-"""An incident out of an alert: what is written, how the severity is chosen, and what is told step by step."""
+"""Declaring an incident from an alert: what is written, how the severity is chosen, and the outcome of each step."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +15,7 @@ from incident_mcp.settings import Settings
 from incident_mcp.transport.service import Limits
 from tests.account import SEVERITY
 from tests.conftest import Caller, text_of
+from tests.response.seeded import alert
 
 pytestmark = pytest.mark.anyio
 
@@ -36,10 +37,6 @@ EFFECTS = {
 
 TOOL = "declare_from_ionhour"
 FRESH, DECLARED, RESOLVED = 4514, 4512, 4501
-
-
-def alert(box: Sandbox, number: int) -> dict[str, Any]:
-    return next(row for row in box.ionhour.incidents if row["id"] == number)
 
 
 def outcomes(told: dict[str, Any]) -> list[str]:

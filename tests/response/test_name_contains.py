@@ -1,4 +1,4 @@
-"""Finding by words: what has them in its name, over all pages, and how many were looked at."""
+"""Searching by terms: matches over all pages, and the number of incidents searched."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What one call reads of many things: side by side as far as the service takes it, and each text parsed once."""
+"""Reading many parts in one call: in parallel within the service's limit, and each text parsed once."""
 
 import sys
 from collections import Counter

@@ -80,7 +80,7 @@ async def test_declare_without_an_alert_proposes_a_severity_and_names_the_plain_
 @pytest.mark.parametrize("number", ["abc", "²", "4512; drop", "9" * 5000, "-1"])
 async def test_an_alert_that_is_no_number_is_reported_in_its_place(client, number):
     messages = await messages_of(client, "declare", what="x", ionhour_incident_id=number)
-    assert messages[-1].startswith("The alert could not be read: an Ionhour incident is named by its number")
+    assert messages[-1].startswith("The alert could not be read: an Ionhour alert is identified by its number")
     assert len(messages[-1]) < 200
     assert "declare_from_ionhour" not in messages[0]
 

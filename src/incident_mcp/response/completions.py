@@ -7,7 +7,7 @@ import anyio
 from incident_mcp.errors import IncidentMcpError
 from incident_mcp.incidentio.incidents.list import open_references
 from incident_mcp.incidentio.severities import SEVERITIES
-from incident_mcp.ionhour.incidents.access import unresolved_incidents
+from incident_mcp.ionhour.incidents.access import unresolved_incidents as unresolved_alerts
 from incident_mcp.tooling.caller import Caller
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.service import Service
@@ -28,29 +28,30 @@ async def complete(caller: Caller, argument: str, typed: str) -> list[str]:
         candidates = await _candidates(caller, argument)
     except IncidentMcpError:
         return []
-    wanted = typed.strip().removeprefix("#").casefold()
-    if argument == "incident" and wanted[:1].isdigit():
-        wanted = f"inc-{wanted}"
-    return [each for each in candidates if each.casefold().startswith(wanted)]
+    prefix = typed.strip().removeprefix("#").casefold()
+    if argument == "incident" and prefix[:1].isdigit():
+        prefix = f"inc-{prefix}"
+    return [value for value in candidates if value.casefold().startswith(prefix)]
 
 
 async def _candidates(caller: Caller, argument: str) -> Sequence[str]:
     if argument == "incident" and caller.incidentio is not None:
-        api = _soon(caller.incidentio)
+        api = _with_deadline(caller.incidentio)
         return (await api.cached("open", lambda: open_references(api)))[0]
     if argument in ("severity", "focus") and caller.incidentio is not None:
-        api = _soon(caller.incidentio)
+        api = _with_deadline(caller.incidentio)
         severities, _ = await SEVERITIES.read(api)
         return [row.name for row in reversed(severities)]
     if argument in ("ionhour_incident_id", "incident_id") and caller.ionhour is not None:
-        api = _soon(caller.ionhour)
+        api = _with_deadline(caller.ionhour)
         workspace = caller.settings.ionhour_workspace_id
-        (rows, _), _ = await api.cached("unresolved", lambda: unresolved_incidents(api, workspace))
-        return [str(row.id) for row in rows]
+        (alerts, _), _ = await api.cached("unresolved", lambda: unresolved_alerts(api, workspace))
+        return [str(alert.id) for alert in alerts]
     return []
 
 
-def _soon(service: Service) -> Api:
+def _with_deadline(service: Service) -> Api:
+    """Return a client for requests within `PATIENCE`."""
     api = Api(service)
     api.deadline = anyio.current_time() + PATIENCE
     return api

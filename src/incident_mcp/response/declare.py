@@ -259,7 +259,7 @@ def _question(call: _Call, state: _State) -> str | None:
 async def _follow_up(call: _Call, state: _State, declared: WriteResult[Incident] | None) -> WriteResult[Declaration]:
     """Perform the steps after the declaration; a failed step neither hides nor undoes the earlier ones."""
     first, incident = _declare_step(state, declared)
-    steps = [first, *[await _perform(call, state, incident, step) for step in ("note", "acknowledge")]]
+    steps = [first, *[await _run_step(call, state, incident, step) for step in ("note", "acknowledge")]]
     declaration = Declaration(
         incident=incident,
         ionhour_incident=state.alert.id,
@@ -298,8 +298,8 @@ def _skipped(call: _Call, state: _State, step: str) -> Step | None:
     return None
 
 
-async def _perform(call: _Call, state: _State, incident: DeclaredIncident | None, step: str) -> Step:
-    """Perform a step, if it is requested and needed."""
+async def _run_step(call: _Call, state: _State, incident: DeclaredIncident | None, step: str) -> Step:
+    """Perform a step if it is requested and needed, and return its record."""
     if skipped := _skipped(call, state, step):
         return skipped
     plan: WritePlan[Any, Any]

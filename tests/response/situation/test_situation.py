@@ -1,4 +1,4 @@
-"""What is on fire: what is shown in which order, what belongs together, what is missing, and what could not be read."""
+"""What is on fire: rows and their order, links, gaps, and what could not be read."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,8 @@ from incident_mcp.settings import Settings
 from incident_mcp.transport.service import Limits
 from tests.account import Scripted
 from tests.conftest import text_of
-from tests.response.altered import NO_INSTANTS, Json, alter
+from tests.response.altered import NO_TIMESTAMPS, Json, alter
+from tests.response.seeded import alert, incident, line
 
 pytestmark = pytest.mark.anyio
 
@@ -29,18 +30,6 @@ Change = Callable[[Sandbox], None]
 def box() -> Sandbox:
     """The seeds, relative to the present: ages are taken by the real clock."""
     return Sandbox(now=datetime.now(UTC))
-
-
-def incident(box: Sandbox, reference: str) -> dict[str, Any]:
-    return next(row for row in box.incidentio.incidents if row["reference"] == reference)
-
-
-def alert(box: Sandbox, number: int) -> dict[str, Any]:
-    return next(row for row in box.ionhour.incidents if row["id"] == number)
-
-
-def line(box: Sandbox, number: int, public_id: str | None = None) -> str:
-    return f"Ionhour incident {number} ({public_id or alert(box, number)['publicId']})"
 
 
 def at(**ago: float) -> str:
@@ -436,7 +425,7 @@ async def test_a_limit_of_zero_counts_as_left_out(call):
     assert zero | {"as_of": default["as_of"]} == default
 
 
-@pytest.mark.parametrize("instant", NO_INSTANTS, ids=repr)
+@pytest.mark.parametrize("instant", NO_TIMESTAMPS, ids=repr)
 async def test_instants_that_cannot_be_read_leave_out_what_rests_on_them(connect, box, instant):
     def without_instants(body: Json) -> None:
         for row in (body.get("incidents") or []) + (body.get("incident_updates") or []):

@@ -1,4 +1,4 @@
-"""One incident's whole story: in order, from either side, without loss, and with what could not be read."""
+"""The timeline: in order, from either service, complete, and with what could not be read."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +12,8 @@ from mcp import Client
 from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.serving.server import build_server
 from tests.conftest import NOW
-from tests.response.altered import NO_INSTANTS, Json, alter
+from tests.response.altered import NO_TIMESTAMPS, Json, alter
+from tests.response.seeded import alert, incident, line
 from tests.response.served import served
 
 pytestmark = pytest.mark.anyio
@@ -22,18 +23,6 @@ EXAMPLES = {
 }
 
 TOOL = "incident_timeline"
-
-
-def incident(box: Sandbox, reference: str) -> dict[str, Any]:
-    return next(row for row in box.incidentio.incidents if row["reference"] == reference)
-
-
-def alert(box: Sandbox, number: int) -> dict[str, Any]:
-    return next(row for row in box.ionhour.incidents if row["id"] == number)
-
-
-def line(box: Sandbox, number: int, public_id: str | None = None) -> str:
-    return f"Ionhour incident {number} ({public_id or alert(box, number)['publicId']})"
 
 
 def attach(box: Sandbox, reference: str, title: str) -> None:
@@ -206,7 +195,7 @@ async def test_a_long_text_is_cut_with_a_mark(call, box):
     text = next(row["text"] for row in answer["entries"] if row["text"].startswith("xxx"))
     assert len(text) == 400
     assert text.endswith("…")
-    assert "a limit of 5 or less shows them whole" in answer["cut"]
+    assert "a limit of 5 or less shows them in full" in answer["cut"]
     whole = await call.ok(TOOL, incident="INC-116", limit=5)
     assert any(row["text"] == "x" * 3_000 for row in whole["entries"])
 
@@ -282,7 +271,7 @@ async def test_entries_that_come_meanwhile_are_on_a_later_page(connect, box):
     assert len(second["entries"]) == 3
 
 
-@pytest.mark.parametrize("instant", NO_INSTANTS, ids=repr)
+@pytest.mark.parametrize("instant", NO_TIMESTAMPS, ids=repr)
 async def test_entries_without_a_readable_instant_come_first_and_are_complete(connect, box, instant):
     whole = len(box.incidentio.updates)
 
@@ -568,7 +557,7 @@ async def test_a_call_makes_at_most_60_requests_over_both_services(connect, box)
     assert 50 <= len(box.requests) <= 60
     assert len(answer["ionhour_incidents"]) == 20
     problems = [problem for problem in answer["problems"] if "not read: a call is limited to 60 requests." in problem]
-    assert [problem[:24] for problem in problems] == ["events of Ionhour alert ", "notes of Ionhour alert 4"]
+    assert [problem[:24] for problem in problems] == ["events of Ionhour alert ", "notes of Ionhour alert 9"]
     assert all(problem.endswith("A larger limit allows more.") for problem in problems)
 
 

@@ -233,7 +233,7 @@ async def situation(
     """Show what is on fire: open incidents, unresolved Ionhour alerts, the links between them, and gaps.
 
     Start here. Incidents come by severity, then age; alerts unacknowledged first. If a service is down, you get the
-    other, and `problems` says what could not be read.
+    other, and `problems` lists what could not be read.
     """
     reader = SituationReader(services, datetime.now(UTC), limit)
     await reader.read(settings)

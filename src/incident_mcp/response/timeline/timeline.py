@@ -52,7 +52,7 @@ async def incident_timeline(
 ) -> Timeline:
     """Get the full history of one incident or alert, oldest first.
 
-    Updates, changes of status and severity, timeline items, and the events and notes of the linked Ionhour alert.
+    Updates, status and severity changes, timeline items, and the events and notes of the linked Ionhour alert.
     """
     if (incident is None) == (ionhour_incident_id is None):
         raise InputError("Pass either incident or ionhour_incident_id. Not sent.")
