@@ -431,7 +431,7 @@ SET_AND_CLEARED: list[dict[str, Any]] = [
 async def test_what_is_both_set_and_cleared_is_no_request(connect, box, arguments):
     async with connect() as call:
         error = await call.error("incidentio_edit_incident", incident="114", **arguments)
-    assert "both set and cleared" in error or "names one thing twice" in error
+    assert "both set and cleared" in error or "names the same item twice" in error
     assert error.endswith("Not sent.")
     assert not box.writes()
 

@@ -6,7 +6,7 @@ import anyio
 
 from incident_mcp.errors import IncidentMcpError
 from incident_mcp.incidentio.incidents.list import open_references
-from incident_mcp.incidentio.severities import load_severities
+from incident_mcp.incidentio.severities import SEVERITIES
 from incident_mcp.ionhour.incidents.access import unresolved_incidents
 from incident_mcp.tooling.caller import Caller
 from incident_mcp.transport.api import Api
@@ -40,7 +40,7 @@ async def _candidates(caller: Caller, argument: str) -> Sequence[str]:
         return (await api.cached("open", lambda: open_references(api)))[0]
     if argument in ("severity", "focus") and caller.incidentio is not None:
         api = _soon(caller.incidentio)
-        severities, _ = await api.cached("severity", lambda: load_severities(api))
+        severities, _ = await SEVERITIES.read(api)
         return [row.name for row in reversed(severities)]
     if argument in ("ionhour_incident_id", "incident_id") and caller.ionhour is not None:
         api = _soon(caller.ionhour)

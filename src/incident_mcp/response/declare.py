@@ -12,13 +12,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from incident_mcp.errors import IncidentMcpError, InputError, NoAnswerError, RefusedError
+from incident_mcp.incidentio.incident_types import TYPES
 from incident_mcp.incidentio.incidents.create import Checked, Despite, check_duplicates, plan_declaration
 from incident_mcp.incidentio.incidents.get import read_incident
 from incident_mcp.incidentio.incidents.list import Mode
-from incident_mcp.incidentio.incidents.records import Incident, IncidentAnswer
-from incident_mcp.incidentio.names.classification import find_incident_type, find_severity, id_of, name_of
-from incident_mcp.incidentio.names.finding import candidates
-from incident_mcp.incidentio.severities import Severity, load_severities
+from incident_mcp.incidentio.incidents.records import Incident, IncidentResponse
+from incident_mcp.incidentio.names.finding import candidates, find, find_optional, id_of, name_of
+from incident_mcp.incidentio.severities import SEVERITIES, Severity
 from incident_mcp.ionhour.incidents.access import read_full_incident as read_full_alert
 from incident_mcp.ionhour.incidents.acknowledge import plan_acknowledgement
 from incident_mcp.ionhour.incidents.records import FullIncident as FullAlert
@@ -107,7 +107,7 @@ class _State:
     known_by: str | None = None
     has_note: bool = False
     severity_by: str | None = None
-    declaration: WritePlan[IncidentAnswer, Incident] | None = None
+    declaration: WritePlan[IncidentResponse, Incident] | None = None
     checked: Checked = field(default_factory=Checked)
 
     @property
@@ -157,7 +157,7 @@ async def _find_incident(call: _Call, number: int) -> _State:
         found = await _read_noted(call.incidentio, references[-1], alert.id)
         return _State(alert, DeclaredIncident.from_dump(found.dump()), "the alert's note", has_note=True)
     # The note may never have been written, or be deleted; the incident's summary still names the alert.
-    if row := (await declared_since(call.incidentio, alert.started_at)).naming(alert_id(alert)):
+    if row := (await declared_since(call.incidentio, alert.started_at)).find(alert_id(alert)):
         return _State(alert, DeclaredIncident.from_dump(row.dump()), "the incident's summary")
     return _State(alert)
 
@@ -186,7 +186,7 @@ async def _plan(call: _Call, state: _State, fields: _Fields) -> _State:
         visibility=fields.visibility,
         mode=fields.mode,
         severity_id=id_of(severity),
-        incident_type_id=id_of(await find_incident_type(api, fields.incident_type)),
+        incident_type_id=id_of(await find_optional(api, TYPES, fields.incident_type)),
     )
     plan = plan_declaration(TOOL, api, body, name_of(severity), despite=fields.despite)
     plan = replace(plan, fixed_key=f"ionhour-{alert.public_id}", distinguished_by=None)
@@ -200,8 +200,8 @@ async def _plan(call: _Call, state: _State, fields: _Fields) -> _State:
 async def _severity(api: Api, alert: FullAlert, requested: str | None) -> tuple[Severity | None, str]:
     """Return a severity and how it was chosen: as requested, or P1 to P4 mapped by rank to the account's severities."""
     if requested is not None:
-        return await find_severity(api, requested), "as asked for"
-    scale, _ = await api.cached("severity", lambda: load_severities(api))
+        return await find(api, SEVERITIES, requested), "as asked for"
+    scale, _ = await SEVERITIES.read(api)
     rank = severity_rank(alert.severity)
     if not scale or rank is None:
         raise InputError(
@@ -218,7 +218,7 @@ def _summary(alert: FullAlert) -> str:
         "Check": alert.check,
         "Dependency": alert.dependency_name,
         "Reason": alert.reason,
-        "Baseline": alert.started_at,
+        "Since": alert.started_at,
         "Last success": alert.last_success_at,
         "Recovered": alert.recovered_at,
     }
@@ -272,7 +272,7 @@ async def _follow_up(call: _Call, state: _State, declared: WriteResult[Incident]
         note = "Nothing was written."
     elif any(step.outcome == "failed" for step in steps):
         note = "Call again with the same arguments to finish; nothing is done twice."
-    return state.checked.beside(WriteResult(declaration, declared.would_send if declared else None, note=note))
+    return state.checked.added_to(WriteResult(declaration, declared.would_send if declared else None, note=note))
 
 
 _WOULD = "would be done"
