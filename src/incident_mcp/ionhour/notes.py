@@ -12,7 +12,7 @@ from incident_mcp.ionhour.incidents.access import require_incident
 from incident_mcp.ionhour.incidents.target import confirmation_label, write_targets
 from incident_mcp.ionhour.pages import Page
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, NoteId
-from incident_mcp.records.fitting import MOST_TOKENS, bound
+from incident_mcp.records.fitting import MAX_TOKENS, bound
 from incident_mcp.records.html import decode_entities, html_to_text, start_to_text
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import HtmlText, Instant, Json, Listed, Offset, Record, quoted
@@ -72,7 +72,7 @@ class Notes(Listed):
     def most_tokens(self, rows: int) -> float:
         """Return the token budget of the result."""
         del rows
-        return MOST_TOKENS
+        return MAX_TOKENS
 
     def _fitted(self, dump: Json, most: float) -> Json:
         answer = bound(dump, most, Note.REST, self.offset, lists=False)

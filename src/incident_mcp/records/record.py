@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from incident_mcp.records import instants
-from incident_mcp.records.fitting import MOST_TOKENS, bound, fit, is_larger, rows_within, shorten
+from incident_mcp.records.fitting import MAX_TOKENS, bound, fit, is_larger, rows_within, shorten
 from incident_mcp.records.html import start_to_text
 from incident_mcp.records.text import visible_answer
 
@@ -78,7 +78,7 @@ class Record(BaseModel):
         """Return the record as JSON: no nulls."""
         return self.model_dump(mode="json", exclude_none=True)
 
-    def answer(self, most: float = MOST_TOKENS) -> Json:
+    def answer(self, most: float = MAX_TOKENS) -> Json:
         """Return what a tool answers: nothing in it is hidden, and it costs no more than a host takes."""
         return bound(visible_answer(self.dump()), most, self.REST)
 
@@ -97,7 +97,7 @@ class Long(Record):
 
     offset: int = Field(default=0, validation_alias="characters that were read before", exclude=True)
 
-    def answer(self, most: float = MOST_TOKENS) -> Json:
+    def answer(self, most: float = MAX_TOKENS) -> Json:
         """Return what a tool answers: all of it, or what follows the characters that were read before."""
         return bound(visible_answer(self.dump()), most, self.REST, self.offset)
 
@@ -236,12 +236,12 @@ class Listed(Record):
     whole: bool = Field(default=False, validation_alias="texts are shown whole", exclude=True)
     """Whether so few rows are asked for that their texts are shown whole."""
 
-    def answer(self, most: float = MOST_TOKENS) -> Json:
+    def answer(self, most: float = MAX_TOKENS) -> Json:
         """Return the answer's JSON, its texts cut to what it may cost; then rows are left out from the end."""
         dump = visible_answer(self.dump())
         name = max(dump, key=lambda name: len(parts(dump, name)))
         rows = len(parts(dump, name))
-        budget = MOST_TOKENS if self.whole else self.most_tokens(rows)
+        budget = MAX_TOKENS if self.whole else self.most_tokens(rows)
         # Where an answer can go on, rows are left out before texts are cut to nothing.
         answer = self._fitted(dump, budget if self.first(1) else min(most, budget))
         if not rows or ("cut" not in answer and budget <= most) or not is_larger(answer, most):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Generic
 
-from incident_mcp.records.fitting import MOST_TOKENS, bound
+from incident_mcp.records.fitting import MAX_TOKENS, bound
 from incident_mcp.records.record import Json, R
 from incident_mcp.records.text import visible_answer
 
@@ -39,7 +39,7 @@ class WriteResult(Generic[R]):
     def answer(self) -> Json:
         """Return what a tool answers; a request that is shown is sent whole."""
         rest = " here, not in what is sent" if self.would_send else self.record.REST if self.record else ""
-        return bound(visible_answer(self.dump()), MOST_TOKENS, rest)
+        return bound(visible_answer(self.dump()), MAX_TOKENS, rest)
 
     def dump(self) -> Json:
         """Return the answer's JSON: the record's own fields, with what else is true of this call."""
