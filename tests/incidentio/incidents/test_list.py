@@ -1,6 +1,10 @@
 """Listing incidents: `test_filters.py` has what each filter sends."""
 
+import inspect
+
 import pytest
+
+from incident_mcp.incidentio.incidents import list as list_module
 
 pytestmark = pytest.mark.anyio
 
@@ -97,3 +101,9 @@ async def test_a_search_by_name_goes_on_where_it_ended(call):
             break
         after = {"after": told["after"]}
     assert seen == everything["incidents"]
+
+
+def test_every_argument_is_in_the_table_of_filters_or_is_no_filter():
+    arguments = set(inspect.signature(list_module.incidentio_list_incidents).parameters)
+    filters = {argument for argument, _, _ in list_module.FILTERS}
+    assert arguments - filters == {"api", "settings", "name_contains", "limit", "after"}
