@@ -22,6 +22,7 @@ KINDS = {
     "entities": "&amp;",
     "combining marks": "a\u0301\u0323",
     "joiners": "\u200d\u200c",
+    "letters and hidden characters": "a\u200b",
     "text direction": "\u202e",
     "brackets": "[",
     "quotes": '"',

@@ -9,7 +9,7 @@ import inspect
 from typing import Any, get_args, get_origin
 
 from incident_mcp.tooling.tools import ToolSpec
-from incident_mcp.writing.result import RESULT_PROPERTIES, WriteResult
+from incident_mcp.writing.result import WriteResult
 
 Schema = dict[str, Any]
 
@@ -18,6 +18,31 @@ KEYWORDS = (
     *("minLength", "maxLength", "minimum", "maximum", "description", "default"),
 )
 """The keywords that a schema may have, in their order."""
+RESULT_PROPERTIES: Schema = {
+    "dry_run": {"type": "boolean", "description": "True: nothing was written."},
+    "would_send": {
+        "type": "object",
+        "description": "The request that a call without dry_run sends.",
+        "properties": {
+            "service": {"type": "string"},
+            "method": {"type": "string"},
+            "path": {"type": "string"},
+            "body": {"type": "object"},
+        },
+        "required": ["service", "method", "path"],
+    },
+    "repeated": {
+        "type": "boolean",
+        "description": "True: an earlier, identical call did this; nothing new was made now.",
+    },
+    "similar_open": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "Of a declaration: incidents that may be the same outage.",
+    },
+    "note": {"type": "string", "description": "What to know beside the record."},
+}
+"""What `WriteResult.dump` adds to a record."""
 
 
 def input_schema(spec: ToolSpec) -> Schema:

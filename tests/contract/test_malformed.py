@@ -17,7 +17,7 @@ from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 from incident_mcp.tooling.tools import ToolSpec
-from incident_mcp.transport.api import Limits
+from incident_mcp.transport.service import Limits
 from tests.conftest import NOW, text_of
 from tests.contract.mutations import flaws_of, items
 from tests.examples import examples
@@ -96,7 +96,7 @@ class Bench:
         assert "failed on an error of its own" not in text
         if result.is_error or answer is None:
             return text, None
-        assert flaws_of(text, answer, self.spec.build().output_schema) == []
+        assert flaws_of(text, answer, self.spec.definition.output_schema) == []
         return text, answer
 
     async def record(self) -> tuple[Answers, dict[str, Any]]:

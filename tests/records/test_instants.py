@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incident_mcp.records.instants import date_or_instant, instant_with_zone, parse_instant, to_second
+from incident_mcp.records.instants import date_or_instant, format_duration, instant_with_zone, parse_instant, to_second
 
 MINUTE = datetime(2026, 11, 21, 3, 12, tzinfo=UTC)
 WITH_ZONE = {
@@ -135,3 +135,10 @@ def test_no_text_raises(text: str) -> None:
     assert instant is None or to_second(instant)
     assert (instant_with_zone(text) or instant) == instant
     assert date_or_instant(text) is None or instant is not None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-5, "0m"), (59, "0m"), (2_520, "42m"), (11_400, "3h10m"), (187_500, "2d4h")]
+)
+def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text

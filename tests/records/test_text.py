@@ -3,12 +3,13 @@
 
 import re
 import sys
+import time
 import unicodedata
 
 import pytest
 from markdown_it import MarkdownIt
 
-from incident_mcp.records.text import inert, make_visible, one_line
+from incident_mcp.records.text import inert, make_visible, one_line, visible_answer
 
 FORMATS_THAT_SHOW = {
     *range(0x600, 0x606),
@@ -102,6 +103,20 @@ def test_a_long_run_is_counted_not_spelled_out() -> None:
     assert shown.startswith("a<U+200B><U+202E>")
     assert shown.endswith("<999992 more hidden characters>b")
     assert len(shown) < 150
+
+
+def test_many_runs_are_removed_and_counted() -> None:
+    shown = make_visible("👩‍💻a\u200b" * 1_003 + "می\u200cخواهم\u202e\u202e")
+    mark = "<5 more hidden characters, removed from here on>"
+    assert shown == "👩‍💻a<U+200B>" * 1_000 + f"👩‍💻a{mark}" + "👩‍💻a" * 2 + "می\u200cخواهم"
+    assert make_visible(shown) == shown
+
+
+def test_a_megabyte_of_letters_and_hidden_characters_takes_less_than_half_a_second() -> None:
+    text = "a\u200b" * 500_000
+    started = time.process_time()
+    visible_answer({"name": text})
+    assert time.process_time() - started < 0.5
 
 
 LINE_ENDS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"]

@@ -87,7 +87,7 @@ async def test_no_page_has_a_check_s_token(client, box: Sandbox):
 async def test_a_page_says_which_part_of_the_timeline_could_not_be_read(client, box: Sandbox):
     box.fail(Fault("status", service="ionhour", status=503))
     text, _ = await read(client, "incidentio://incidents/INC-114")
-    assert re.search(r"^- Could not be read: Ionhour incident 4512: Ionhour answered 503", text, re.MULTILINE)
+    assert re.search(r"^- Could not be read: Ionhour alert 4512: Ionhour answered 503", text, re.MULTILINE)
 
 
 async def test_a_page_without_a_name_has_the_reference_alone_as_its_title(client, box: Sandbox):

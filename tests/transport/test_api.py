@@ -133,21 +133,21 @@ async def test_what_may_not_be_repeated_is_sent_once(fault: int | Exception, wir
 @lost
 @pytest.mark.parametrize("repeat", [Repeat.CHECKED, Repeat.NEVER])
 async def test_a_write_that_is_found_done_is_not_sent_again(fault: int | Exception, repeat: Repeat, wire: Make) -> None:
-    async def look() -> Thing:
+    async def find_effect() -> Thing:
         return Thing(id="found")
 
     sent = wire(reply(fault))
-    assert (await sent.send(repeat=repeat, look=look)).id == "found"
+    assert (await sent.send(repeat=repeat, find_effect=find_effect)).id == "found"
     assert len(sent.requests) == 1
 
 
 @pytest.mark.parametrize("fault", [504, 408, httpx2.ReadTimeout("late")], ids=str)
 async def test_a_write_without_a_key_that_may_still_land_is_not_sent_again(fault: int | Exception, wire: Make) -> None:
-    async def look() -> None:
+    async def find_effect() -> None:
         return None
 
     sent = wire(reply(fault))
-    assert isinstance(await sent.failure(repeat=Repeat.NEVER, look=look), NoAnswerError)
+    assert isinstance(await sent.failure(repeat=Repeat.NEVER, find_effect=find_effect), NoAnswerError)
     assert len(sent.requests) == 1
 
 
@@ -190,11 +190,11 @@ async def test_a_redirect_or_a_final_1xx_to_a_write_leaves_it_unknown_and_is_not
 
 @pytest.mark.parametrize("code", PASSED_ON)
 async def test_a_redirect_or_a_final_1xx_to_a_write_is_looked_up_once(code: int, wire: Make) -> None:
-    async def look() -> Thing:
+    async def find_effect() -> Thing:
         return Thing(id="found")
 
     sent = wire(status(code))
-    assert (await sent.send(repeat=Repeat.CHECKED, look=look)).id == "found"
+    assert (await sent.send(repeat=Repeat.CHECKED, find_effect=find_effect)).id == "found"
     assert len(sent.requests) == 1
 
 

@@ -31,24 +31,27 @@ _JOINING = "\u0600-\u08ff\u0900-\u0dff\u0f00-\u0fff\u1000-\u109f\u1780-\u18af\uf
 """Letters and marks of scripts in which a joiner or non-joiner between two letters changes their shape."""
 _VIRAMAS = "\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca"
 """After these a joiner may end a word."""
-_FIND = re.compile(
-    f"(?:{_FLAGS}|{_EMOJI}(?:\u200d{_EMOJI}){{0,7}}|[0-9#*]\ufe0f?\u20e3"
+_SPECIAL = re.compile(
+    f"({_FLAGS}|{_EMOJI}(?:\u200d{_EMOJI}){{0,7}}|[0-9#*]\ufe0f?\u20e3"
     f"|(?<=[{_JOINING}])[\u200c\u200d](?=[{_JOINING}])|(?<=[{_VIRAMAS}])[\u200c\u200d](?![{_HIDDEN}])"
     f"|(?<=[\u1820-\u18aa])[\u180b-\u180f](?![{_HIDDEN}]))"
-    f"|(?P<hidden>[{_HIDDEN}]+)"
+    f"|([{_HIDDEN}]+)"
 )
+"""A sequence that stays, or a run of hidden characters."""
 _ANY_HIDDEN = re.compile(f"[{_HIDDEN}]")
 _HIDDEN_IN_JSON = re.compile(rf"[{_HIDDEN}]|\\[bfru]")
 """JSON writes control characters as escapes."""
-_MOST_SHOWN = 8
-"""Of a run of hidden characters, how many are shown; the others are counted."""
+_MAX_SHOWN = 8
+"""Hidden characters of a run that are shown; the others are counted."""
+_MAX_RUNS = 1_000
+"""Runs of hidden characters that are shown in a text; the others are removed and counted."""
 
 
 def make_visible(value: Any) -> Any:  # noqa: ANN401  # the JSON edge
     """Write hidden characters as <U+202E>, in a text or in every text of JSON, keys too."""
     if isinstance(value, str):
         text = value.replace("\r\n", "\n")
-        return _FIND.sub(_show, text) if _ANY_HIDDEN.search(text) else text
+        return _show_hidden(text) if _ANY_HIDDEN.search(text) else text
     if isinstance(value, dict):
         return {make_visible(key): make_visible(item) for key, item in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
@@ -62,12 +65,24 @@ def visible_answer(answer: dict[str, Any]) -> dict[str, Any]:
     return make_visible(answer) if _HIDDEN_IN_JSON.search(text) else answer
 
 
-def _show(found: re.Match[str]) -> str:
-    hidden = found["hidden"]
-    if hidden is None:
-        return found[0]
-    shown = "".join(f"<U+{ord(each):04X}>" for each in hidden[:_MOST_SHOWN])
-    more = len(hidden) - _MOST_SHOWN
+def _show_hidden(text: str) -> str:
+    # Plain text, a sequence that stays, a run of hidden characters, plain text, ...: `re` splits faster than it calls
+    # a function for each match.
+    pieces: list[str | None] = _SPECIAL.split(text)
+    runs = [(place, run) for place in range(2, len(pieces), 3) if (run := pieces[place])]
+    for place, run in runs[:_MAX_RUNS]:
+        pieces[place] = _show_run(run)
+    if others := runs[_MAX_RUNS:]:
+        for place, _ in others:
+            pieces[place] = None
+        number = sum(len(run) for _, run in others)
+        pieces[others[0][0]] = f"<{number} more hidden characters, removed from here on>"
+    return "".join(filter(None, pieces))
+
+
+def _show_run(run: str) -> str:
+    shown = "".join(f"<U+{ord(each):04X}>" for each in run[:_MAX_SHOWN])
+    more = len(run) - _MAX_SHOWN
     return f"{shown}<{more} more hidden characters>" if more > 0 else shown
 
 

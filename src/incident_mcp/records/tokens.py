@@ -7,7 +7,6 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any, cast
 
-_WORDS = ""
 _AFTER = {
     "a": "bcdgilmnprstu",
     "b": "aelouy",

@@ -157,7 +157,7 @@ async def _find_incident(call: _Call, number: int) -> _State:
         found = await _read_noted(call.incidentio, references[-1], alert.id)
         return _State(alert, DeclaredIncident.from_dump(found.dump()), "the alert's note", has_note=True)
     # The note may never have been written, or be deleted; the incident's summary still names the alert.
-    if row := (await declared_since(call.incidentio, alert.started_at)).naming(alert_id(alert)):
+    if row := (await declared_since(call.incidentio, alert.started_at)).find(alert_id(alert)):
         return _State(alert, DeclaredIncident.from_dump(row.dump()), "the incident's summary")
     return _State(alert)
 

@@ -115,8 +115,8 @@ class Api:
         answer: type[A],
         *,
         repeat: Repeat = Repeat.READ,
-        look: Callable[[], Awaitable[A | None]] | None = None,
-        again: Request | None = None,
+        find_effect: Callable[[], Awaitable[A | None]] | None = None,
+        repeat_request: Request | None = None,
     ) -> A:
         """Send a request, again where that is safe (`retry.py` has the table), and parse the answer.
 
@@ -124,8 +124,9 @@ class Api:
             request: What to send.
             answer: What the service answers.
             repeat: Whether it may be sent again when its outcome is unknown.
-            look: Finds the effect of a lost attempt, None without one; called before another attempt and at the end.
-            again: What to send instead once an attempt was lost.
+            find_effect: Finds the effect of a lost attempt, None without one; called before another attempt and at the
+                end.
+            repeat_request: Replaces the request after a lost attempt.
 
         Raises:
             NotSentError: The request never reached the service, or was throttled on every attempt.
@@ -139,24 +140,26 @@ class Api:
             except ServiceError as error:
                 if is_deleted(request, lost, error):
                     return answer.model_validate({})
-                wait = self._wait(attempt, error, repeatable=may_repeat(error, repeat, read_back=look is not None))
+                wait = self._wait(
+                    attempt, error, repeatable=may_repeat(error, repeat, read_back=find_effect is not None)
+                )
                 failure = error if wait is not None else self._with_requested_wait(error)
             lost = lost_write(failure, repeat) or lost
             await anyio.sleep(wait or 0)
-            effect = await _find_effect(look, lost)
+            effect = await _find_effect(find_effect, lost)
             if effect is not None:
                 return effect
             if wait is None:
                 raise followed_by(lost, failure)
-            request = self._repeated(request, lost, again)
+            request = self._repeated(request, lost, repeat_request)
         raise AssertionError("the loop ends by itself")
 
-    def _repeated(self, request: Request, lost: NoAnswerError | None, again: Request | None) -> Request:
+    def _repeated(self, request: Request, lost: NoAnswerError | None, repeat_request: Request | None) -> Request:
         """Return the request for the next attempt."""
         if lost is None:
             return request
         self.sent_again = True
-        return again or request
+        return repeat_request or request
 
     def _wait(self, attempt: int, failure: ServiceError, *, repeatable: bool) -> float | None:
         """Return the seconds until the next attempt, None if there is none."""
@@ -304,11 +307,11 @@ class Api:
         return bytes(received)
 
 
-async def _find_effect(look: Callable[[], Awaitable[A | None]] | None, lost: NoAnswerError | None) -> A | None:
+async def _find_effect(find: Callable[[], Awaitable[A | None]] | None, lost: NoAnswerError | None) -> A | None:
     """Return the effect of a lost attempt; if it cannot be looked up, nothing more may be sent."""
-    if look is None or lost is None:
+    if find is None or lost is None:
         return None
     try:
-        return await look()
+        return await find()
     except ServiceError as failure:
         raise followed_by(lost, failure) from None

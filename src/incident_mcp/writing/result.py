@@ -53,29 +53,3 @@ class WriteResult(Generic[R]):
         if self.note:
             answer["note"] = self.note
         return answer
-
-
-RESULT_PROPERTIES: Json = {
-    "dry_run": {"type": "boolean", "description": "True: nothing was written."},
-    "would_send": {
-        "type": "object",
-        "description": "The request that a call without dry_run sends.",
-        "properties": {
-            "service": {"type": "string"},
-            "method": {"type": "string"},
-            "path": {"type": "string"},
-            "body": {"type": "object"},
-        },
-        "required": ["service", "method", "path"],
-    },
-    "repeated": {
-        "type": "boolean",
-        "description": "True: an earlier, identical call did this; nothing new was made now.",
-    },
-    "similar_open": {
-        "type": "array",
-        "items": {"type": "string"},
-        "description": "Of a declaration: incidents that may be the same outage.",
-    },
-    "note": {"type": "string", "description": "What to know beside the record."},
-}

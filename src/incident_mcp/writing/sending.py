@@ -44,7 +44,7 @@ async def send_plan(
     api: Api,
     plan: WritePlan[A, Any],
     request: Request,
-    find: Callable[[], Awaitable[A | None]] | None,
+    find_effect: Callable[[], Awaitable[A | None]] | None,
     log: OutcomeLog,
 ) -> Done[A] | Failed:
     """Send a write and return its outcome.
@@ -53,12 +53,18 @@ async def send_plan(
         api: The service.
         plan: The write.
         request: Its request, with the idempotency key.
-        find: Finds what a lost attempt did.
+        find_effect: Finds what a lost attempt did.
         log: Where the outcome is recorded.
     """
     recorded: Done[A] | Failed | None = None
     try:
-        answer = await api.send(request, plan.answer_type, repeat=plan.repeat, look=find, again=plan.repeat_request)
+        answer = await api.send(
+            request,
+            plan.answer_type,
+            repeat=plan.repeat,
+            find_effect=find_effect,
+            repeat_request=plan.repeat_request,
+        )
         outcome = recorded = Done(answer)
     except ServiceError as failure:
         outcome = recorded = outcome_of(failure)

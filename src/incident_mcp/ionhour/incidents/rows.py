@@ -7,8 +7,8 @@ from pydantic import Field
 from incident_mcp.ionhour.incidents.records import IonhourIncident
 from incident_mcp.ionhour.records import IonhourRecord
 from incident_mcp.records.html import start_to_text
+from incident_mcp.records.instants import format_duration
 from incident_mcp.records.record import Instant, Json, Listed, Name, cut_at
-from incident_mcp.records.spans import format_span
 from incident_mcp.records.tokens import tokens
 
 MAX_SUMMARY = 2_000
@@ -58,7 +58,7 @@ def to_row(incident: IonhourIncident, *, detail: bool) -> IonhourIncidentRow:
     fields["summary"] = (start_to_text(raw, MAX_SUMMARY) or None) if detail or len(raw) <= MAX_SUMMARY else None
     fields["dependency"] = fields.pop("dependency_name", None)
     ms = fields.pop("duration_since_success_ms", None)
-    fields["since_success"] = None if ms is None else format_span(ms / 1000)
+    fields["since_success"] = None if ms is None else format_duration(ms / 1000)
     row = IonhourIncidentRow.from_dump(fields)
     return row if detail else _within_budget(row)
 
