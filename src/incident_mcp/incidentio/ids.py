@@ -1,7 +1,7 @@
-"""Incident references in the forms in which people paste them, reduced to what the API's path takes.
+"""Incident references, in the forms that users paste.
 
-The path takes the number of INC-123, or the incident's id. A wrong guess would change another incident, so a text that
-names none or several is refused.
+The API's path accepts the number of INC-123, or the incident's id. A wrong guess would change another incident, so a
+text that names no incident, or several, is rejected.
 """
 
 import re
@@ -11,80 +11,80 @@ from pydantic import Field
 
 from incident_mcp.errors import InputError
 
-IncidentRef = Annotated[str, Field(min_length=1, description="INC-123, 123, id or link.")]
+IncidentRef = Annotated[str, Field(min_length=1, description="INC-123, 123, ID or link.")]
 
 _ANY_CASE = re.IGNORECASE | re.ASCII
-_FORMS = "INC-123, 123, the incident's id or its link"
-_LONGEST = 1_000
-"""Characters of the longest text that is read: a link with its query, or a reference with a title."""
-_QUOTED = 60
+_FORMS = "INC-123, 123, the incident's ID or its link"
+_MAX_LENGTH = 1_000
+"""Characters: a link with its query, or a reference with a title, is shorter."""
+_MAX_QUOTED = 60
 
 _HYPHENS = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
 _SPACES = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
-_TYPED: dict[int, str] = {
+_PLAIN: dict[int, str] = {
     **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},
     **dict.fromkeys(map(ord, _HYPHENS), "-"),
     **dict.fromkeys(map(ord, _SPACES), " "),
     **dict.fromkeys(map(ord, _INVISIBLE), ""),
 }
-"""What a keyboard types in the place of full width, typographic and invisible characters."""
+"""The plain character for each full-width, typographic and invisible one."""
 
 _BEFORE = " \t\r\n`'\"\u2018\u2019\u201c\u201d*_~()[]{}<>|"
 """Quotes, brackets and Markdown around a reference."""
-_BEHIND = _BEFORE + ".,:;!?"
+_AFTER = _BEFORE + ".,:;!?"
 _ULID = r"(?=[0-9]{0,25}[A-Za-z])[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26}"
 _UUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _ID = re.compile(rf"{_ULID}|{_UUID}|(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])(?!inc)[0-9A-Za-z_-]{{16,64}}", _ANY_CASE)
 """Ids: only a ULID or a UUID may begin with "inc", or have no letter."""
-_WHOLE = re.compile(
+_ONLY = re.compile(
     r"(?:incident[ :]{1,2})?#?(?:inc(?:ident)?[ _:]{0,2}-?[ ]?#?)?(?P<number>[0-9]{1,18})(?:\.0{1,6})?", _ANY_CASE
 )
-"""A reference that is all of the text."""
+"""A text that is only a reference."""
 _TITLED = re.compile(r"#?inc-?(?P<number>[0-9]{1,18})(?=[\s`'\"*_~)\]}>|,:;!?]|\.(?![0-9]))", _ANY_CASE)
-"""A reference at the beginning of a longer text."""
+"""A reference that a title follows."""
 _NAMED = re.compile(
     rf"(?<![0-9A-Za-z])(?:inc(?:ident)?[ _:#-]{{0,3}}(?P<number>[0-9]+)|(?P<id>{_ULID}))(?![0-9A-Za-z])", _ANY_CASE
 )
-"""Any reference inside of a text."""
-_MORE = re.compile(
+"""A reference inside a text."""
+_FURTHER = re.compile(
     r"(?:[\s`'\"*_~()\[\]{}<>|,:;!?.&/+#-]|\b(?:and|or|to)\b)*+[0-9](?:[\s0-9,&/#.+-]|\b(?:and|or|to)\b)*+", re.ASCII
 )
-"""Further numbers behind a reference: `INC-1, 2 and 3`."""
+"""Further numbers after a reference: `INC-1, 2 and 3`."""
 _LINK = re.compile(
     r"(?<![0-9A-Za-z.@/_-])(?:https?://)?app\.incident\.io/(?:[^/\s?#<>|()\[\]\"'`]{1,100}/){0,3}?incidents/"
     r"(?P<incident>[0-9A-Za-z_-]+)[^\s<>|()\[\]\"'`]*",
     _ANY_CASE,
 )
 _SLUG = re.compile(r"(?P<number>[0-9]{1,18})(?:-.*)?")
-"""The end of a link by number: `114`, `114-checkout-down`."""
+"""The end of a link with a number: `114`, `114-checkout-down`."""
 _UUID_ONLY = re.compile(_UUID)
 
 
 def path_id(text: str) -> str:
-    """Return what the API's path takes for an incident: the number of a reference or link, or an id unchanged.
+    """Return the ID for the API's path: the number of a reference or link, or an id unchanged.
 
     Raises:
         InputError: The text names no incident, or several.
     """
-    typed = text.translate(_TYPED).strip() if len(text) <= _LONGEST else ""
-    links = [_linked(link["incident"], text) for link in _LINK.finditer(typed)]
-    rest = _LINK.sub(" ", typed) if links else typed
-    whole = _read_whole(rest)
-    named = links + ([whole] if whole else _named(rest))
-    if len(set(named)) > 1:
-        _refuse(text, "names several incidents")
-    if links or whole:
-        return named[0]
+    plain = text.translate(_PLAIN).strip() if len(text) <= _MAX_LENGTH else ""
+    links = [_read_link(link["incident"], text) for link in _LINK.finditer(plain)]
+    rest = _LINK.sub(" ", plain) if links else plain
+    only = _read_only(rest)
+    found = links + ([only] if only else _find_all(rest))
+    if len(set(found)) > 1:
+        _reject(text, "names several incidents")
+    if links or only:
+        return found[0]
     return _read_titled(rest.lstrip(_BEFORE), text)
 
 
-def _read_whole(text: str) -> str | None:
-    """Return the number or id if the text is nothing but a reference."""
-    bare = text.lstrip(_BEFORE).rstrip(_BEHIND)
-    if found := _WHOLE.fullmatch(bare):
+def _read_only(text: str) -> str | None:
+    """Return the number or id if the text is only a reference."""
+    bare = text.lstrip(_BEFORE).rstrip(_AFTER)
+    if found := _ONLY.fullmatch(bare):
         return _number(found["number"])
-    # An id may begin or end with an underscore, which is no Markdown then.
+    # An id may begin or end with an underscore, which is not Markdown then.
     return next((form for form in (bare, text.strip()) if _ID.fullmatch(form)), None)
 
 
@@ -93,31 +93,31 @@ def _read_titled(text: str, original: str) -> str:
     found = _TITLED.match(text)
     number = _number(found["number"]) if found else None
     if found is None or number is None:
-        _refuse(original, "is not an incident")
-    if _MORE.fullmatch(text, found.end()):
-        _refuse(original, "names several incidents")
+        _reject(original, "is not an incident")
+    if _FURTHER.fullmatch(text, found.end()):
+        _reject(original, "names several incidents")
     return number
 
 
-def _named(text: str) -> list[str]:
+def _find_all(text: str) -> list[str]:
     return [found["id"] or found["number"].lstrip("0") for found in _NAMED.finditer(text)]
 
 
-def _linked(incident: str, original: str) -> str:
-    """Return the number or id that a link names."""
+def _read_link(incident: str, original: str) -> str:
+    """Return the number or id in a link."""
     slug = None if _UUID_ONLY.fullmatch(incident) else _SLUG.fullmatch(incident)
     if slug is None and _ID.fullmatch(incident):
         return incident
     number = _number(slug["number"]) if slug else None
     if number is None:
-        _refuse(original, "is not an incident's link")
+        _reject(original, "is not an incident's link")
     return number
 
 
 def _number(digits: str) -> str | None:
-    """Return a number without leading zeros, None for zero."""
+    """Return a number without leading zeros; None for zero."""
     return digits.lstrip("0") or None
 
 
-def _refuse(text: str, problem: str) -> NoReturn:
-    raise InputError(f"{text[:_QUOTED]!r} {problem}: pass {_FORMS}. Not sent.")
+def _reject(text: str, problem: str) -> NoReturn:
+    raise InputError(f"{text[:_MAX_QUOTED]!r} {problem}: pass {_FORMS}. Not sent.")

@@ -4,12 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from incident_mcp.incidentio.named_rows import CachedList, NamedRow
-from incident_mcp.incidentio.pages import Rows, read_unpaged
+from incident_mcp.incidentio.named_rows import NamedRow, unpaged_list
 from incident_mcp.records.record import Listed, Whole, cut_at
 from incident_mcp.tooling.dependencies import IncidentioApi
 from incident_mcp.tooling.tools import read_tool
-from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 
 Category = Literal["triage", "declined", "merged", "canceled", "live", "learning", "closed", "paused"]
@@ -30,16 +28,7 @@ class IncidentStatuses(Listed):
 
 
 LIST = Operation("GET", "/v1/incident_statuses", scope="incident_statuses.view")
-
-
-async def load_statuses(api: Api) -> Rows[IncidentStatus]:
-    """Read the account's statuses, by rank."""
-    statuses = await read_unpaged(api, LIST.request(), IncidentStatus)
-    statuses.sort(key=lambda row: row.rank or 0)
-    return statuses
-
-
-STATUSES = CachedList("status", load_statuses)
+STATUSES = unpaged_list("status", LIST, IncidentStatus, key=lambda status: status.rank or 0)
 
 
 def is_closed(status: IncidentStatus | None) -> bool:

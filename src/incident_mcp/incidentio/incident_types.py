@@ -2,12 +2,10 @@
 
 from typing import Annotated
 
-from incident_mcp.incidentio.named_rows import CachedList, NamedRow
-from incident_mcp.incidentio.pages import Rows, read_unpaged
+from incident_mcp.incidentio.named_rows import NamedRow, unpaged_list
 from incident_mcp.records.record import Listed, cut_at
 from incident_mcp.tooling.dependencies import IncidentioApi
 from incident_mcp.tooling.tools import read_tool
-from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 
 
@@ -28,14 +26,7 @@ class IncidentTypes(Listed):
 
 
 LIST = Operation("GET", "/v1/incident_types", scope="incident_types.view")
-
-
-async def load_types(api: Api) -> Rows[IncidentType]:
-    """Read the account's incident types."""
-    return await read_unpaged(api, LIST.request(), IncidentType)
-
-
-TYPES = CachedList("incident_type", load_types)
+TYPES = unpaged_list("incident_type", LIST, IncidentType)
 
 
 async def incidentio_list_types(api: IncidentioApi) -> IncidentTypes:

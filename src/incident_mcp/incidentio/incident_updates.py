@@ -72,7 +72,7 @@ class IncidentUpdateResponse(BaseModel):
     incident_update: IncidentUpdate
 
 
-_NOTIFIED = "its responders and subscribers are notified"
+NOTIFIED = "its responders and subscribers are notified"
 CREATE = Operation("POST", "/v2/incident_updates", scope="incident_updates.create")
 LIST = Operation("GET", "/v2/incident_updates", scope="incidents.view")
 
@@ -131,7 +131,7 @@ def plan_update(
         record_type=record,
         to_record=lambda response: to_record(_with_name(response.incident_update, incident)),
         repeat=Repeat.KEYED,
-        question=f"Post an update to incident {incident.reference or incident.id}; {_NOTIFIED}.",
+        question=f"Post an update to incident {incident.reference or incident.id}; {NOTIFIED}.",
         remember_seconds=UPDATE_SECONDS,
         find_effect=partial(_find, api, body),
         caller_key=key,
@@ -254,7 +254,7 @@ async def incidentio_post_update(
     changes += [f"say {quoted(message)}"] if message else []
     closes = is_closed(to_status)
     described = await describe_incident(api, writer, incident, dry_run=dry_run, destructive=closes)
-    question = f"Post an update to incident {described}: {', '.join(changes)}; {_NOTIFIED}."
+    question = f"Post an update to incident {described}: {', '.join(changes)}; {NOTIFIED}."
     update = replace(update, question=question, destructive=closes)
     return await writer.perform(api, update, dry_run=dry_run)
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from incident_mcp.incidentio.pages import Rows
+from incident_mcp.incidentio.pages import Rows, read_unpaged
 from incident_mcp.records.record import Record
 from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
 
 
 class NamedRow(Record):
@@ -52,3 +53,24 @@ class CachedList(Generic[N]):
 
         await api.cached(self.kind + self.owner_id, loaded, newer_than=time.monotonic())
         return rows
+
+
+def unpaged_list(
+    kind: str, operation: Operation, row: type[N], *, key: Callable[[N], int] | None = None
+) -> CachedList[N]:
+    """Return a cached list that the service returns in one page.
+
+    Args:
+        kind: What its rows are.
+        operation: Lists them.
+        row: The model of a row.
+        key: Sorts them; None for the service's order.
+    """
+
+    async def load(api: Api) -> Rows[N]:
+        rows = await read_unpaged(api, operation.request(), row)
+        if key is not None:
+            rows.sort(key=key)
+        return rows
+
+    return CachedList(kind, load)

@@ -54,7 +54,7 @@ class Page(BaseModel, Generic[Row]):
 
 @cache
 def _page_of(row: type[Row], key: str) -> type[Page[Row]]:
-    """Return the page model whose rows are under a key of the response."""
+    """Return the model of a page with its rows under a key."""
     rows: Any = (list[row], Field(validation_alias=key))
     return cast("type[Page[Row]]", create_model(f"page of {key}", __base__=Page, rows=rows))
 

@@ -2,12 +2,10 @@
 
 from typing import Annotated
 
-from incident_mcp.incidentio.named_rows import CachedList, NamedRow
-from incident_mcp.incidentio.pages import Rows, read_unpaged
+from incident_mcp.incidentio.named_rows import NamedRow, unpaged_list
 from incident_mcp.records.record import Listed, Whole, cut_at
 from incident_mcp.tooling.dependencies import IncidentioApi
 from incident_mcp.tooling.tools import read_tool
-from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 
 
@@ -26,16 +24,7 @@ class Severities(Listed):
 
 
 LIST = Operation("GET", "/v1/severities", scope="severities.view")
-
-
-async def load_severities(api: Api) -> Rows[Severity]:
-    """Read the account's severities, least severe first."""
-    severities = await read_unpaged(api, LIST.request(), Severity)
-    severities.sort(key=lambda row: row.rank or 0)
-    return severities
-
-
-SEVERITIES = CachedList("severity", load_severities)
+SEVERITIES = unpaged_list("severity", LIST, Severity, key=lambda severity: severity.rank or 0)
 
 
 async def incidentio_list_severities(api: IncidentioApi) -> Severities:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from incident_mcp.errors import IncidentMcpError, InputError
 from incident_mcp.incidentio.incidents.get import read_incident
-from incident_mcp.incidentio.severities import Severities, load_severities
+from incident_mcp.incidentio.severities import SEVERITIES, Severities
 from incident_mcp.ionhour.incidents.access import read_full_incident as read_alert
 from incident_mcp.records.record import Record, shorten
 from incident_mcp.records.text import inert
@@ -46,7 +46,7 @@ async def _what_is_open(call: Call) -> str:
 
 
 async def _severities(call: Call) -> Severities:
-    return Severities(severities=await load_severities(await incidentio(call)))
+    return Severities(severities=await SEVERITIES.load(await incidentio(call)))
 
 
 async def _alert(call: Call, number: str) -> Record:

@@ -14,10 +14,10 @@ from incident_mcp.errors import (
     ResourceUnreadableError,
     ServiceError,
 )
-from incident_mcp.incidentio.incident_statuses import IncidentStatuses, load_statuses
-from incident_mcp.incidentio.incident_types import IncidentTypes, load_types
+from incident_mcp.incidentio.incident_statuses import STATUSES, IncidentStatuses
+from incident_mcp.incidentio.incident_types import TYPES, IncidentTypes
 from incident_mcp.incidentio.incidents.get import read_incident
-from incident_mcp.incidentio.severities import Severities, load_severities
+from incident_mcp.incidentio.severities import SEVERITIES, Severities
 from incident_mcp.ionhour.incidents.access import read_full_incident as read_alert
 from incident_mcp.records.record import Json, Record, parts, shorten
 from incident_mcp.records.text import inert, make_visible
@@ -35,15 +35,15 @@ _Read = Callable[[Api], Awaitable[Record]]
 
 
 async def _severities(api: Api) -> Record:
-    return Severities(severities=await load_severities(api))
+    return Severities(severities=await SEVERITIES.load(api))
 
 
 async def _statuses(api: Api) -> Record:
-    return IncidentStatuses(incident_statuses=await load_statuses(api))
+    return IncidentStatuses(incident_statuses=await STATUSES.load(api))
 
 
 async def _types(api: Api) -> Record:
-    return IncidentTypes(incident_types=await load_types(api))
+    return IncidentTypes(incident_types=await TYPES.load(api))
 
 
 ACCOUNT: dict[str, tuple[str, _Read]] = {

@@ -8,7 +8,7 @@ from pydantic import Field
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.ids import IncidentRef
 from incident_mcp.incidentio.incident_statuses import STATUSES, IncidentStatus, is_closed
-from incident_mcp.incidentio.incident_updates import IncidentUpdate, plan_update
+from incident_mcp.incidentio.incident_updates import NOTIFIED, IncidentUpdate, plan_update
 from incident_mcp.incidentio.incidents.edit import plan_edit
 from incident_mcp.incidentio.incidents.records import Incident
 from incident_mcp.incidentio.names.finding import candidates, find
@@ -78,7 +78,7 @@ async def incidentio_close_incident(
             message=message,
             to_incident_status_id=closed.id,
         )
-        question += f" and say {quoted(message)}; its responders and subscribers are notified."
+        question += f" and say {quoted(message)}; {NOTIFIED}."
         return await writer.perform(api, replace(update, question=question, destructive=True), dry_run=dry_run)
     fields = {"incident_status_id": closed.id}
     edit = plan_edit(tool, api, incident, fields, ClosedIncident, _from_edit, notify=notify_incident_channel)

@@ -60,7 +60,7 @@ NameContains = Annotated[
 
 Parameters = list[tuple[str, str]]
 Resolver = Callable[[Api, str, Any, str | None], Awaitable[Parameters]]
-"""Returns query parameters for an argument, from the parameter's name, the argument's value and who `me` is."""
+"""Builds the query parameters of an argument, from the parameter's name, the argument's value and the user `me`."""
 
 
 def _by_name(rows: CachedList[N]) -> Resolver:
@@ -108,7 +108,7 @@ FILTERS: tuple[tuple[str, str, Resolver], ...] = (
     ("sort_by", "sort_by", _unchanged),
     ("filter_mode", "filter_mode", _unless_all),
 )
-"""Argument, the vendor's query parameter, and what turns the one into the other."""
+"""Argument, query parameter, and the function that builds the parameters from the argument."""
 
 
 async def incidentio_list_incidents(

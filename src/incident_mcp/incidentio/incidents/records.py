@@ -186,7 +186,7 @@ class IncidentRow(Record):
 class Incidents(Listed):
     """A list of incidents."""
 
-    MARK = "Texts that end in … were cut to fit: get the one incident, or pass a smaller limit."
+    MARK = "Texts that end in … were cut to fit: get the incident, or pass a smaller limit."
     incidents: list[IncidentRow]
     after: str | None = None
     total: int | None = None

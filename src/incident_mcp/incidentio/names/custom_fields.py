@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 
 from incident_mcp.errors import InputError, RefusedError
-from incident_mcp.incidentio.named_rows import CachedList, N, NamedRow
+from incident_mcp.incidentio.named_rows import CachedList, N, NamedRow, unpaged_list
 from incident_mcp.incidentio.names.finding import distinct, find, matching
-from incident_mcp.incidentio.pages import MAX_PAGE_SIZE, Rows, read_page, read_rows, read_unpaged
+from incident_mcp.incidentio.pages import MAX_PAGE_SIZE, Rows, read_page, read_rows
 from incident_mcp.records.record import Json
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
@@ -46,11 +46,7 @@ class CatalogEntry(NamedRow):
         return tuple(filter(None, (self.external_id, *(self.aliases or ()))))
 
 
-async def _load_fields(api: Api) -> Rows[CustomField]:
-    return await read_unpaged(api, LIST_FIELDS.request(), CustomField)
-
-
-_FIELDS = CachedList("custom field", _load_fields)
+_FIELDS = unpaged_list("custom field", LIST_FIELDS, CustomField)
 
 
 async def _option_id(api: Api, field: CustomField, value: str) -> str:

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from incident_mcp.incidentio.named_rows import CachedList, NamedRow
+from incident_mcp.incidentio.named_rows import NamedRow, unpaged_list
 from incident_mcp.incidentio.names import people
 from incident_mcp.incidentio.names.finding import distinct, find
-from incident_mcp.incidentio.pages import Rows, read_unpaged
 from incident_mcp.records.record import Json
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
@@ -25,11 +24,7 @@ class Role(NamedRow):
         return (self.shortform,) if self.shortform else ()
 
 
-async def _load_roles(api: Api) -> Rows[Role]:
-    return await read_unpaged(api, LIST_ROLES.request(), Role)
-
-
-_ROLES = CachedList("role", _load_roles)
+_ROLES = unpaged_list("role", LIST_ROLES, Role)
 
 
 async def role_assignments(

@@ -3,22 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 from incident_mcp.errors import InputError
-from incident_mcp.incidentio.named_rows import CachedList, NamedRow
+from incident_mcp.incidentio.named_rows import NamedRow, unpaged_list
 from incident_mcp.incidentio.names.finding import distinct, find
-from incident_mcp.incidentio.pages import Rows, read_unpaged
 from incident_mcp.records.instants import instant_with_zone
 from incident_mcp.records.record import Json
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 
 LIST_TIMESTAMPS = Operation("GET", "/v2/incident_timestamps")
-
-
-async def _load_timestamps(api: Api) -> Rows[NamedRow]:
-    return await read_unpaged(api, LIST_TIMESTAMPS.request(), NamedRow)
-
-
-_TIMESTAMPS = CachedList("timestamp", _load_timestamps)
+_TIMESTAMPS = unpaged_list("timestamp", LIST_TIMESTAMPS, NamedRow)
 
 
 async def timestamp_values(
