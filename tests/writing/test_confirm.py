@@ -113,7 +113,7 @@ DECLARED = (
     " nobody further."
 )
 NO: dict[str, tuple[str, Any, str]] = {
-    "empty": ("accept", {}, "The host accepted without an answer in the form, so nobody is known to have agreed"),
+    "empty": ("accept", {}, "The host accepted without an answer in the form, so no one is known to have agreed"),
     "without content": ("accept", None, "The host accepted without an answer in the form"),
     "the text true": ("accept", {"confirm": "true"}, "The host accepted without an answer in the form"),
     "the number 1": ("accept", {"confirm": 1}, "The host accepted without an answer in the form"),
@@ -121,9 +121,9 @@ NO: dict[str, tuple[str, Any, str]] = {
     "a list": ("accept", {"confirm": ["true"]}, "The host accepted without an answer in the form"),
     "another field": ("accept", {"approved": True}, "The host accepted without an answer in the form"),
     "false": ("accept", {"confirm": False}, "The form came back with confirm=false"),
-    "decline": ("decline", None, "The host declined; whether a person did is not known"),
-    "decline with a yes": ("decline", YES, "The host declined; whether a person did is not known"),
-    "cancel": ("cancel", None, "The host cancelled; whether a person did is not known"),
+    "decline": ("decline", None, "The host declined; it is unknown whether the user did"),
+    "decline with a yes": ("decline", YES, "The host declined; it is unknown whether the user did"),
+    "cancel": ("cancel", None, "The host cancelled; it is unknown whether the user did"),
 }
 """What is no yes: the answer's action and content, and how the refusal begins."""
 
@@ -190,7 +190,7 @@ async def test_in_every_version_nothing_is_sent_before_a_yes_and_all_of_it_after
         assert len(box.writes()) == (sent if able and answer == "accept" else 0)
         assert asked.result.is_error is not (able and answer == "accept")
         if not able:
-            assert "this host cannot ask for one" in text_of(asked.result)
+            assert "this host cannot ask for it" in text_of(asked.result)
             # How to switch it off is nothing for a model to read.
             assert "=never" not in text_of(asked.result)
         if asked.result.is_error:
@@ -502,10 +502,10 @@ async def test_open_questions_are_bounded_and_the_newest_still_count(host, box):
     asked = [await host.ask(*NOTE) for _ in range(1500)]
     assert len({key for answers in asked for key in answers}) == 1500
     assert isinstance(await host.call(*NOTE, asked[0]), InputRequiredResult)
-    # The last MOST_OPEN are kept, the one that was just asked again among them.
-    assert isinstance(await host.call(*NOTE, asked[1500 - confirm.MOST_OPEN]), InputRequiredResult)
+    # The last MAX_OPEN are kept, the one that was just asked again among them.
+    assert isinstance(await host.call(*NOTE, asked[1500 - confirm.MAX_OPEN]), InputRequiredResult)
     assert not box.writes()
-    done = await host.call(*NOTE, asked[1500 - confirm.MOST_OPEN + 5])
+    done = await host.call(*NOTE, asked[1500 - confirm.MAX_OPEN + 5])
     assert not done.is_error, text_of(done)
     assert len(box.writes()) == 1
 

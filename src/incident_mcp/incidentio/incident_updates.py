@@ -123,7 +123,7 @@ def plan_update(
     return WritePlan(
         tool=tool,
         request=CREATE.request(body=body, scope=scope, advice=_advice(scope)),
-        answer_type=IncidentUpdateAnswer,
+        response_type=IncidentUpdateAnswer,
         record_type=record,
         to_record=lambda answer: to_record(_of(answer.incident_update, incident)),
         repeat=Repeat.KEYED,

@@ -155,7 +155,7 @@ def _audit_log(settings: Settings) -> "AuditLog | None":
     from incident_mcp.writing.audit import AuditLog  # noqa: PLC0415  # only who asks for it pays for the import
 
     log = AuditLog(settings.audit_log)
-    log.mend()
+    log.repair()
     return log
 
 

@@ -163,7 +163,7 @@ def plan_declaration(
     return WritePlan(
         tool=tool,
         request=CREATE.request(body=body),
-        answer_type=IncidentAnswer,
+        response_type=IncidentAnswer,
         record_type=Incident,
         to_record=lambda answer: answer.incident,
         repeat=Repeat.KEYED,

@@ -192,7 +192,7 @@ def plan_edit(
     return WritePlan(
         tool=tool,
         request=request,
-        answer_type=IncidentAnswer,
+        response_type=IncidentAnswer,
         record_type=record,
         to_record=lambda answer: to_record(answer.incident),
         repeat=Repeat.CHECKED,
