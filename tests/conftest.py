@@ -28,8 +28,21 @@ SECRETS = ["-".join(words) for words in (["sandbox", "incidentio", "key"], ["san
 SECRETS += ["-".join(words) for words in (["sandbox", "token", ""], ["planted", "key", ""])]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.option.log_level = config.option.log_level or "DEBUG"
+    if config.option.markexpr != "quick":
+        _register_hypothesis_profiles()
+
+
+def _register_hypothesis_profiles() -> None:
+    """Few examples, the same on every run, unless `--hypothesis-profile long` asks for many random ones."""
+    from hypothesis import HealthCheck, settings  # noqa: PLC0415  # slow to import, and no quick test needs it
+
+    every = list(HealthCheck)
+    settings.register_profile("ci", max_examples=25, deadline=None, derandomize=True, suppress_health_check=every)
+    settings.register_profile("long", max_examples=1000, deadline=None, suppress_health_check=every)
+    settings.load_profile("ci")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
@@ -139,10 +152,10 @@ def connect(box: Sandbox, tmp_path: Path) -> Connect:
     return connect_
 
 
-@pytest.fixture(params=["legacy", "auto"])
-async def call(connect: Connect, request: pytest.FixtureRequest) -> AsyncIterator[Caller]:
-    """A client of the 2025-11-25 era, and one of 2026-07-28."""
-    async with connect(request.param) as caller:
+@pytest.fixture
+async def call(connect: Connect) -> AsyncIterator[Caller]:
+    """A client of the 2026-07-28 protocol; `test_quick.py` calls every tool in the older one too."""
+    async with connect() as caller:
         yield caller
 
 

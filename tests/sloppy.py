@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tests.account import INCIDENT
+from tests.conftest import Caller
+from tests.examples import EXAMPLES
 
 Json = dict[str, Any]
-Kind = Literal["accepted", "refused here", "refused by the service", "failed on an error of its own"]
+Kind = Literal["accepted", "refused here", "refused by the service", "failed with an internal error"]
 ACCEPTED: tuple[Kind, ...] = ("accepted",)
 HERE: tuple[Kind, ...] = ("refused here",)
 SERVICE: tuple[Kind, ...] = ("refused by the service",)
 
-# A valid value of each argument, by its name, that makes a difference; `SPECIAL` where a tool needs another one.
-# Missing choices take the first that is not the default, missing numbers 7, booleans what is not the default.
+# A valid value of each argument, by its name, that makes a difference; one in a tool's own EXAMPLES goes before it, and
+# one in `SPECIAL` before both. Missing choices take the first that is not the default, missing numbers 7, booleans what
+# is not the default.
 VALID: Json = {
     "body": "Looking.",
     "call_url": "https://meet.paysand.example/cards",
@@ -57,23 +59,14 @@ VALID: Json = {
 }
 SPECIAL: dict[tuple[str, str], Any] = {
     ("declare_from_ionhour", "despite"): "INC-116",
-    ("incident_timeline", "ionhour_incident_id"): 4512,
+    ("declare_from_ionhour", "ionhour_incident_id"): 4514,
     ("incidentio_close_incident", "status"): "Closed",
     # Similar to INC-114: named in `similar_open` unless `despite` names it.
     ("incidentio_create_incident", "name"): "Webhook deliveries to merchants fail in EU",
-    ("incidentio_list_incidents", "after"): INCIDENT["INC-110"],
-    ("ionhour_update_note", "incident_id"): 4512,
-    ("ionhour_delete_note", "incident_id"): 4512,
     ("situation", "limit"): 2,
 }
 INERT = {("incidentio_close_incident", "status")}
 """Where no value makes a difference: the account has one closed status, which is taken anyway."""
-# What a call needs beside what the schema requires: one of these.
-ONE_OF: dict[str, tuple[str, ...]] = {
-    "incident_timeline": ("incident", "ionhour_incident_id"),
-    "incidentio_edit_incident": ("name", "summary"),
-    "incidentio_post_update": ("message", "status"),
-}
 
 BLANK: list[Any] = ["", "  ", "\u200b", "null", "None", "undefined", [], {}, [""], ["null"], None]
 BLANK_JSON: Json = {"array": ["[]", '[""]', '["null"]'], "object": ["{}"]}
@@ -166,6 +159,7 @@ class SloppyTool:
     name: str
     writes: bool
     schema: Json
+    examples: list[Json]
     found: Json
     """Valid values that only the sandbox knows."""
 
@@ -185,25 +179,29 @@ class SloppyTool:
     def valid(self, argument: str) -> Any:
         schema = self.properties[argument]
         inner = schema.get("items", schema)
-        value = self.found.get(argument) or SPECIAL.get((self.name, argument), VALID.get(argument))
+        own = next((example[argument] for example in self.examples if argument in example), VALID.get(argument))
+        value = self.found.get(argument) or SPECIAL.get((self.name, argument), own)
         if value is None and "enum" in inner:
             value = next(choice for choice in inner["enum"] if choice != schema.get("default"))
         elif value is None and inner["type"] == "integer":
             value = 7
         elif value is None and inner["type"] == "boolean":
             value = not schema.get("default", False)
-        assert value is not None, f"a valid value of {self.name}'s {argument} is missing in tests/sloppy.py: VALID"
-        return [value] if schema["type"] == "array" else value
+        assert value is not None, f"{self.name}: no value of {argument} is known: add a call with one to its EXAMPLES"
+        return [value] if schema["type"] == "array" and not isinstance(value, list) else value
 
     def without(self, argument: str = "") -> Json:
-        """A call that succeeds without this argument, unless it is required."""
-        chosen = [name for name in ONE_OF.get(self.name, ()) if name != argument][:1]
-        return {name: self.valid(name) for name in (*self.required, *chosen)}
+        """A call that succeeds without this argument, unless it is required: the shortest example that lacks it."""
+        lacking = [example for example in self.examples if argument not in example or argument in self.required]
+        shortest = min(lacking or self.examples, key=len)
+        special = {name: SPECIAL[self.name, name] for name in shortest if (self.name, name) in SPECIAL}
+        return {name: value for name, value in (shortest | special).items() if name != argument or lacking}
 
     def with_(self, argument: str, value: Any) -> Json:
         """A call that succeeds with a valid value of this argument."""
-        base = {name: self.valid(name) for name in self.required}
-        return {**(base if argument in ONE_OF.get(self.name, ()) else self.without()), argument: value}
+        # Of arguments that exclude each other or of which one is needed, an example has just this one.
+        alone = next((each for each in self.examples if each.keys() == {*self.required, argument}), None)
+        return {**(alone or self.without(argument)), argument: value}
 
     def cells(self) -> Iterator[Cell]:
         for argument, schema in self.properties.items():
@@ -365,3 +363,12 @@ def _bad(argument: str, schema: Json, valid: Any) -> Iterator[Any]:
             yield from ("Payments", {key: {"name": item} for key, item in valid.items()})
             yield from [{key: [item, "other"] for key, item in valid.items()}] if _values_are("string", schema) else []
             yield from (dict.fromkeys(valid, date) for date in BAD_DATES if argument == "timestamps")
+
+
+async def published(call: Caller, name: str, *, writes: bool) -> SloppyTool:
+    """Read a tool off the list that a client gets."""
+    schema = next(tool.input_schema for tool in (await call.client.list_tools()).tools if tool.name == name)
+    found: Json = {}
+    if "after" in schema["properties"]:
+        found = {"after": (await call.ok(name, **EXAMPLES[name][0], limit=1))["after"]}
+    return SloppyTool(name, writes, schema, EXAMPLES[name], found)

@@ -1,12 +1,19 @@
-"""What tests with a spawned server share: its environment, and the programs that drive it."""
+"""What tests with a spawned server share: its environment, a sandbox to talk to, and the programs that drive it."""
 
+import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
+
+from incident_mcp.sandbox import INCIDENTIO_KEY, IONHOUR_KEY, Sandbox
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVER = [sys.executable, "-m", "incident_mcp"]
@@ -47,3 +54,41 @@ def run(*command: str | Path, timeout: float = 60, **options: object) -> subproc
         check=False,
         **options,
     )
+
+
+class _Server(uvicorn.Server):
+    """Serves in a thread."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+@contextlib.contextmanager
+def sandbox_served(bulk: int = 0) -> Iterator[dict[str, str]]:
+    """Serve a sandbox in a thread, which costs less than a process, and yield what `-m incident_mcp.sandbox` prints."""
+    config = uvicorn.Config(Sandbox(bulk=bulk).app, port=0, lifespan="off", log_level="critical", date_header=False)
+    server = _Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    assert server.ready.wait(20)
+    address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    try:
+        yield {
+            "incidentio_api_url": f"{address}/incidentio",
+            "incidentio_api_key": INCIDENTIO_KEY,
+            "ionhour_api_url": f"{address}/ionhour/api",
+            "ionhour_api_key": IONHOUR_KEY,
+            "control_url": f"{address}/_sandbox",
+        }
+    finally:
+        server.should_exit = server.force_exit = True
+        thread.join(20)

@@ -9,8 +9,9 @@ from tests.examples import calls
 pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 
-async def test_every_tool_answers_a_normal_call(connect: Connect):
-    async with connect(toolsets=("all",)) as call:
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_every_tool_answers_a_normal_call(connect: Connect, mode: str):
+    async with connect(mode, toolsets=("all",)) as call:
         offered = {tool.name for tool in (await call.client.list_tools()).tools}
         for tool, arguments in calls():
             assert await call.ok(tool, **arguments), tool

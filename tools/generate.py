@@ -1,8 +1,8 @@
 """Write all that follows from the tools' source: `uv run python -m tools.generate`.
 
-That is the list of modules with tools, each tool's contract as a snapshot, README's tables and manifest.json's list. A
-module keeps its place in the list; a new one comes last in its room. `--check` only prints the files that are stale,
-and exits with 1 if there are any.
+That is the list of modules with tools, their schemas, each tool's contract as a snapshot, README's tables and
+manifest.json's list. A module keeps its place in the list; a new one comes last in its room. `--check` only prints the
+files that are stale, and exits with 1 if there are any.
 """
 
 import ast
@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from incident_mcp.tooling.tools import Toolset, ToolSpec
+from tools.schemas import input_schema, output_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "incident_mcp"
 MODULES = PACKAGE / "tool_modules.py"
+SCHEMAS = PACKAGE / "tooling" / "schemas.json"
 SNAPSHOTS = ROOT / "tests" / "tooling" / "snapshots"
 ROOMS = ("response", "incidentio", "ionhour")
+COMPACT: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":")}
 COMMAND = "uv run python -m tools.generate"
 
 
@@ -50,15 +53,23 @@ def tool_modules() -> str:
     )
 
 
+def shipped_schemas(tools: list[ToolSpec]) -> str:
+    """Return the schemas of all tools as the package ships them: one line for each."""
+    rows = (
+        f"{json.dumps(spec.name)}:{json.dumps([input_schema(spec), output_schema(spec)], **COMPACT)}" for spec in tools
+    )
+    return "{\n" + ",\n".join(rows) + "\n}\n"
+
+
 def contract(spec: ToolSpec) -> dict[str, Any]:
     """Return what a host reads of a tool."""
-    tool = spec.build()
+    tool = spec.definition
     return {
         "name": tool.name,
         "title": tool.title,
         "description": tool.description,
         "annotations": tool.annotations.model_dump(by_alias=True, exclude_none=True),
-        "inputSchema": tool.parameters,
+        "inputSchema": tool.input_schema,
         "outputSchema": tool.output_schema,
     }
 
@@ -112,9 +123,11 @@ def generated() -> dict[Path, str | None]:
     """Return all generated files with their content; None for a file that is to be deleted."""
     source = tool_modules()
     if MODULES.read_text("utf-8") != source:
-        # What follows is read off the tools, so the list of them comes first.
+        # The rest is read from the tools, so the list of them comes first.
         return {MODULES: source}
     tools = importlib.import_module("incident_mcp.tool_modules").TOOLS
+    if stale(schemas := {SCHEMAS: shipped_schemas(tools)}):
+        return schemas
     files: dict[Path, str | None] = dict(snapshots(tools))
     files |= {file: None for file in SNAPSHOTS.glob("*.json") if file not in files}
     return files | {ROOT / "README.md": readme(tools), ROOT / "manifest.json": manifest(tools)}
@@ -140,7 +153,7 @@ def main(arguments: list[str]) -> int:
             file.write_text(text, "utf-8")
     if "--check" in arguments:
         return 1 if changed else 0
-    return main(arguments) if MODULES in files else 0
+    return main(arguments) if changed and len(files) == 1 else 0
 
 
 if __name__ == "__main__":

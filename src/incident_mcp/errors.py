@@ -2,38 +2,28 @@
 
 An exception is complete when it is raised: nothing adds to its text on the way up.
 
-ToolError                         mcp's: the only kind whose text reaches the model
-└── IncidentMcpError
-    ├── SettingError              a setting is missing or cannot be used
-    ├── InputError                the arguments cannot be used; nothing was sent
-    │   ├── WriteLimitError       too many writes in a short time; nothing was sent
-    │   └── NotConfirmedError     a write needed confirmation and did not get it; nothing was sent
-    ├── ServiceError              one request to a service failed
-    │   ├── NotSentError          it never reached the service, or was throttled
-    │   ├── RefusedError          the service rejected it (4xx)
-    │   └── NoAnswerError         it may have taken effect: lost response, timeout, 5xx, unreadable response
-    │       └── TooLargeError     the response was not read: it is larger than the limit
-    └── WriteError                a write failed, with its outcome as a value (`writing/outcome.py`)
+IncidentMcpError              the only kind whose text reaches the model
+├── SettingError              a setting is missing or cannot be used
+├── InputError                the arguments cannot be used; nothing was sent
+│   ├── WriteLimitError       too many writes in a short time; nothing was sent
+│   └── NotConfirmedError     a write needed confirmation and did not get it; nothing was sent
+├── ServiceError              one request to a service failed
+│   ├── NotSentError          it never reached the service, or was throttled
+│   ├── RefusedError          the service rejected it (4xx)
+│   └── NoAnswerError         it may have taken effect: lost response, timeout, 5xx, unreadable response
+│       └── TooLargeError     the response was not read: it is larger than the limit
+└── WriteError                a write failed, with its outcome as a value (`writing/outcome.py`)
 
-ResourceError                     mcp's: the only kind whose text reaches the client that reads a resource
-├── ResourceUnreadableError       a resource could not be read
-└── ResourceNotFoundError
-    └── IncidentNotFoundError     there is no such incident
-
-MCPError                          mcp's: passes through a tool unchanged
-└── InputRequired                 a question to the user, on its way out as the call's result
+ResourceUnreadableError       the only kind whose text reaches the client that reads a resource
+└── IncidentNotFoundError     the incident does not exist
 """
 
 from collections.abc import Sequence
 from copy import copy
 from typing import Self
 
-from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
-from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR, InputRequiredResult
 
-
-class IncidentMcpError(ToolError):
+class IncidentMcpError(Exception):
     """Base of all that is raised on purpose; its text is written for the model and the user."""
 
 
@@ -53,20 +43,12 @@ class NotConfirmedError(InputError):
     """A write needed confirmation and did not get it; nothing was sent."""
 
 
-class ResourceUnreadableError(ResourceError):
+class ResourceUnreadableError(Exception):
     """A resource could not be read."""
 
 
-class IncidentNotFoundError(ResourceNotFoundError):
-    """There is no such incident."""
-
-
-class InputRequired(MCPError):
-    """A question to the user, on its way out as the call's result."""
-
-    def __init__(self, result: InputRequiredResult) -> None:
-        super().__init__(code=INTERNAL_ERROR, message="A question was not passed on.")
-        self.result = result
+class IncidentNotFoundError(ResourceUnreadableError):
+    """The incident does not exist."""
 
 
 class ServiceError(IncidentMcpError):

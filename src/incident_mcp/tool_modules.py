@@ -11,8 +11,8 @@ import incident_mcp.incidentio.incidents.list
 import incident_mcp.incidentio.severities
 import incident_mcp.ionhour.events
 import incident_mcp.ionhour.incidents.acknowledge
-import incident_mcp.ionhour.incidents.incident
-import incident_mcp.ionhour.incidents.listing
+import incident_mcp.ionhour.incidents.get
+import incident_mcp.ionhour.incidents.list
 import incident_mcp.ionhour.notes
 import incident_mcp.response.declare
 import incident_mcp.response.situation.situation
@@ -32,8 +32,8 @@ TOOLS: list[ToolSpec] = [
     *incident_mcp.incidentio.incidents.edit.TOOLS,
     *incident_mcp.incidentio.incidents.close.TOOLS,
     *incident_mcp.incidentio.incident_updates.TOOLS,
-    *incident_mcp.ionhour.incidents.listing.TOOLS,
-    *incident_mcp.ionhour.incidents.incident.TOOLS,
+    *incident_mcp.ionhour.incidents.list.TOOLS,
+    *incident_mcp.ionhour.incidents.get.TOOLS,
     *incident_mcp.ionhour.incidents.acknowledge.TOOLS,
     *incident_mcp.ionhour.events.TOOLS,
     *incident_mcp.ionhour.notes.TOOLS,

@@ -1,26 +1,37 @@
 """`incident-mcp demo`: it shows every step, and a step whose check fails ends it."""
 
+import io
 import os
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
+from incident_mcp.sandbox import demo
 from incident_mcp.sandbox.demo.steps import NAME, STEPS
 from tests.spawned import OURS, SERVER, run
 
-WALK = "import sys\nfrom incident_mcp.sandbox.demo import run\nsys.exit(run(sys.argv[1:]))"
-"""Runs the demo with the server command in its arguments."""
 SERVE = """\
 import os
+import anyio
+from mcp import stdio_server
 from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 
 box = Sandbox()
 {change}
-build_server(Settings.from_env(os.environ, sandbox=True), network=box).run("stdio")
+
+
+async def serve():
+    server = build_server(Settings.from_env(os.environ, sandbox=True), network=box)
+    async with stdio_server() as streams:
+        await server.run(*streams, server.create_initialization_options())
+
+
+anyio.run(serve)
 """
 """Serves a sandbox that lacks something the demo needs."""
 
@@ -40,7 +51,13 @@ def piped() -> subprocess.CompletedProcess[str]:
 
 
 def walk(*server: str) -> subprocess.CompletedProcess[str]:
-    return run(sys.executable, "-c", WALK, *server, env=plain(), encoding="utf-8")
+    """Run the demo in this process against a server of its own."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name in os.environ.keys() - plain().keys():
+            patch.delenv(name)
+        code = demo.run(server)
+    return subprocess.CompletedProcess(server, code, out.getvalue(), err.getvalue())
 
 
 def test_it_runs_every_step_in_order_and_exits_with_0(piped: subprocess.CompletedProcess[str]) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from incident_mcp.incidentio.incident_edit import EDIT, EDIT_SCOPES
 
 import incident_mcp
+from incident_mcp.incidentio.incidents.edit import EDIT, EDIT_SCOPES
 from incident_mcp.transport.operation import Operation
 from tests.examples import calls
 

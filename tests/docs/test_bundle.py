@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 PACKAGE = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src/incident_mcp").rglob("*.py")}
-PACKAGE |= {"incident_mcp/py.typed"}
+PACKAGE |= {"incident_mcp/py.typed", "incident_mcp/tooling/schemas.json"}
 SOURCES = {f"src/{path}" for path in PACKAGE}
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 

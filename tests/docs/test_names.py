@@ -17,9 +17,9 @@ from incident_mcp.serving.skill import URI
 from incident_mcp.settings import IGNORED_ARGUMENTS, Settings
 from tests.spawned import ROOT, environment, run
 
-BUILT = [spec.build() for spec in TOOLS]
+BUILT = [spec.definition for spec in TOOLS]
 DEFAULT = [spec.name for spec in TOOLS if spec.toolset.default]
-ARGUMENTS = {name for tool in BUILT for name in tool.parameters["properties"]}
+ARGUMENTS = {name for tool in BUILT for name in tool.input_schema["properties"]}
 SETTINGS = set(
     re.findall(
         r'"((?:INCIDENTIO|INCIDENT|IONHOUR)_[A-Z_]*[A-Z])"', (ROOT / "src/incident_mcp/settings.py").read_text("utf-8")
@@ -170,7 +170,7 @@ def test_the_manifest_has_every_setting_and_its_default_is_ours() -> None:
 def test_the_manifest_has_the_server_s_prompts_and_their_arguments() -> None:
     bundle = manifest()
     for prompt, told in zip(PROMPTS, bundle["prompts"], strict=True):
-        arguments = [name for name in inspect.signature(prompt).parameters if name != "ctx"]
+        arguments = [name for name in inspect.signature(prompt).parameters if name != "call"]
         assert (told["name"], told["arguments"]) == (prompt.__name__, arguments)
         assert told["description"] == inspect.getdoc(prompt)
         assert set(re.findall(r"\$\{arguments\.(\w+)\}", told["text"])) == set(arguments)

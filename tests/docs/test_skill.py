@@ -39,7 +39,7 @@ def test_an_example_runs_on_the_sandbox(
     if " call " in command:
         answer = json.loads(capsys.readouterr().out)
         assert any(answer.get(rows, True) for rows in ("incidents", "notes", "events")), "an example that shows nothing"
-        [tool] = [spec.build() for spec in TOOLS if spec.name in command.split()]
+        [tool] = [spec.definition for spec in TOOLS if spec.name in command.split()]
         assert undeclared(answer, tool.output_schema or {}) == []
 
 

@@ -58,7 +58,7 @@ async def test_a_name_that_get_tells_apart_by_its_id_can_be_written_back(call, b
     options = [{"id": "01PAY2", "custom_field_id": "01SECONDTEAM", "sort_key": 1, "value": "Payments"}]
     box.incidentio.options += options
     error = await call.error(EDIT, incident="114", custom_fields={"Affected team": ["Payments"]})
-    assert f"fits several: Affected team ({FIELD['Affected team']}), Affected team (01SECONDTEAM)" in error
+    assert f"is ambiguous: Affected team ({FIELD['Affected team']}), Affected team (01SECONDTEAM)" in error
     assert not box.writes()
     for name, option in (
         (f"Affected team ({FIELD['Affected team']})", OPTION["Payments"]),

@@ -160,7 +160,7 @@ NOT_PASTED = [
 OF_INCIDENT: list[tuple[str, dict[str, Any]]] = [
     (spec.name, next(row for row in examples(spec) if "incident" in row) | ({"dry_run": True} if spec.writes else {}))
     for spec in TOOLS
-    if "incident" in spec.build().parameters["properties"]
+    if "incident" in spec.definition.input_schema["properties"]
 ]
 
 

@@ -109,6 +109,6 @@ async def test_a_long_message_is_cut_in_the_list_with_a_mark_that_says_so(call, 
     message = told["incident_updates"][0]["message"]
     assert len(message) == 500
     assert message.endswith("…")
-    assert "a limit of 5 or less shows them whole" in told["cut"]
+    assert "a limit of 5 or less shows them in full" in told["cut"]
     few = await call.ok(LIST, incident="114", limit=5)
     assert few["incident_updates"][0]["message"] == "x" * 3000

@@ -170,15 +170,15 @@ CALLS: list[tuple[str, dict[str, Any], str]] = [
     (LIST, {"name_contains": "webhooks", "limit": 1}, ""),
     (LIST, {"limit": 25}, ""),
     (UPDATES, {"limit": 25}, ""),
-    (LIST, {"custom_fields": {"Team": ["Team 9000"]}}, "It was looked for among the first"),
-    (LIST, {"custom_fields": {"Product": ["Product 9000"]}}, "It was looked for among the first"),
-    (LIST, {"incident_role": {"lead": ["Person 9000"]}}, "It was looked for among the first"),
+    (LIST, {"custom_fields": {"Team": ["Team 9000"]}}, "Only the first"),
+    (LIST, {"custom_fields": {"Product": ["Product 9000"]}}, "Only the first"),
+    (LIST, {"incident_role": {"lead": ["Person 9000"]}}, "Only the first"),
     (
         "incidentio_create_incident",
         {"name": "n", "roles": {"lead": "Person 9000"}},
-        "It was looked for among the first",
+        "Only the first",
     ),
-    ("incidentio_edit_incident", {"incident": "1", "custom_fields": {"Team": ["Team 9000"]}}, "among the first"),
+    ("incidentio_edit_incident", {"incident": "1", "custom_fields": {"Team": ["Team 9000"]}}, "Only the first"),
 ]
 
 
@@ -288,7 +288,7 @@ async def test_a_row_that_is_too_large_by_itself_is_said_to_be_and_rows_before_i
         assert len(told["incidents"]) == 4
         assert told["has_more"] is True
         error = await call.error(LIST, limit=10, after=told["after"])
-        assert "one row alone is too large: pass a smaller limit" in error
+        assert "a single row is too large: pass a smaller limit" in error
         assert len((await call.ok(LIST, limit=4))["incidents"]) == 4
 
 
@@ -322,9 +322,9 @@ async def test_beyond_5000_options_an_id_passes_and_a_name_is_refused_with_how_m
             await call.ok(LIST, custom_fields={"Team": [team]})
             assert network.requests[-1].url.params["custom_field[01FIELD][one_of]"] == sent
         error = await call.error(LIST, custom_fields={"Team": ["Team 5200"]})
-        assert "There is no option 'Team 5200' of custom field Team. It was looked for among the first 5000" in error
-        assert "pass its id" in error
+        assert "Unknown option 'Team 5200' of custom field Team. Only the first 5000" in error
+        assert "pass its ID" in error
         # Where all options are known, an id that is none of them does not pass.
         many = 30
         network.answers["GET", "/v2/custom_fields"] = {"custom_fields": [{**field, "id": "01OTHER", "name": "Other"}]}
-        assert "There is no option" in await call.error(LIST, custom_fields={"Other": [f"01OPTION{5200:018}"]})
+        assert "Unknown option" in await call.error(LIST, custom_fields={"Other": [f"01OPTION{5200:018}"]})

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp_types import TextResourceContents
 
-from incident_mcp.ionhour.incidents.listing import MOST_DETAILED, in_smaller_pages
+from incident_mcp.ionhour.incidents.list import MAX_DETAILED, smaller_pages
 from incident_mcp.records.tokens import count_tokens
 from incident_mcp.sandbox import Sandbox
 from tests.conftest import NOW, Caller
@@ -88,9 +88,8 @@ async def test_going_on_loses_no_row_and_repeats_none(connect, text):
             assert sorted(row["reference"] for row in listed) == sorted(rows)
             listed = await all_of(call, "incidentio_list_updates", "incident_updates", limit=limit)
             assert sorted(row["id"] for row in listed) == sorted(updates)
-            assert ends(await all_of(call, "incident_timeline", "entries", incident=INCIDENT, limit=limit)) == ends(
-                whole
-            )
+            story = await all_of(call, "incident_timeline", "entries", incident=INCIDENT, limit=limit)
+            assert ends(story) == ends(whole)
 
 
 @pytest.mark.parametrize("limit", [20, 50, 51, 97, 99, 100])
@@ -105,11 +104,11 @@ async def test_pages_of_detailed_rows_shrink_and_still_meet(connect, limit, more
 
 
 @settings(derandomize=True)
-@given(st.integers(1, 400), st.integers(MOST_DETAILED + 1, 100))
+@given(st.integers(1, 400), st.integers(MAX_DETAILED + 1, 100))
 def test_a_smaller_page_begins_where_the_larger_one_does(page, limit):
-    smaller_page, smaller = in_smaller_pages(page, limit)
+    smaller_page, smaller = smaller_pages(page, limit)
     assert (smaller_page - 1) * smaller == (page - 1) * limit
-    assert 1 <= smaller <= MOST_DETAILED
+    assert 1 <= smaller <= MAX_DETAILED
 
 
 def with_text(box: Sandbox, text: str) -> None:

@@ -93,7 +93,7 @@ def spoil(box: Sandbox, text: str, rows: int = ROWS) -> None:
                     "created_at": f"2026-11-21T02:{minutes + number:02}:00Z",
                 }
             )
-        account.timeline_items.append(
+        account.rows["timeline_items"].append(
             {
                 "id": f"01ITEM{number:020}",
                 "incident_id": incidents[-1]["id"],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incident_mcp.records.words import MOST_QUERY, MOST_TEXT, MOST_WORDS, matched, parse
+from incident_mcp.records.words import MAX_QUERY, MAX_TERMS, MAX_TEXT, matched, parse
 
 PARSED = {
     "": [],
@@ -116,19 +116,17 @@ def test_words_may_be_spread_over_the_texts() -> None:
 
 
 def test_queries_and_texts_are_bounded() -> None:
-    assert parse(" ".join(f"word{number}" for number in range(100))) == [
-        f"word{number}" for number in range(MOST_WORDS)
-    ]
-    assert parse("a" * MOST_QUERY + "b") == ["a" * MOST_QUERY]
-    assert matched(["down"], " " * (MOST_TEXT - 4) + "down") == 1
-    assert matched(["down"], " " * (MOST_TEXT - 3) + "down") == 0
+    assert parse(" ".join(f"word{number}" for number in range(100))) == [f"word{number}" for number in range(MAX_TERMS)]
+    assert parse("a" * MAX_QUERY + "b") == ["a" * MAX_QUERY]
+    assert matched(["down"], " " * (MAX_TEXT - 4) + "down") == 1
+    assert matched(["down"], " " * (MAX_TEXT - 3) + "down") == 0
 
 
 @pytest.mark.parametrize("piece", HOSTILE, ids=ascii)
 def test_a_megabyte_of_one_piece(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
     words = parse(text)
-    assert len(words) <= MOST_WORDS
+    assert len(words) <= MAX_TERMS
     assert matched(words, text, text) == len(words)
     assert matched(["checkout"], text) == 0
 
@@ -137,7 +135,7 @@ def test_a_megabyte_of_one_piece(piece: str) -> None:
 @given(st.text(), st.text())
 def test_every_text_is_found_by_its_own_words(query: str, around: str) -> None:
     words = parse(query)
-    assert matched(words, query[:MOST_TEXT]) == len(words)
+    assert matched(words, query[:MAX_TEXT]) == len(words)
     assert 0 <= matched(words, around) <= len(words)
 
 

@@ -1,4 +1,4 @@
-"""A client on a server that may take less time, and the profiles of the long runs."""
+"""A client on a server that may take less time."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -7,7 +7,6 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, settings
 from mcp import Client
 
 from incident_mcp.sandbox import Sandbox
@@ -20,14 +19,6 @@ BRIEF = Limits(attempt=3, call=10, backoff=0.01)
 """For faults that answer or cut: only the waits are shorter."""
 IMPATIENT = Limits(attempt=0.06, call=1.5, backoff=0.01)
 """For a service that hangs."""
-
-settings.register_profile(
-    "ci", max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
-settings.register_profile("long", max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
-
-if settings.get_current_profile_name() == "default":
-    settings.load_profile("ci")
 
 Serve = Callable[..., AbstractAsyncContextManager[Caller]]
 

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from typing import Any
 import httpx2
 from mcp_types import CallToolResult
 
-from tests.spawned import SERVER, environment
+from tests.spawned import SERVER, environment, sandbox_served
 
 
 class Served:
@@ -52,16 +51,8 @@ class Served:
 
 @contextlib.contextmanager
 def served_sandbox() -> Iterator[Served]:
-    command = [sys.executable, "-m", "incident_mcp.sandbox"]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        with httpx2.Client(timeout=10) as http:
-            yield Served(json.loads(process.stdout.readline()), http)
-    finally:
-        process.kill()
-        process.communicate()
+    with sandbox_served() as ready, httpx2.Client(timeout=10) as http:
+        yield Served(ready, http)
 
 
 class Server:

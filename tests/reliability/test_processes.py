@@ -5,8 +5,9 @@ import json
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import anyio
@@ -77,16 +78,16 @@ class Killed:
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Killed]:
-    return {kind: Killed(kind, tmp_path_factory.mktemp(kind)) for kind in ("hang_before", "hang_after")}
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Killed]:
+    return cache(lambda kind: Killed(kind, tmp_path_factory.mktemp(kind)))
 
 
 @pytest.mark.parametrize("kind", ["hang_before", "hang_after"])
 @pytest.mark.parametrize("case", WRITES, ids=str)
 def test_a_write_whose_process_was_killed_before_the_answer_is_done_once_after_the_restart(
-    case: WriteCase, kind: str, killed: dict[str, Killed]
+    case: WriteCase, kind: str, killed: Callable[[str], Killed]
 ) -> None:
-    run = killed[kind]
+    run = killed(kind)
     done = kind == "hang_after"
     assert case.count(run.effects_before) == (1 if done else 0)
     assert case.count(run.effects) == 1

@@ -166,7 +166,7 @@ def test_the_process_list_and_a_traceback_hold_no_key(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    assert "failed on an error of its own (RuntimeError)" in ended.stdout
+    assert "failed with an internal error (RuntimeError)" in ended.stdout
     assert "Traceback" in ended.stderr
     assert leaks(ended.stdout + ended.stderr, *secrets()) == []
     assert all(leaks(path.read_bytes(), *secrets()) == [] for path in tmp_path.rglob("*") if path.is_file())
@@ -176,7 +176,7 @@ def test_settings_and_what_is_made_of_them_show_no_key_when_printed() -> None:
     script = (
         "import os; from incident_mcp.settings import Settings; from incident_mcp.serving.server import build_server\n"
         "settings = Settings.from_env(os.environ); server = build_server(settings)\n"
-        "from incident_mcp.transport.api import Service; s = Service('n', 'u', settings.incidentio_key, 'V')\n"
+        "from incident_mcp.transport.service import Service; s = Service('n', 'u', settings.incidentio_key, 'V')\n"
         "print(settings, repr(settings), vars(server), s, f'{s!r}')\n"
     )
     environ = environment(Path("/nowhere"), INCIDENTIO_API_KEY=PLANTED["one"], IONHOUR_API_KEY=PLANTED["two"])

@@ -13,16 +13,22 @@ import httpx2
 from pydantic import SecretStr
 
 from incident_mcp.settings import Settings
-from tests.spawned import environment
+from tests.spawned import environment, sandbox_served
 
 SHORT = 1.5
 """Seconds that a request may take in a server that is killed: as long as a note may still take effect."""
 SERVER = (
     "import os\n"
+    "import anyio\n"
+    "from mcp import stdio_server\n"
     "from incident_mcp.transport.service import Limits\n"
     "from incident_mcp.serving.server import build_server\n"
     "from incident_mcp.settings import Settings\n"
-    f"build_server(Settings.from_env(os.environ), limits=Limits(attempt={SHORT})).run('stdio')\n"
+    "async def serve():\n"
+    f"    server = build_server(Settings.from_env(os.environ), limits=Limits(attempt={SHORT}))\n"
+    "    async with stdio_server() as streams:\n"
+    "        await server.run(*streams, server.create_initialization_options())\n"
+    "anyio.run(serve)\n"
 )
 INITIALIZE = {
     "protocolVersion": "2025-11-25",
@@ -73,13 +79,9 @@ class Served:
 
 
 @contextmanager
-def served(*arguments: str) -> Iterator[Served]:
-    command = [sys.executable, "-m", "incident_mcp.sandbox", *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        ready = json.loads(process.stdout.readline())
-        with httpx2.Client(timeout=20) as http:
-            yield Served(ready, http)
-        process.kill()
+def served(bulk: int = 0) -> Iterator[Served]:
+    with sandbox_served(bulk) as ready, httpx2.Client(timeout=20) as http:
+        yield Served(ready, http)
 
 
 class Spawned:

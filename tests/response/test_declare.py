@@ -268,7 +268,7 @@ async def test_when_nothing_names_the_alert_any_more_its_name_does_and_the_key_k
     made(box)[0]["summary"] = "rewritten by somebody"
     async with connect(state_dir=tmp_path / "two") as call:
         error = await call.error(TOOL, ionhour_incident_id=FRESH, severity="Minor")
-        assert error.startswith('This looks declared already: INC-118 "checkout-api is down"')
+        assert error.startswith('This looks already declared: INC-118 "checkout-api is down"')
         assert len(box.writes()) == 1
         answer = await call.ok(TOOL, ionhour_incident_id=FRESH, severity="Minor", despite=["INC-118"])
     assert answer["incident"]["reference"] == "INC-118"
@@ -304,7 +304,7 @@ async def test_one_outage_declared_by_hand_and_from_its_alert_at_the_same_moment
             partial(keep, two, "incidentio_create_incident", name="[P1] Checkout API outage", severity="Critical")
         )
     assert len(made(box)) == 1
-    assert sum(text.startswith("This looks declared already: INC-118") for text in texts) == 1
+    assert sum(text.startswith("This looks already declared: INC-118") for text in texts) == 1
 
 
 async def test_an_open_incident_with_a_name_alike_is_named_and_nothing_is_sent(call, box):
@@ -312,7 +312,7 @@ async def test_an_open_incident_with_a_name_alike_is_named_and_nothing_is_sent(c
     for arguments in ({}, {"dry_run": True}, {"acknowledge": True}, {"despite": ["INC-114"]}):
         error = await call.error(TOOL, ionhour_incident_id=FRESH, **arguments)
         assert error == (
-            'This looks declared already: INC-118 "[P1] Checkout API outage" (Investigating)'
+            'This looks already declared: INC-118 "[P1] Checkout API outage" (Investigating)'
             " https://app.incident.io/sandbox/incidents/116. Post an update there with incidentio_post_update, or raise"
             " its severity. If this is another outage, declare it with despite=INC-118. Not sent."
         )
@@ -385,14 +385,14 @@ async def test_when_open_incidents_cannot_be_listed_a_note_says_so(connect, box)
     box.fail(Fault("status", service="incidentio", method="GET", path="^/v2/incidents$", status=403, after=1))
     async with connect() as call:
         answer = await call.ok(TOOL, ionhour_incident_id=FRESH)
-    assert answer["note"].startswith("Whether it is declared already could not be looked up: incident.io answered 403")
+    assert answer["note"].startswith("Could not check whether it is already declared: incident.io answered 403")
     assert outcomes(answer) == ["done", "done", "not asked for"]
 
 
 async def test_an_alert_without_a_public_id_is_not_declared(connect, box):
     alert(box, FRESH)["publicId"] = None
     async with connect() as call:
-        assert "has no public id" in await call.error(TOOL, ionhour_incident_id=FRESH)
+        assert "has no public ID" in await call.error(TOOL, ionhour_incident_id=FRESH)
     assert not box.writes()
 
 

@@ -29,7 +29,7 @@ FREE = iter(range(4600, 4640))
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Served]:
-    with served("--bulk", "40") as running:
+    with served(bulk=40) as running:
         yield running
 
 
@@ -101,7 +101,7 @@ async def test_with_one_services_key_the_timeline_tells_its_part(sandbox, tmp_pa
         told = (await client.call_tool("incident_timeline", {"incident": "INC-114"})).structured_content
         refused = await client.call_tool("incident_timeline", {"ionhour_incident_id": 4512})
     assert {row["source"] for row in told["entries"]} == {"incident.io"}
-    assert told["problems"] == ["Ionhour incident 4512: there is no key for Ionhour."]
+    assert told["problems"] == ["Ionhour alert 4512: there is no key for Ionhour."]
     assert "pass incident instead" in text_of(refused)
     async with Client(build_server(sandbox.settings(tmp_path, "ionhour"))) as client:
         told = (await client.call_tool("incident_timeline", {"ionhour_incident_id": 4512})).structured_content

@@ -63,7 +63,7 @@ async def test_words_far_inside_a_long_name_are_found(connect, box):
 @pytest.mark.parametrize("tool", [INCIDENTS, ALERTS])
 async def test_punctuation_is_refused_and_a_blank_is_left_out(call, box, tool):
     for empty in (".*", "%", "- \u2014", '"'):
-        assert "name_contains has no words to look for" in await call.error(tool, name_contains=empty)
+        assert "name_contains has no search terms" in await call.error(tool, name_contains=empty)
     assert box.requests == []
     everything = await call.ok(tool)
     for blank in ("", " ", "\u3000\n", "null"):
@@ -82,9 +82,7 @@ async def test_punctuation_is_refused_and_a_blank_is_left_out(call, box, tool):
 async def test_where_nothing_has_all_words_what_has_some_is_told_with_a_note(call, tool, words, found):
     told = await call.ok(tool, name_contains=words)
     assert ids(told) == found
-    assert (
-        told["note"] == "Nothing that was looked at has all of the words; these have some, those with the most first."
-    )
+    assert told["note"] == "No incident that was searched contains all terms. These contain some, best matches first."
     assert told["looked_at_all"] is True
 
 
@@ -92,7 +90,7 @@ async def test_an_empty_result_says_that_the_words_were_tried_singly(call):
     for tool in (INCIDENTS, ALERTS):
         told = await call.ok(tool, name_contains="zeppelin quux")
         assert told["incidents"] == []
-        assert "tried singly and in part" in told["note"]
+        assert "even in part" in told["note"]
     assert "Test incidents are hidden" in (await call.ok(INCIDENTS, name_contains="zeppelin"))["note"]
     assert ids(await call.ok(INCIDENTS, name_contains="rehearsal", mode=["test"])) == ["INC-115"]
     assert "note" not in await call.ok(INCIDENTS, name_contains="webhook")
@@ -160,7 +158,7 @@ async def test_over_a_thousand_it_stops_and_says_that_it_was_not_all(connect):
         told = await call.ok(INCIDENTS, name_contains="加盟店")
         assert (told["incidents"], told["looked_at"], told["looked_at_all"]) == ([], 1000, False)
         assert told["has_more"]
-        assert told["note"].endswith("Not all was looked at: narrow the filters, or go on from `after`.")
+        assert told["note"].endswith("Not all incidents were searched: narrow the filters, or continue from `after`.")
         # The cursor leads to the rest.
         rest = await call.ok(INCIDENTS, name_contains="加盟店", after=told["after"])
         assert ids(rest) == ["INC-110"]
@@ -168,7 +166,7 @@ async def test_over_a_thousand_it_stops_and_says_that_it_was_not_all(connect):
         told = await call.ok(ALERTS, name_contains="Refunds")
         assert (told["incidents"], told["looked_at"], told["looked_at_all"]) == ([], 1000, False)
         assert not told["has_more"]
-        assert told["note"].endswith("Not all was looked at: narrow the filters.")
+        assert told["note"].endswith("Not all incidents were searched: narrow the filters.")
     assert len(box.requests) == 4 + 1 + 10
 
 

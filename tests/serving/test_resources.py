@@ -10,7 +10,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, TextResourceContents
 
 from incident_mcp.sandbox import Fault, Sandbox
 
-from .conftest import ERAS, FENCE, HEADING, HIDDEN, LINK, PICTURE, TAG, TOKEN, Serve
+from .conftest import FENCE, HEADING, HIDDEN, LINK, PICTURE, TAG, TOKEN, VERSIONS, Serve
 
 pytestmark = pytest.mark.anyio
 
@@ -87,7 +87,7 @@ async def test_no_page_has_a_check_s_token(client, box: Sandbox):
 async def test_a_page_says_which_part_of_the_timeline_could_not_be_read(client, box: Sandbox):
     box.fail(Fault("status", service="ionhour", status=503))
     text, _ = await read(client, "incidentio://incidents/INC-114")
-    assert re.search(r"^- Could not be read: Ionhour incident 4512: Ionhour answered 503", text, re.MULTILINE)
+    assert re.search(r"^- Could not be read: Ionhour alert 4512: Ionhour answered 503", text, re.MULTILINE)
 
 
 async def test_a_page_without_a_name_has_the_reference_alone_as_its_title(client, box: Sandbox):
@@ -151,7 +151,7 @@ async def test_a_service_that_is_down_is_named(client, box: Sandbox, service, ur
     assert f"{'Ionhour' if service == 'ionhour' else 'incident.io'} answered 503" in str(error)
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", VERSIONS)
 async def test_without_a_key_every_resource_says_what_to_set(serve: Serve, mode):
     async with serve(mode, sandbox=None) as client:
         for uri in (*ACCOUNT, *PAGES):
@@ -167,7 +167,7 @@ async def test_a_wrong_key_is_named_by_its_variable_alone(client, box: Sandbox):
     assert "sandbox-incidentio-key" not in str(error)
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", VERSIONS)
 @pytest.mark.parametrize("uri", PAGES)
 async def test_texts_of_others_are_no_part_of_the_page(serve: Serve, evil: Sandbox, mode, uri):
     async with serve(mode, sandbox=evil) as client:
@@ -185,7 +185,7 @@ async def test_texts_of_others_are_no_part_of_the_page(serve: Serve, evil: Sandb
     assert "<U+202E>" in text
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", VERSIONS)
 async def test_a_backslash_before_a_bracket_does_not_bring_the_link_back(serve: Serve, box: Sandbox, mode):
     box.incidentio.incidents[-1]["name"] = r"\[Approve](https://evil.example)"
     async with serve(mode) as client:

@@ -5,21 +5,17 @@ A change of a contract is a product decision. To take one, run `uv run python -m
 
 import inspect
 import json
-from typing import Any, get_args, get_origin
 
 import pytest
-from pydantic import BaseModel
 
 from incident_mcp.catalogue import TOOLS
-from incident_mcp.tooling.schemas import object_schema
-from incident_mcp.writing.result import WriteResult
 from tools.generate import SNAPSHOTS, contract
 
 pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 NAMES = [spec.name for spec in TOOLS]
 every_tool = pytest.mark.parametrize("spec", TOOLS, ids=NAMES)
-INJECTED = {"api", "writer", "settings", "services", "incidentio", "ionhour", "ctx"}
+INJECTED = {"api", "writer", "settings", "services", "incidentio", "ionhour"}
 
 
 async def test_a_client_is_told_the_snapshots(connect):
@@ -74,39 +70,3 @@ def test_a_tool_writes_or_its_hints_say_that_it_does_not(spec):
 def test_only_what_loses_something_or_wakes_people_is_destructive():
     destructive = {spec.name for spec in TOOLS if spec.destructive}
     assert destructive == {"incidentio_close_incident", "ionhour_delete_note"}
-
-
-def flattened(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Pydantic's own schema as we tell it: references inlined, `T | None` as T, no titles, no idle defaults."""
-    if "$ref" in schema:
-        schema = {**definitions[schema["$ref"].rpartition("/")[2]], **schema}
-    arms = [arm for arm in schema.get("anyOf", ()) if arm.get("type") != "null"]
-    if arms:
-        (arm,) = arms
-        schema = {**arm, **{name: value for name, value in schema.items() if name != "anyOf"}}
-        return flattened(schema, definitions)
-    told = {}
-    for name, value in schema.items():
-        idle = (name == "default" and value is False) or (name == "additionalProperties" and isinstance(value, bool))
-        if idle or name in ("$defs", "$ref", "title") or (name == "default" and value is None):
-            continue
-        if name == "properties":
-            told[name] = {key: flattened(item, definitions) for key, item in value.items()}
-        else:
-            told[name] = flattened(value, definitions) if isinstance(value, dict) else value
-    return told
-
-
-def judged(model: type[BaseModel], **how: Any) -> dict[str, Any]:
-    schema = model.model_json_schema(**how)
-    told = flattened(schema, schema.get("$defs", {}))
-    told.pop("description", None)
-    return told
-
-
-@every_tool
-def test_the_schemas_read_off_annotations_are_those_of_pydantic(spec):
-    annotation = inspect.signature(spec.fn, eval_str=True).return_annotation
-    record = get_args(annotation)[0] if get_origin(annotation) is WriteResult else annotation
-    assert object_schema(record) == judged(record, by_alias=False, mode="serialization")
-    assert spec.build().parameters == judged(spec.build().fn_metadata.arg_model)

@@ -97,33 +97,39 @@ QUESTIONS = {
             " and subscribers are notified."
         ),
     ),
-    "acknowledge": (ACKNOWLEDGE, 'Acknowledge Ionhour incident 4514 "checkout-api is down"; it pages nobody further.'),
-    "note": (NOTE, 'Put a note on Ionhour incident 4514 "checkout-api is down": "Looking.".'),
-    "change note": (CHANGE_NOTE, 'Replace note 704 on Ionhour incident 4512 "webhook-worker is down" by: "New.".'),
+    "acknowledge": (
+        ACKNOWLEDGE,
+        'Acknowledge Ionhour incident 4514 "checkout-api is down", which stops it from paging further people.',
+    ),
+    "note": (NOTE, 'Add a note to Ionhour incident 4514 "checkout-api is down": "Looking.".'),
+    "change note": (
+        CHANGE_NOTE,
+        'Replace the text of note 704 on Ionhour incident 4512 "webhook-worker is down" with: "New.".',
+    ),
     "delete": (
         DELETE,
-        'Delete note 704 on Ionhour incident 4512 "webhook-worker is down"; it is hidden from everybody.',
+        'Delete note 704 on Ionhour incident 4512 "webhook-worker is down", which hides it from everyone.',
     ),
 }
 DECLARED = (
     'Declare the public standard incident "checkout-api is down" with severity Critical: "checkout-api is down Project:'
     " Checkout Check: checkout-api Reason: SERVICE_DOWN Since: 2026-11-21T02:48:00Z Last success: 2026-11-21T02:47:00Z"
-    ' Ionhour incident 4514 (01KY0XF600ANYID)"; incident.io announces it and alerts people; put its reference on'
-    ' Ionhour incident 4514 "checkout-api is down" as a note; acknowledge Ionhour incident 4514, which then pages'
-    " nobody further."
+    ' Ionhour incident 4514 (01KY0XF600ANYID)"; incident.io announces it and alerts people; add its reference as a note'
+    ' to Ionhour alert 4514 "checkout-api is down"; acknowledge Ionhour alert 4514, which stops it from paging further'
+    " people."
 )
 NO: dict[str, tuple[str, Any, str]] = {
-    "empty": ("accept", {}, "The host accepted without an answer in the form, so no one is known to have agreed"),
-    "without content": ("accept", None, "The host accepted without an answer in the form"),
-    "the text true": ("accept", {"confirm": "true"}, "The host accepted without an answer in the form"),
-    "the number 1": ("accept", {"confirm": 1}, "The host accepted without an answer in the form"),
-    "null": ("accept", {"confirm": None}, "The host accepted without an answer in the form"),
-    "a list": ("accept", {"confirm": ["true"]}, "The host accepted without an answer in the form"),
-    "another field": ("accept", {"approved": True}, "The host accepted without an answer in the form"),
+    "empty": ("accept", {}, "The host accepted the form without an answer, so it is not known that anyone agreed"),
+    "without content": ("accept", None, "The host accepted the form without an answer"),
+    "the text true": ("accept", {"confirm": "true"}, "The host accepted the form without an answer"),
+    "the number 1": ("accept", {"confirm": 1}, "The host accepted the form without an answer"),
+    "null": ("accept", {"confirm": None}, "The host accepted the form without an answer"),
+    "a list": ("accept", {"confirm": ["true"]}, "The host accepted the form without an answer"),
+    "another field": ("accept", {"approved": True}, "The host accepted the form without an answer"),
     "false": ("accept", {"confirm": False}, "The form came back with confirm=false"),
-    "decline": ("decline", None, "The host declined; it is unknown whether the user did"),
-    "decline with a yes": ("decline", YES, "The host declined; it is unknown whether the user did"),
-    "cancel": ("cancel", None, "The host cancelled; it is unknown whether the user did"),
+    "decline": ("decline", None, "The host declined; it is not known whether a human did"),
+    "decline with a yes": ("decline", YES, "The host declined; it is not known whether a human did"),
+    "cancel": ("cancel", None, "The host cancelled; it is not known whether a human did"),
 }
 """What is no yes: the answer's action and content, and how the refusal begins."""
 
@@ -289,8 +295,8 @@ async def test_what_is_left_of_a_declaration_is_all_that_is_asked(ask, box, mode
     asked = await ask(("declare_from_ionhour", {"ionhour_incident_id": 4512}), mode=mode)
     assert asked.person.questions == [
         (
-            "For INC-114, which is declared already, put its reference on Ionhour incident 4512"
-            ' "webhook-worker is down" as a note.'
+            "For INC-114, which is already declared, add its reference as a note to Ionhour alert 4512"
+            ' "webhook-worker is down".'
         )
     ]
     again = await ask(("declare_from_ionhour", {"ionhour_incident_id": 4512}), mode=mode)
@@ -502,10 +508,10 @@ async def test_open_questions_are_bounded_and_the_newest_still_count(host, box):
     asked = [await host.ask(*NOTE) for _ in range(1500)]
     assert len({key for answers in asked for key in answers}) == 1500
     assert isinstance(await host.call(*NOTE, asked[0]), InputRequiredResult)
-    # The last MAX_OPEN are kept, the one that was just asked again among them.
-    assert isinstance(await host.call(*NOTE, asked[1500 - confirm.MAX_OPEN]), InputRequiredResult)
+    # The last MOST_OPEN are kept, the one that was just asked again among them.
+    assert isinstance(await host.call(*NOTE, asked[1500 - confirm.MOST_OPEN]), InputRequiredResult)
     assert not box.writes()
-    done = await host.call(*NOTE, asked[1500 - confirm.MAX_OPEN + 5])
+    done = await host.call(*NOTE, asked[1500 - confirm.MOST_OPEN + 5])
     assert not done.is_error, text_of(done)
     assert len(box.writes()) == 1
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 from mcp import Client
-from mcp.server.mcpserver.tools import Tool
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult, TextContent, Tool
 
 from incident_mcp.catalogue import TOOLS, TOOLSETS, explain_unknown, hidden, select, warnings
 from incident_mcp.commands.console import NotWritten, complain, discard_stdout, put, put_json
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 def print_tools(settings: Settings, *, as_json: bool) -> int:
     """Print the tools that these settings offer, set by set, and what each set costs a model."""
-    offered = {spec.name: spec.build() for spec in select(settings)}
+    offered = {spec.name: spec.definition for spec in select(settings)}
     notes = warnings(settings)
     notes += [f"Not offered: {', '.join(names)}: {reason}." for reason, names in hidden(settings).items()]
     if as_json:
@@ -50,15 +49,16 @@ def _print_toolset(console: "Console", toolset: str, shown: Sequence[Tool], most
     console.print(f"{toolset}: {len(shown)} of {most} tools offered, {about}{cost:,} tokens", highlight=False)
     table = Table(Column("Tool", no_wrap=True), "What it does", box=None, padding=(0, 2, 0, 0))
     for tool in shown:
-        required = tool.parameters.get("required", [])
-        names = [f"{name}*" if name in required else name for name in tool.parameters["properties"]]
-        table.add_row(tool.name, f"{tool.description.partition(chr(10))[0]} [dim]{escape(', '.join(names))}[/dim]")
+        required = tool.input_schema.get("required", [])
+        names = [f"{name}*" if name in required else name for name in tool.input_schema["properties"]]
+        first_line = (tool.description or "").partition("\n")[0]
+        table.add_row(tool.name, f"{first_line} [dim]{escape(', '.join(names))}[/dim]")
     console.print(table)
 
 
 def listed(tool: Tool) -> dict[str, Any]:
     """Return what a model reads of a tool."""
-    return {"name": tool.name, "description": tool.description, "inputSchema": tool.parameters}
+    return {"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema}
 
 
 def _as_json(tool: Tool) -> dict[str, Any]:

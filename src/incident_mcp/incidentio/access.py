@@ -1,4 +1,4 @@
-"""Reading one incident, and what a refusal means for a request about one."""
+"""Requests about one incident: how to read it, advice for a refusal, its keys in the journal."""
 
 from incident_mcp.incidentio.ids import path_id
 from incident_mcp.records.record import A
@@ -12,9 +12,9 @@ LIST = Operation("GET", "/v2/incidents", scope="incidents.view")
 
 
 def access_advice(scope: str) -> dict[int, str]:
-    """Return what 403 and 404 mean for a request about one incident, by status.
+    """Return advice, by status, for a refused request about one incident.
 
-    Which role reaches private incidents is not documented: `global_access` is known by its name alone.
+    Which role gives access to private incidents is not documented: `global_access` is known only by name.
     """
     return {
         403: f"The key in {KEY_VARIABLES['incidentio']} may not do this: it needs the scope {scope}. For a private"
@@ -24,18 +24,18 @@ def access_advice(scope: str) -> dict[int, str]:
     }
 
 
-async def read_one(api: Api, incident: str, answer: type[A]) -> A:
-    """Read an incident by any of its spellings.
+async def read_one(api: Api, incident: str, response: type[A]) -> A:
+    """Read an incident by any accepted reference.
 
     Raises:
-        InputError: It is no reference.
-        RefusedError: There is no such incident, or the key may not read it.
+        InputError: The text is not a reference.
+        RefusedError: The incident does not exist, or the key may not read it.
     """
     request = SHOW.request(at={"incident": path_id(incident)}, advice=access_advice(SHOW.scope))
-    return await api.get(request, answer)
+    return await api.get(request, response)
 
 
 def journal_keys(api: Api, *incidents: str | None) -> tuple[str, ...]:
-    """Return what stands for an incident in the journal: its id, and the number of its reference."""
+    """Return an incident's keys in the journal: one for its id, one for the number of its reference."""
     account = account_of(api)
     return tuple(f"{account} incident {name.upper().removeprefix('INC-')}" for name in incidents if name)

@@ -1,4 +1,4 @@
-"""Who did something: a user, an API key, a workflow."""
+"""Who made a change: a user, an API key, a workflow, an alert."""
 
 from typing import Annotated, cast
 
@@ -7,17 +7,17 @@ from pydantic import BeforeValidator
 from incident_mcp.records.record import Json, part
 
 
-def actor(value: object) -> object:
-    """Return who did it: a user's name, or the name of the key, workflow, alert or whatever else it was."""
+def _actor_name(value: object) -> object:
+    """Return a user's name, or the name of a key, workflow, alert or other actor with its kind."""
     if not isinstance(value, dict):
         return value
     kinds = cast("Json", value)
     for kind in dict.fromkeys(("user", "api_key", "workflow", "alert", *kinds)):
-        who = part(kinds, kind)
-        name = who.get("name") or who.get("title") or who.get("id")
+        actor = part(kinds, kind)
+        name = actor.get("name") or actor.get("title") or actor.get("id")
         if isinstance(name, str) and name:
             return name if kind == "user" else f"{name} ({kind.replace('_', ' ')})"
     return None
 
 
-Actor = Annotated[str | None, BeforeValidator(actor)]
+Actor = Annotated[str | None, BeforeValidator(_actor_name)]

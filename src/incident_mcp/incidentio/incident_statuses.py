@@ -1,11 +1,12 @@
-"""Incident statuses: the account's own steps, each in a category, from triage to closed."""
+"""Incident statuses: each account has its own, each in a category, from triage to closed."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from incident_mcp.incidentio.pages import Rows, keep_rows, read_unpaged
-from incident_mcp.records.record import Listed, Record, Whole, cut_at
+from incident_mcp.incidentio.named_rows import CachedList, NamedRow
+from incident_mcp.incidentio.pages import Rows, read_unpaged
+from incident_mcp.records.record import Listed, Whole, cut_at
 from incident_mcp.tooling.dependencies import IncidentioApi
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
@@ -14,11 +15,9 @@ from incident_mcp.transport.operation import Operation
 Category = Literal["triage", "declined", "merged", "canceled", "live", "learning", "closed", "paused"]
 
 
-class IncidentStatus(Record):
+class IncidentStatus(NamedRow):
     """A status."""
 
-    id: str
-    name: str
     category: str | None = None
     rank: Whole | None = None
     description: Annotated[str, cut_at(200, "… [cut]")] | None = None
@@ -40,6 +39,14 @@ async def load_statuses(api: Api) -> Rows[IncidentStatus]:
     return statuses
 
 
+STATUSES = CachedList("status", load_statuses)
+
+
+def is_closed(status: IncidentStatus | None) -> bool:
+    """Return whether a status closes an incident."""
+    return status is not None and status.category == "closed"
+
+
 async def incidentio_list_statuses(
     api: IncidentioApi,
     category: Annotated[Category | None, Field(description="Only this category.")] = None,
@@ -48,10 +55,9 @@ async def incidentio_list_statuses(
 
     live = active, learning = post-incident, closed = done.
     """
-    statuses = await load_statuses(api)
-    await keep_rows(api, "status", statuses)
+    statuses = await STATUSES.reload(api)
     rows = [row for row in statuses if category in (None, row.category)]
-    return IncidentStatuses(incident_statuses=rows, unreadable=statuses.unreadable)
+    return IncidentStatuses(incident_statuses=rows, **statuses.paging)
 
 
 TOOLS = [read_tool(incidentio_list_statuses, "List incident statuses")]

@@ -2,19 +2,18 @@
 
 from typing import Annotated
 
-from incident_mcp.incidentio.pages import Rows, keep_rows, read_unpaged
-from incident_mcp.records.record import Listed, Record, cut_at
+from incident_mcp.incidentio.named_rows import CachedList, NamedRow
+from incident_mcp.incidentio.pages import Rows, read_unpaged
+from incident_mcp.records.record import Listed, cut_at
 from incident_mcp.tooling.dependencies import IncidentioApi
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 
 
-class IncidentType(Record):
-    """A type."""
+class IncidentType(NamedRow):
+    """An incident type."""
 
-    id: str
-    name: str
     is_default: bool | None = None
     private_incidents_only: bool | None = None
     create_in_triage: str | None = None
@@ -23,7 +22,7 @@ class IncidentType(Record):
 
 
 class IncidentTypes(Listed):
-    """All types."""
+    """All incident types."""
 
     incident_types: list[IncidentType]
 
@@ -36,11 +35,13 @@ async def load_types(api: Api) -> Rows[IncidentType]:
     return await read_unpaged(api, LIST.request(), IncidentType)
 
 
+TYPES = CachedList("incident_type", load_types)
+
+
 async def incidentio_list_types(api: IncidentioApi) -> IncidentTypes:
     """List the account's incident types and which is the default."""
-    types = await load_types(api)
-    await keep_rows(api, "incident_type", types)
-    return IncidentTypes(incident_types=types, unreadable=types.unreadable)
+    types = await TYPES.reload(api)
+    return IncidentTypes(incident_types=types, **types.paging)
 
 
 TOOLS = [read_tool(incidentio_list_types, "List incident types")]

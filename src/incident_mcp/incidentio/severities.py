@@ -1,27 +1,26 @@
-"""Severities: the account's own scale, by rank; a lower rank is less severe."""
+"""Severities: each account has its own scale, by rank."""
 
 from typing import Annotated
 
-from incident_mcp.incidentio.pages import Rows, keep_rows, read_unpaged
-from incident_mcp.records.record import Listed, Record, Whole, cut_at
+from incident_mcp.incidentio.named_rows import CachedList, NamedRow
+from incident_mcp.incidentio.pages import Rows, read_unpaged
+from incident_mcp.records.record import Listed, Whole, cut_at
 from incident_mcp.tooling.dependencies import IncidentioApi
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 
 
-class Severity(Record):
+class Severity(NamedRow):
     """A severity."""
 
-    id: str
-    name: str
     rank: Whole | None = None
     """Lower is less severe."""
     description: Annotated[str, cut_at(200, "… [cut]")] | None = None
 
 
 class Severities(Listed):
-    """All severities, the least severe first."""
+    """All severities, least severe first."""
 
     severities: list[Severity]
 
@@ -36,14 +35,16 @@ async def load_severities(api: Api) -> Rows[Severity]:
     return severities
 
 
+SEVERITIES = CachedList("severity", load_severities)
+
+
 async def incidentio_list_severities(api: IncidentioApi) -> Severities:
     """List the account's severities, least severe first.
 
     Every account has its own: check before declaring.
     """
-    severities = await load_severities(api)
-    await keep_rows(api, "severity", severities)
-    return Severities(severities=severities, unreadable=severities.unreadable)
+    severities = await SEVERITIES.reload(api)
+    return Severities(severities=severities, **severities.paging)
 
 
 TOOLS = [read_tool(incidentio_list_severities, "List severities")]

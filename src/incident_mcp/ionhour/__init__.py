@@ -1,1 +1,1 @@
-"""Ionhour: one module a resource, each with its records, its tools and TOOLS."""
+"""Ionhour: one module or package per resource, with its records and tools."""

@@ -1,6 +1,6 @@
-"""Ionhour's event timeline of an incident."""
+"""Events of an Ionhour incident."""
 
-from incident_mcp.ionhour.incidents.incident import require_incident
+from incident_mcp.ionhour.incidents.access import require_incident
 from incident_mcp.ionhour.pages import Page
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord
 from incident_mcp.records.fitting import FEW
@@ -12,7 +12,7 @@ from incident_mcp.transport.operation import Operation
 
 
 class Event(IonhourRecord):
-    """Something that happened: OPENED, ACKNOWLEDGED, ALERT_SENT, RESOLVED, or newer kinds."""
+    """An event: OPENED, ACKNOWLEDGED, ALERT_SENT, RESOLVED, or a newer type."""
 
     type: str | None = None
     message: str | None = None
@@ -22,7 +22,7 @@ class Event(IonhourRecord):
 class Events(Listed):
     """An incident's events."""
 
-    MARK = f"incident_timeline shows all of it; texts that end in … whole with a limit of {FEW} or less."
+    MARK = f"incident_timeline shows all events, and texts that end in … in full with a limit of {FEW} or less."
     LONGEST = 500
     events: list[Event]
 
@@ -32,10 +32,10 @@ LIST = Operation("GET", "/incident-events/{incident_id}")
 
 async def read_events(api: Api, incident_id: int) -> Events:
     """Read an incident's events."""
-    answer = await api.get(LIST.request(at={"incident_id": incident_id}), Page[Event])
-    if not answer.items:
+    page = await api.get(LIST.request(at={"incident_id": incident_id}), Page[Event])
+    if not page.rows:
         await require_incident(api, incident_id)
-    return Events(events=answer.items, has_more=answer.has_more, unreadable=answer.unreadable)
+    return Events(events=page.rows, has_more=page.has_more, unreadable=page.unreadable)
 
 
 async def ionhour_list_events(api: IonhourApi, incident_id: IncidentId) -> Events:

@@ -1,4 +1,4 @@
-"""Reading lists that Ionhour hands out by page number: here alone is decided whether there is more."""
+"""Paginated lists of Ionhour: only this module decides whether there is a next page."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -12,9 +12,9 @@ from incident_mcp.records.record import Json, Record, Whole
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Request
 
-MOST_A_PAGE = 100
-_SMALLER = 5
-"""By how much pages shrink: 100, 20, 4, 1 rows, so that a smaller page begins where the larger one did."""
+MAX_PAGE_SIZE = 100
+_SHRINK = 5
+"""Divides the page size: 100, 20, 4, 1 rows. A smaller page begins where the larger one did."""
 
 
 Row = TypeVar("Row", bound=Record)
@@ -23,18 +23,18 @@ Row = TypeVar("Row", bound=Record)
 class Page(Record, Generic[Row]):
     """One page of a list: Ionhour documents an envelope, and its own code reads a bare array."""
 
-    items: list[Row]
+    rows: list[Row] = Field(validation_alias="items")
     page: Whole | None = None
     page_count: Whole | None = Field(default=None, validation_alias="pageCount")
     total: Whole | None = None
     limit: Whole | None = None
     unreadable: int | None = Field(default=None, validation_alias="unreadable rows")
-    """Rows without a readable identity."""
+    """Number of rows without a readable identity."""
 
     @property
     def has_more(self) -> bool:
-        """Whether a further page exists; an empty page is the last."""
-        if not self.items:
+        """True if there is a next page; an empty page is the last."""
+        if not self.rows:
             return False
         page = self.page or 1
         if self.page_count is not None:
@@ -43,11 +43,11 @@ class Page(Record, Generic[Row]):
 
     @model_validator(mode="before")
     @classmethod
-    def _enveloped(cls, value: object) -> object:
+    def _find_rows(cls, value: object) -> object:
         if isinstance(value, list):
             return {"items": cast("list[object]", value)}
         if isinstance(value, dict) and "items" not in value:
-            # The wrapper of notes and events is not documented: the only list in it is the one that was requested.
+            # The envelope of notes and events is not documented: the only list in it holds the rows.
             envelope = cast("Json", value)
             lists = [name for name, item in envelope.items() if isinstance(item, list)]
             return {**envelope, "items": envelope[lists[0]]} if len(lists) == 1 else envelope
@@ -64,7 +64,7 @@ async def read_page(api: Api, request: Request, row: type[Row], *, page: int, li
     """Read one page.
 
     Raises:
-        TooLargeError: It is too large to read.
+        TooLargeError: The page is too large.
     """
     query = [*request.query, ("page", str(page)), ("limit", str(limit))]
     try:
@@ -73,40 +73,46 @@ async def read_page(api: Api, request: Request, row: type[Row], *, page: int, li
         raise failure.with_advice("Pass a smaller limit.") from None
 
 
-async def each_page(api: Api, request: Request, row: type[Row], *, most: int) -> AsyncGenerator[Page[Row]]:
-    """Read pages from the first on, until there is no more; a repeated row is left out.
+async def each_page(api: Api, request: Request, row: type[Row], *, limit: int) -> AsyncGenerator[Page[Row]]:
+    """Read pages from the first one until `limit` rows are read or there are no more; repeated rows are skipped.
 
-    A page that is too large to read is read in smaller ones, from then on for this account.
+    If a page is too large, this and all later reads of the list use smaller pages.
 
     Args:
         api: Ionhour.
         request: The list with its filters.
-        row: What is read of a row; rows are told apart by their ids.
-        most: Rows after which to stop reading.
+        row: The row's record; its id identifies a row.
+        limit: Number of rows after which to stop.
     """
     sizes, path = api.service.page_sizes, request.path
     seen: set[object] = set()
-    size, number, received = sizes.get(path, MOST_A_PAGE), 1, 0
+    size, number, received = sizes.get(path, MAX_PAGE_SIZE), 1, 0
     while True:
         try:
             page = await read_page(api, request, row, page=number, limit=size)
         except TooLargeError:
             if size == 1 or not api.may_read:
                 raise
-            smaller = max(1, size // _SMALLER)
+            smaller = max(1, size // _SHRINK)
             number = (number - 1) * (size // smaller) + 1
             size = sizes[path] = smaller
             continue
-        fresh = [each for each in page.items if _id(each) not in seen]
-        seen.update(map(_id, fresh))
-        received += len(fresh)
-        # A service that ignores the number would be read for ever.
-        more = page.has_more and bool(fresh or page.unreadable)
-        last = page.model_copy(update={"items": fresh, "page": number if more else page.page})
-        yield last if more else last.model_copy(update={"page_count": last.page or 1})
+        page, more = _without_repeats(page, number, seen)
+        yield page
         number += 1
-        if not more or received >= most or not api.may_read:
+        received += len(page.rows)
+        if not more or received >= limit or not api.may_read:
             return
+
+
+def _without_repeats(page: Page[Row], number: int, seen: set[object]) -> tuple[Page[Row], bool]:
+    """Return a page without the rows seen before, and whether to read the next one: only if this one has news."""
+    rows = [row for row in page.rows if _id(row) not in seen]
+    seen.update(map(_id, rows))
+    # Without this, a service that ignores the page number would be read endlessly.
+    if page.has_more and (rows or page.unreadable):
+        return page.model_copy(update={"rows": rows, "page": number}), True
+    return page.model_copy(update={"rows": rows, "page_count": page.page or 1}), False
 
 
 def _id(row: Record) -> object:

@@ -1,4 +1,4 @@
-"""What Ionhour's resources share: camelCase read as snake case, and nulls that hide nothing."""
+"""Base of Ionhour's records, and its numbers as arguments."""
 
 from typing import Annotated, Any, cast
 
@@ -12,19 +12,19 @@ NoteId = Annotated[int, Field(ge=1, description="Note number.")]
 
 
 class IonhourRecord(Record):
-    """A record whose keys the API writes in camelCase."""
+    """A record that the API sends with camelCase keys."""
 
     model_config = ConfigDict(alias_generator=to_camel)
 
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, value: object, info: ValidationInfo) -> object:
-        # Some fields have two places: a null in the one must not hide the value in the other.
+        # Some fields have two keys: a null under one must not hide the value under the other.
         return without_nulls(value) if is_foreign(info) else value
 
 
 def without_nulls(value: Any, depth: int = 3) -> Any:  # noqa: ANN401  # the JSON edge
-    """Remove the nulls from an object and from those in it, as deep as fields are read."""
+    """Remove nulls from an object and the objects in it, as deep as fields are read."""
     if not isinstance(value, dict) or not depth:
         return cast("object", value)
     record = cast("Json", value)

@@ -1,17 +1,22 @@
-"""Finding by words: which words a query asks for, and how many of them occur in a text.
+"""Text search: the terms of a query, how many of them a text contains, and the rows that contain them.
 
-Both sides are normalized alike: width, case, accents and punctuation make no difference, so that `cafe` finds `Café`
-and `checkout-api` finds `Checkout API`. A word may occur in part: `deliver` finds `deliveries`. A word of one or two
-Latin letters must begin a word: `eu` finds `eu-west-1`, and `is` does not find `list`.
+Query and text are normalized in the same way: width, case, accents and punctuation do not matter, so that `cafe` finds
+`Café` and `checkout-api` finds `Checkout API`. A term may be part of a word: `deliver` finds `deliveries`. A term of
+one or two Latin letters must begin a word: `eu` finds `eu-west-1`, but `is` does not find `list`.
 """
 
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from typing import Generic, TypeVar
 
-MOST_QUERY = 500
+import anyio.lowlevel
+
+from incident_mcp.errors import InputError
+
+MAX_QUERY = 500
 """Characters of a query that are read."""
-MOST_WORDS = 12
-MOST_TEXT = 20_000
+MAX_TERMS = 12
+MAX_TEXT = 20_000
 """Characters of a text that are searched."""
 _SHORT = 2
 _SHORTEST_WITH_ENDING = 5
@@ -22,32 +27,34 @@ _QUOTES = frozenset("`\u00b4<>|")
 
 
 def parse(query: str) -> list[str]:
-    """Return the words of a query, normalized for `matched`, each once; none for a query of mere punctuation.
+    """Return the distinct terms of a query, normalized for `matched`; punctuation is not a term.
 
-    A word with inner punctuation is one word of several parts: `checkout-api` becomes `checkout api`, which must occur
+    A word with inner punctuation is one term of several parts: `checkout-api` becomes `checkout api`, which must occur
     in this order.
     """
-    words = (_normalize(word) for word in query[:MOST_QUERY].split())
-    return list(dict.fromkeys(word for word in words if word))[:MOST_WORDS]
+    terms = (_normalize(word) for word in query[:MAX_QUERY].split())
+    return list(dict.fromkeys(term for term in terms if term))[:MAX_TERMS]
 
 
-def matched(words: Iterable[str], *texts: str | None) -> int:
-    """Return how many of the words occur, at least in part, in any of the texts.
+def matched(terms: Iterable[str], *texts: str | None) -> int:
+    """Return how many of the terms occur, at least as part of a word, in any of the texts.
 
-    A word of five or more letters also matches without a plain English ending, if four letters are left: `delays`
-    finds `delayed`, `deliveries` finds `delivery`. A word with a digit, such as `db-1`, must occur with all of its
-    characters.
+    A term of five or more letters also matches without a plain English ending, if four letters remain: `delays` finds
+    `delayed`, `deliveries` finds `delivery`. A term with a digit, such as `db-1`, must occur with all its characters.
 
     Args:
-        words: Words from `parse`.
-        texts: The texts to search, each in its first 20,000 characters; None is skipped.
+        terms: Terms from `parse`.
+        texts: The texts; only their first 20,000 characters are searched, and None is skipped.
     """
-    searched = [f" {_normalize(text[:MOST_TEXT])}" for text in texts if text]
-    return sum(any(form in text for form in _forms(word) for text in searched) for word in words)
+    searched = [f" {_normalize(text[:MAX_TEXT])}" for text in texts if text]
+    return sum(any(form in text for form in _forms(term) for text in searched) for term in terms)
+
+
+Row = TypeVar("Row")
 
 
 class _Letters(dict[int, str]):
-    """What stands for each letter, worked out when it first occurs: `str.translate` is fast with a dict."""
+    """The replacement of each letter, computed on first use: `str.translate` is fast with a dict."""
 
     def __init__(self, convert: Callable[[str], str]) -> None:
         super().__init__()
@@ -81,33 +88,78 @@ def _normalize(text: str) -> str:
     if text.isascii():
         folded = text.lower()
     else:
-        # Marks are removed first, too: sorting a long run of them takes quadratic time.
+        # Marks are also removed before: NFKD takes quadratic time to sort a long run of them.
         decomposed = unicodedata.normalize("NFKD", text.translate(_BARE)).casefold()
         folded = unicodedata.normalize("NFKD", decomposed).translate(_BARE)
     return " ".join(folded.translate(_CONTENT).split())
 
 
-def _forms(word: str) -> list[str]:
-    if len(word) <= _SHORT and word.isascii() and word.isalpha():
-        return [f" {word}"]
-    if len(word) < _SHORTEST_WITH_ENDING or any(map(str.isdigit, word)):
-        return [word]
-    stem = next((word.removesuffix(ending) + instead for ending, instead in _ENDINGS if word.endswith(ending)), word)
-    return [word, stem] if len(stem) >= _SHORTEST_STEM else [word]
+def _forms(term: str) -> list[str]:
+    if len(term) <= _SHORT and term.isascii() and term.isalpha():
+        return [f" {term}"]
+    if len(term) < _SHORTEST_WITH_ENDING or any(map(str.isdigit, term)):
+        return [term]
+    stem = next((term.removesuffix(ending) + instead for ending, instead in _ENDINGS if term.endswith(ending)), term)
+    return [term, stem] if len(stem) >= _SHORTEST_STEM else [term]
 
 
-def describe_result(found: bool, partly: bool, rest: str | None, hidden: str = "") -> str | None:  # noqa: FBT001  # two facts of one search
-    """Say what a search means that found nothing with all words: an empty answer must not read as "there is none".
+class Search(Generic[Row]):
+    """Collects the rows of a list that contain the search terms.
 
     Args:
-        found: Whether something has all the words.
-        partly: Whether something has some of them.
-        rest: What to do about those that were not looked at; None if all were.
-        hidden: What is not looked at in any case.
+        query: The argument `name_contains`; without one every row matches.
+        texts: Returns the texts of a row to search; None skips the row.
+
+    Raises:
+        InputError: The query has no terms.
     """
-    if found:
-        return None
-    more = f" Not all was looked at: {rest}." if rest else ""
-    if partly:
-        return f"Nothing that was looked at has all of the words; these have some, those with the most first.{more}"
-    return f"Nothing that was looked at has any of the words, tried singly and in part.{more or hidden}"
+
+    def __init__(self, query: str | None, texts: Callable[[Row], Iterable[str | None] | None]) -> None:
+        self.terms = [] if query is None else parse(query)
+        if query is not None and not self.terms:
+            raise InputError("name_contains has no search terms. Pass some, or omit it.")
+        self.matches: list[Row] = []
+        """Rows that contain all terms."""
+        self.searched = 0
+        self.unreadable: int | None = None
+        self._partial: list[tuple[int, Row]] = []
+        self._texts = texts
+
+    async def add(self, rows: Collection[Row], unreadable: int | None) -> None:
+        """Search the rows of a page, and count them and the unreadable ones."""
+        self.searched += len(rows)
+        self.unreadable = (self.unreadable or 0) + (unreadable or 0) or None
+        for row in rows:
+            # Let other tasks run: the texts may be long.
+            await anyio.lowlevel.checkpoint()
+            if (texts := self._texts(row)) is None:
+                continue
+            hits = matched(self.terms, *texts)
+            if hits == len(self.terms):
+                self.matches.append(row)
+            elif hits:
+                self._partial.append((hits, row))
+
+    @property
+    def results(self) -> list[Row]:
+        """The rows that contain all terms; if there are none, those that contain some, best matches first."""
+        return self.matches or [row for _, row in sorted(self._partial, key=lambda match: -match[0])]
+
+    def note(self, rest: str | None, hidden: str = "") -> str | None:
+        """Explain a result without full matches: an empty one does not prove that nothing matches.
+
+        Args:
+            rest: How to search the rows that were not searched; None if all were.
+            hidden: A sentence about rows that are never searched.
+        """
+        more = f"Not all incidents were searched: {rest}." if rest else ""
+        if not self.terms:
+            return more or None
+        if self.matches:
+            return None
+        if self._partial:
+            found = "No incident that was searched contains all terms. These contain some, best matches first."
+        else:
+            found = "No incident that was searched contains any of the terms, even in part."
+            more = more or hidden
+        return f"{found} {more}".rstrip()

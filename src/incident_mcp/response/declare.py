@@ -1,27 +1,29 @@
-"""An incident.io incident out of an Ionhour alert, exactly once.
+"""Declaring an incident.io incident from an Ionhour alert, exactly once.
 
-The steps: look whether it is declared already, declare, put a note on the alert, acknowledge. Each can be done again
-without harm: the declaration's key comes from the alert's public id, the note is looked for before it is written, and
-an acknowledgement repeats itself. So a call that was cut anywhere is finished by calling again.
+The steps: check whether the alert is already declared, declare the incident, add a note to the alert, acknowledge the
+alert. Each of them is safe to repeat: the declaration's key is derived from the alert's public ID, the note is looked
+up before it is sent, and an acknowledgement is idempotent. So another call completes a call that was interrupted.
 """
 
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from incident_mcp.errors import IncidentMcpError, InputError, NoAnswerError, RefusedError
-from incident_mcp.incidentio.incidents.create import Despite, check_duplicates, plan_declaration
+from incident_mcp.incidentio.incident_types import TYPES
+from incident_mcp.incidentio.incidents.create import Checked, Despite, check_duplicates, plan_declaration
 from incident_mcp.incidentio.incidents.get import read_incident
 from incident_mcp.incidentio.incidents.list import Mode
-from incident_mcp.incidentio.incidents.records import Incident
-from incident_mcp.incidentio.names.classification import find_incident_type, find_severity, id_of, name_of
-from incident_mcp.incidentio.names.finding import candidates
-from incident_mcp.incidentio.severities import Severity, load_severities
+from incident_mcp.incidentio.incidents.records import Incident, IncidentResponse
+from incident_mcp.incidentio.names.finding import candidates, find, find_optional, id_of, name_of
+from incident_mcp.incidentio.severities import SEVERITIES, Severity
+from incident_mcp.ionhour.incidents.access import read_full_incident as read_full_alert
 from incident_mcp.ionhour.incidents.acknowledge import plan_acknowledgement
-from incident_mcp.ionhour.incidents.incident import WholeIncident, priority, read_whole
-from incident_mcp.ionhour.notes import Note, equal_notes, plan_deletion, plan_note, read_notes
+from incident_mcp.ionhour.incidents.records import FullIncident as FullAlert
+from incident_mcp.ionhour.incidents.records import severity_rank
+from incident_mcp.ionhour.notes import Note, identical_notes, plan_deletion, plan_note, read_notes
 from incident_mcp.ionhour.records import IncidentId
 from incident_mcp.records.record import Json, Record, shorten, without_none
 from incident_mcp.response.links import alert_id, declared_since, note_text, references_in, summary_line
@@ -35,12 +37,12 @@ from incident_mcp.writing.plan import Baseline, WritePlan
 from incident_mcp.writing.result import Planned, WriteResult
 
 TOOL = "declare_from_ionhour"
-MOST_OF_NAME, MOST_OF_SUMMARY = 500, 10_000
-"""Characters of the alert's title, and of its summary, that the incident takes over."""
+MAX_NAME, MAX_SUMMARY = 500, 10_000
+"""Characters of the alert's title and of its summary that the incident takes over."""
 
 
 class DeclaredIncident(Record):
-    """The incident that stands for the alert."""
+    """The alert's incident."""
 
     id: str
     reference: str | None = None
@@ -51,18 +53,18 @@ class DeclaredIncident(Record):
 
 
 class Step(Record):
-    """One step and what came of it."""
+    """One step and its outcome."""
 
     step: str
     outcome: str
     """done, done before, not asked for, not needed, would be done, or failed."""
     why: str | None = None
     would_send: Json | None = None
-    """Of a note or an acknowledgement: the request that a call without dry_run sends."""
+    """For a note or an acknowledgement: the request that a call without dry_run sends."""
 
 
 class Declaration(Record):
-    """What was declared, and how far it went."""
+    """The incident and the outcome of each step."""
 
     incident: DeclaredIncident | None = None
     ionhour_incident: int
@@ -72,26 +74,45 @@ class Declaration(Record):
     dry_run: bool | None = None
 
 
-@dataclass
-class _Alert:
-    """An alert and what has been done about it."""
+@dataclass(frozen=True)
+class _Call:
+    """The services of one call, and the steps that it requests after the declaration."""
 
-    alert: WholeIncident
-    incident: DeclaredIncident | None
-    known_by: str | None
-    noted: bool
+    writer: Writer
+    incidentio: Api
+    ionhour: Api
+    requested: dict[str, bool]
+    dry_run: bool
+
+
+@dataclass(frozen=True)
+class _Fields:
+    """The arguments that describe the incident."""
+
+    name: str | None
+    severity: str | None
+    summary: str | None
+    incident_type: str | None
+    visibility: str
+    mode: str
+    despite: list[str]
+
+
+@dataclass(frozen=True)
+class _State:
+    """An alert, its incident if it is already declared, and otherwise the declaration to send."""
+
+    alert: FullAlert
+    incident: DeclaredIncident | None = None
+    known_by: str | None = None
+    has_note: bool = False
+    severity_by: str | None = None
+    declaration: WritePlan[IncidentResponse, Incident] | None = None
+    checked: Checked = field(default_factory=Checked)
 
     @property
     def resolved(self) -> bool:
         return self.alert.state == "RESOLVED"
-
-    def left(self, step: str) -> Step | None:
-        """Give a step that is not to be done although it was asked for."""
-        if step == "note":
-            return Step(step=step, outcome="done before") if self.noted else None
-        if self.alert.acknowledged_at is not None:
-            return Step(step=step, outcome="done before")
-        return Step(step=step, outcome="not needed", why="The alert is resolved.") if self.resolved else None
 
 
 async def declare_from_ionhour(
@@ -99,212 +120,100 @@ async def declare_from_ionhour(
     ionhour: IonhourApi,
     writer: WriterDep,
     ionhour_incident_id: IncidentId,
-    name: Annotated[str | None, Field(description="Left out: the alert's title.")] = None,
-    severity: Annotated[str | None, Field(description="Name or id; left out: by rank from P1 to P4.")] = None,
-    summary: Annotated[str | None, Field(description="Left out: what the alert knows.")] = None,
-    incident_type: Annotated[str | None, Field(description="Name or id; left out: the default.")] = None,
+    name: Annotated[str | None, Field(description="Default: the alert's title.")] = None,
+    severity: Annotated[str | None, Field(description="Name or ID. Default: by rank from P1 to P4.")] = None,
+    summary: Annotated[str | None, Field(description="Default: the alert's facts.")] = None,
+    incident_type: Annotated[str | None, Field(description="Name or ID. Default: the account's.")] = None,
     visibility: Annotated[Literal["public", "private"], Field(description="Who may see it.")] = "public",
-    mode: Annotated[Mode, Field(description="A resolved alert takes retrospective only.")] = "standard",
-    acknowledge: Annotated[bool, Field(description="Acknowledge the alert, too.")] = False,
-    note: Annotated[bool, Field(description="Put the reference on the alert as a note.")] = True,
+    mode: Annotated[Mode, Field(description="A resolved alert requires retrospective.")] = "standard",
+    acknowledge: Annotated[bool, Field(description="Also acknowledge the alert.")] = False,
+    note: Annotated[bool, Field(description="Add a note with the reference to the alert.")] = True,
     despite: Despite = None,
     dry_run: DryRun = False,
 ) -> WriteResult[Declaration]:
-    """Declare one incident from an Ionhour alert, however often it is called.
+    """Declare an incident.io incident from an Ionhour alert, exactly once, even across calls and machines.
 
-    If the alert has an incident, that one is returned, and a missing note or acknowledgement is completed.
+    If the alert is already declared, returns that incident and completes the note and the acknowledgement.
     """
+    call = _Call(writer, incidentio, ionhour, {"note": note, "acknowledge": acknowledge}, dry_run)
+    fields = _Fields(name, severity, summary, incident_type, visibility, mode, despite or [])
     async with nullcontext() if dry_run else writer.declaration_lock(incidentio):
-        known = await _look(incidentio, ionhour, ionhour_incident_id)
-        severity_by, declaration, similar, similar_note = None, None, (), None
-        if known.incident is None:
-            if known.resolved and mode != "retrospective":
-                raise InputError(
-                    f"Ionhour incident {known.alert.id} is resolved: only mode=retrospective records it. Not sent."
-                )
-            chosen, severity_by = await _severity(incidentio, known.alert, severity)
-            body = without_none(
-                name=name or shorten(known.alert.title or "", MOST_OF_NAME) or f"Ionhour incident {known.alert.id}",
-                summary=f"{summary or _summary(known.alert)}\n\n{summary_line(known.alert)}",
-                visibility=visibility,
-                mode=mode,
-                severity_id=id_of(chosen),
-                incident_type_id=id_of(await find_incident_type(incidentio, incident_type)),
-            )
-            declaration = plan_declaration(TOOL, incidentio, body, name_of(chosen), despite=despite or ())
-            declaration = replace(declaration, fixed_key=f"ionhour-{known.alert.public_id}", distinguished_by=None)
-            checked = await check_duplicates(incidentio, writer, declaration, despite or ())
-            if checked.repeated is not None and checked.repeated.record is not None:
-                incident = DeclaredIncident.from_dump(checked.repeated.record.dump())
-                known, declaration = replace(known, incident=incident, known_by="the incident's summary"), None
-            else:
-                similar, similar_note = checked.similar, checked.note
-        wanted = {"note": note, "acknowledge": acknowledge}
+        state = await _find_incident(call, ionhour_incident_id)
+        if state.incident is None:
+            state = await _plan(call, state, fields)
         if not dry_run:
-            await _confirmed(writer, incidentio, ionhour, declaration, known, wanted)
-        declared = await writer.perform(incidentio, declaration, dry_run=dry_run) if declaration else None
-    outcome = await _finish(writer, ionhour, known, declared, severity_by, wanted, dry_run=dry_run)
-    return replace(outcome, similar_open=similar, note=" ".join(filter(None, (outcome.note, similar_note))) or None)
+            await _confirm(call, state)
+        declared = await writer.perform(incidentio, state.declaration, dry_run=dry_run) if state.declaration else None
+    return await _follow_up(call, state, declared)
 
 
-async def _confirmed(
-    writer: Writer,
-    incidentio: Api,
-    ionhour: Api,
-    declaration: WritePlan[Any, Any] | None,
-    known: _Alert,
-    wanted: dict[str, bool],
-) -> None:
-    """Ask for confirmation of all the writes at once."""
-    number = f'{known.alert.id} "{shorten(known.alert.title or "", 100)}"'
-    words = {"note": f"put its reference on Ionhour incident {number} as a note"}
-    words["acknowledge"] = f"acknowledge Ionhour incident {known.alert.id}, which then pages nobody further"
-    parts = [declaration.question.removesuffix(".")] if declaration else []
-    parts += [said for step, said in words.items() if wanted[step] and not known.left(step)]
-    if known.incident and parts:
-        parts[0] = f"For {known.incident.reference or known.incident.id}, which is declared already, {parts[0]}"
-    question = "; ".join(parts) + "."
-    body = declaration.request.body if declaration else None
-    request = fingerprint(account_of(incidentio), TOOL, known.alert.public_id, body, wanted, question)
-    if parts and await writer.confirm(question, request):
-        incidentio.renew()
-        ionhour.renew()
-
-
-async def _look(incidentio: Api, ionhour: Api, number: int) -> _Alert:
-    """Read an alert, and whether it is declared: by its notes, else by summaries of the incidents since it began."""
-    alert = await read_whole(ionhour, number)
+async def _find_incident(call: _Call, number: int) -> _State:
+    """Read an alert and find its incident by the alert's notes, else by the summaries of incidents since it began."""
+    alert = await read_full_alert(call.ionhour, number)
     if not alert.public_id:
-        raise InputError(f"Ionhour incident {alert.id} has no public id, which makes its declaration unique. Not sent.")
-    notes = (await read_notes(ionhour, alert.id)).notes
-    if references := references_in(each.body for each in notes):
-        found = await _noted(incidentio, references[-1], alert.id)
-        return _Alert(alert, DeclaredIncident.from_dump(found.dump()), "the alert's note", noted=True)
-    # A declaration whose note was never written, or was deleted, shows in the incident's summary.
-    if row := (await declared_since(incidentio, alert.started_at)).naming(alert_id(alert)):
-        incident = DeclaredIncident.from_dump(row.dump())
-        return _Alert(alert, incident, "the incident's summary", noted=False)
-    return _Alert(alert, None, None, noted=False)
+        raise InputError(f"Ionhour alert {alert.id} has no public ID, which its declaration requires. Not sent.")
+    notes = (await read_notes(call.ionhour, alert.id)).notes
+    if references := references_in(note.body for note in notes):
+        found = await _read_noted(call.incidentio, references[-1], alert.id)
+        return _State(alert, DeclaredIncident.from_dump(found.dump()), "the alert's note", has_note=True)
+    # The note may never have been written, or be deleted; the incident's summary still names the alert.
+    if row := (await declared_since(call.incidentio, alert.started_at)).find(alert_id(alert)):
+        return _State(alert, DeclaredIncident.from_dump(row.dump()), "the incident's summary")
+    return _State(alert)
 
 
-async def _noted(api: Api, reference: str, number: int) -> Incident:
+async def _read_noted(api: Api, reference: str, number: int) -> Incident:
     try:
         return await read_incident(api, reference)
     except RefusedError as failure:
-        advice = f"A note says that Ionhour incident {number} is declared as {reference}: look at it with a person."
+        advice = f"A note says that Ionhour alert {number} is declared as {reference}: ask the user to check it."
         raise failure.with_advice(advice) from None
 
 
-async def _finish(
-    writer: Writer,
-    ionhour: Api,
-    known: _Alert,
-    declared: WriteResult[Incident] | None,
-    severity_by: str | None,
-    wanted: dict[str, bool],
-    *,
-    dry_run: bool,
-) -> WriteResult[Declaration]:
-    """Do what follows the declaration; a step that fails is told, and does not undo or hide the ones before."""
-    incident, would_send = known.incident, None
-    steps = [Step(step="declare", outcome="done before", why=f"known by {known.known_by}")]
-    if declared is not None:
-        would_send = declared.would_send
-        incident = DeclaredIncident.from_dump(declared.record.dump()) if declared.record else None
-        done = "done before" if declared.repeated else "done"
-        steps = [Step(step="declare", outcome=done if incident else _WOULD)]
-    for step in ("note", "acknowledge"):
-        if not wanted[step]:
-            steps.append(Step(step=step, outcome="not asked for"))
-        elif left := known.left(step):
-            steps.append(left)
-        elif step == "note" and incident is not None and incident.reference is None:
-            why = "incident.io did not say the incident's reference, which the note is to carry."
-            steps.append(Step(step=step, outcome="failed", why=why))
-        elif dry_run:
-            steps.append(_planned(ionhour, _write(ionhour, known.alert.id, incident, step), step))
-        else:
-            steps.append(await _step(writer, ionhour, known.alert.id, incident, step))
-    failed = any(step.outcome == "failed" for step in steps)
-    told = Declaration(
-        incident=incident,
-        ionhour_incident=known.alert.id,
-        severity_by=severity_by,
-        steps=steps,
-        dry_run=dry_run or None,
+async def _plan(call: _Call, state: _State, fields: _Fields) -> _State:
+    """Plan the declaration, unless an identical one was made moments ago.
+
+    Raises:
+        InputError: The alert cannot be declared with these arguments, or the outage is already declared.
+    """
+    api, alert = call.incidentio, state.alert
+    if state.resolved and fields.mode != "retrospective":
+        raise InputError(f"Ionhour alert {alert.id} is resolved: only mode=retrospective records it. Not sent.")
+    severity, severity_by = await _severity(api, alert, fields.severity)
+    body = without_none(
+        name=fields.name or shorten(alert.title or "", MAX_NAME) or f"Ionhour incident {alert.id}",
+        summary=f"{fields.summary or _summary(alert)}\n\n{summary_line(alert)}",
+        visibility=fields.visibility,
+        mode=fields.mode,
+        severity_id=id_of(severity),
+        incident_type_id=id_of(await find_optional(api, TYPES, fields.incident_type)),
     )
-    note = "Call again with the same arguments to finish; nothing is done twice." if failed else None
-    return WriteResult(told, would_send, note="Nothing was written." if dry_run else note)
+    plan = plan_declaration(TOOL, api, body, name_of(severity), despite=fields.despite)
+    plan = replace(plan, fixed_key=f"ionhour-{alert.public_id}", distinguished_by=None)
+    checked = await check_duplicates(api, call.writer, plan, fields.despite)
+    if checked.repeated is not None and checked.repeated.record is not None:
+        incident = DeclaredIncident.from_dump(checked.repeated.record.dump())
+        return replace(state, incident=incident, known_by="the incident's summary", severity_by=severity_by)
+    return replace(state, declaration=plan, checked=checked, severity_by=severity_by)
 
 
-_WOULD = "would be done"
-
-
-def _write(api: Api, number: int, incident: DeclaredIncident | None, step: str) -> WritePlan[Any, Any]:
-    if step == "acknowledge":
-        return plan_acknowledgement(TOOL, api, number)
-    reference = (incident.reference or incident.id) if incident else "(its reference)"
-    link = incident.permalink if incident else "(its link)"
-    body = note_text(reference, link)
-
-    async def find_effect(_: Baseline) -> Note | None:
-        equal, more = await equal_notes(api, number, body)
-        if not equal and more:
-            page = "answered one page of several of the notes"
-            raise NoAnswerError(f"{api.service.name} {page}: whether it is noted is open.")
-        return equal[0] if equal else None
-
-    # Whoever linked the two, and when: once is enough.
-    return replace(
-        plan_note(TOOL, api, number, body), find_effect=find_effect, read_existing=None, accept_any_effect=True
-    )
-
-
-def _planned(api: Api, write: WritePlan[Any, Any], step: str) -> Step:
-    request = write.request
-    planned = Planned(api.service.name, request.method, request.path, request.body)
-    return Step(step=step, outcome=_WOULD, would_send=planned.dump())
-
-
-async def _step(writer: Writer, api: Api, number: int, incident: DeclaredIncident | None, step: str) -> Step:
-    wanted = _write(api, number, incident, step)
-    try:
-        outcome = await writer.perform(api, wanted, dry_run=False)
-    except IncidentMcpError as failure:
-        return Step(step=step, outcome="failed", why=str(failure))
-    if isinstance(outcome.record, Note) and outcome.record.id is not None:
-        # A duplicate that stays does no harm, so a failure here is no failure of the step.
-        with suppress(IncidentMcpError):
-            await _drop_duplicate(writer, api, number, outcome.record.id, wanted)
-    return Step(step=step, outcome="done")
-
-
-async def _drop_duplicate(writer: Writer, api: Api, number: int, note_id: int, wanted: WritePlan[Any, Any]) -> None:
-    """Delete this note if an older one says the same: two machines put them there at the same moment."""
-    equal, _ = await equal_notes(api, number, (wanted.request.body or {})["body"])
-    ids = [note.id for note in equal if note.id is not None]
-    if note_id in ids and min(ids) < note_id:
-        # Whoever was asked about the note was asked about this, too.
-        await writer.perform(api, replace(plan_deletion(TOOL, api, number, note_id), destructive=False), dry_run=False)
-
-
-async def _severity(api: Api, alert: WholeIncident, wanted: str | None) -> tuple[Severity | None, str]:
-    """Choose a severity: the one asked for, or the account's scale laid over P1 to P4 by rank."""
-    if wanted is not None:
-        return await find_severity(api, wanted), "as asked for"
-    scale, _ = await api.cached("severity", lambda: load_severities(api))
-    rank = priority(alert.severity)
+async def _severity(api: Api, alert: FullAlert, requested: str | None) -> tuple[Severity | None, str]:
+    """Return a severity and how it was chosen: as requested, or P1 to P4 mapped by rank to the account's severities."""
+    if requested is not None:
+        return await find(api, SEVERITIES, requested), "as asked for"
+    scale, _ = await SEVERITIES.read(api)
+    rank = severity_rank(alert.severity)
     if not scale or rank is None:
         raise InputError(
-            f"The alert's severity {alert.severity!r} has no place in P1 to P4: pass severity, one of"
+            f"The alert's severity {alert.severity!r} is not one of P1 to P4: pass severity, one of"
             f" {candidates(scale)}. Not sent."
         )
     place = round((4 - rank) / 3 * (len(scale) - 1))
     return scale[place], f"{alert.severity}, by rank: {place + 1} of {len(scale)}, {len(scale)} being the most severe"
 
 
-def _summary(alert: WholeIncident) -> str:
-    known = {
+def _summary(alert: FullAlert) -> str:
+    facts = {
         "Project": alert.project,
         "Check": alert.check,
         "Dependency": alert.dependency_name,
@@ -313,12 +222,137 @@ def _summary(alert: WholeIncident) -> str:
         "Last success": alert.last_success_at,
         "Recovered": alert.recovered_at,
     }
-    lines = [
-        alert.title or f"Ionhour incident {alert.id}",
-        *(f"{what}: {value}" for what, value in known.items() if value),
-    ]
-    rest = [shorten(alert.summary, MOST_OF_SUMMARY, "… [cut: Ionhour has the rest]")] if alert.summary else []
-    return "\n".join([*(shorten(line, MOST_OF_NAME) for line in lines), *rest])
+    lines = [alert.title or f"Ionhour incident {alert.id}"]
+    lines += [f"{label}: {value}" for label, value in facts.items() if value]
+    lines = [shorten(line, MAX_NAME) for line in lines]
+    if alert.summary:
+        lines.append(shorten(alert.summary, MAX_SUMMARY, "… [cut: Ionhour has the rest]"))
+    return "\n".join(lines)
+
+
+async def _confirm(call: _Call, state: _State) -> None:
+    """Ask for confirmation of all writes in one question."""
+    question = _question(call, state)
+    if question is None:
+        return
+    body = state.declaration.request.body if state.declaration else None
+    key = fingerprint(account_of(call.incidentio), TOOL, state.alert.public_id, body, call.requested, question)
+    if await call.writer.confirm(question, key):
+        call.incidentio.renew()
+        call.ionhour.renew()
+
+
+def _question(call: _Call, state: _State) -> str | None:
+    """Return the question that confirms all writes, None if there are none."""
+    alert = state.alert
+    parts = [state.declaration.question.removesuffix(".")] if state.declaration else []
+    if _skipped(call, state, "note") is None:
+        label = f'{alert.id} "{shorten(alert.title or "", 100)}"'
+        parts.append(f"add its reference as a note to Ionhour alert {label}")
+    if _skipped(call, state, "acknowledge") is None:
+        parts.append(f"acknowledge Ionhour alert {alert.id}, which stops it from paging further people")
+    if parts and (incident := state.incident):
+        parts[0] = f"For {incident.reference or incident.id}, which is already declared, {parts[0]}"
+    return "; ".join(parts) + "." if parts else None
+
+
+async def _follow_up(call: _Call, state: _State, declared: WriteResult[Incident] | None) -> WriteResult[Declaration]:
+    """Perform the steps after the declaration; a failed step neither hides nor undoes the earlier ones."""
+    first, incident = _declare_step(state, declared)
+    steps = [first, *[await _perform(call, state, incident, step) for step in ("note", "acknowledge")]]
+    declaration = Declaration(
+        incident=incident,
+        ionhour_incident=state.alert.id,
+        severity_by=state.severity_by,
+        steps=steps,
+        dry_run=call.dry_run or None,
+    )
+    note = None
+    if call.dry_run:
+        note = "Nothing was written."
+    elif any(step.outcome == "failed" for step in steps):
+        note = "Call again with the same arguments to finish; nothing is done twice."
+    return state.checked.added_to(WriteResult(declaration, declared.would_send if declared else None, note=note))
+
+
+_WOULD = "would be done"
+
+
+def _declare_step(state: _State, declared: WriteResult[Incident] | None) -> tuple[Step, DeclaredIncident | None]:
+    if declared is None:
+        return Step(step="declare", outcome="done before", why=f"known by {state.known_by}"), state.incident
+    if declared.record is None:
+        return Step(step="declare", outcome=_WOULD), None
+    outcome = "done before" if declared.repeated else "done"
+    return Step(step="declare", outcome=outcome), DeclaredIncident.from_dump(declared.record.dump())
+
+
+def _skipped(call: _Call, state: _State, step: str) -> Step | None:
+    """Return the record of a step that is not requested or not needed, None for one to perform."""
+    if not call.requested[step]:
+        return Step(step=step, outcome="not asked for")
+    if state.has_note if step == "note" else state.alert.acknowledged_at is not None:
+        return Step(step=step, outcome="done before")
+    if step == "acknowledge" and state.resolved:
+        return Step(step=step, outcome="not needed", why="The alert is resolved.")
+    return None
+
+
+async def _perform(call: _Call, state: _State, incident: DeclaredIncident | None, step: str) -> Step:
+    """Perform a step, if it is requested and needed."""
+    if skipped := _skipped(call, state, step):
+        return skipped
+    plan: WritePlan[Any, Any]
+    if step == "acknowledge":
+        plan = plan_acknowledgement(TOOL, call.ionhour, state.alert.id)
+    elif incident is not None and incident.reference is None:
+        why = "incident.io did not return the incident's reference, which the note must contain."
+        return Step(step=step, outcome="failed", why=why)
+    else:
+        plan = _plan_note(call.ionhour, state.alert.id, incident)
+    if call.dry_run:
+        request = plan.request
+        planned = Planned(call.ionhour.service.name, request.method, request.path, request.body)
+        return Step(step=step, outcome=_WOULD, would_send=planned.dump())
+    try:
+        result = await call.writer.perform(call.ionhour, plan, dry_run=False)
+    except IncidentMcpError as failure:
+        return Step(step=step, outcome="failed", why=str(failure))
+    if isinstance(result.record, Note) and result.record.id is not None:
+        # A duplicate is harmless, so the step succeeds even if it stays.
+        with suppress(IncidentMcpError):
+            await _delete_duplicate(call, state.alert.id, result.record.id, plan)
+    return Step(step=step, outcome="done")
+
+
+def _plan_note(api: Api, number: int, incident: DeclaredIncident | None) -> WritePlan[Note, Note]:
+    """Plan the note that links the alert; an identical note of any author and age counts as this one."""
+    if incident is None:
+        body = note_text("(its reference)", "(its link)")
+    else:
+        body = note_text(incident.reference or incident.id, incident.permalink)
+
+    async def find_note(_: Baseline) -> Note | None:
+        found, more = await identical_notes(api, number, body)
+        if not found and more:
+            raise NoAnswerError(
+                f"{api.service.name} returned only one page of the notes: it is unknown whether the note exists."
+            )
+        return found[0] if found else None
+
+    return replace(
+        plan_note(TOOL, api, number, body), find_effect=find_note, read_existing=None, accept_any_effect=True
+    )
+
+
+async def _delete_duplicate(call: _Call, number: int, note_id: int, plan: WritePlan[Any, Any]) -> None:
+    """Delete this note if there is an older one with the same text, which another machine added concurrently."""
+    found, _ = await identical_notes(call.ionhour, number, (plan.request.body or {})["body"])
+    ids = [note.id for note in found if note.id is not None]
+    if note_id in ids and min(ids) < note_id:
+        # The confirmation of the note covers this.
+        deletion = replace(plan_deletion(TOOL, call.ionhour, number, note_id), destructive=False)
+        await call.writer.perform(call.ionhour, deletion, dry_run=False)
 
 
 TOOLS = [write_tool(declare_from_ionhour, "Declare an incident from an Ionhour alert", idempotent=True)]

@@ -1,4 +1,4 @@
-"""Reading parts of both services in one call: a part that cannot be read is a problem beside the rest."""
+"""Reading parts of both services in one call: a part that cannot be read becomes a problem next to the others."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,23 +14,23 @@ from incident_mcp.records.record import shorten
 from incident_mcp.tooling.dependencies import Services
 from incident_mcp.transport.api import MOST_REQUESTS, Api
 
-AT_ONCE = 16
-"""Parts that are read at once, of both services; each service is asked for no more at once anyway."""
+MAX_PARALLEL = 16
+"""Parts of both services that are read in parallel; it is also the request limit of each service."""
 
 
-def _instant(value: object) -> datetime:
-    instant = parse_instant(value)
-    if instant is None:
-        raise ValueError("is no instant")
-    return instant
+def _timestamp(value: object) -> datetime:
+    timestamp = parse_instant(value)
+    if timestamp is None:
+        raise ValueError("is not a timestamp")
+    return timestamp
 
 
-When = Annotated[datetime, BeforeValidator(_instant)]
-"""An instant of a service's answer, in UTC and to the microsecond."""
+Timestamp = Annotated[datetime, BeforeValidator(_timestamp)]
+"""A timestamp of a service, in UTC with microseconds."""
 
 
 @dataclass
-class _Alike:
+class _Failure:
     """Parts that could not be read for the same reason."""
 
     text: str
@@ -38,130 +38,124 @@ class _Alike:
 
 
 class Problems:
-    """What could not be read, one line for each reason."""
+    """What could not be read, one line per reason."""
 
-    MOST_NAMED = 5
-    LONGEST = 300
+    MAX_NAMES = 5
+    MAX_LENGTH = 300
 
     def __init__(self) -> None:
         self._lines: list[str] = []
-        self._failed: dict[tuple[str, object], _Alike] = {}
+        self._failed: dict[tuple[str, object], _Failure] = {}
 
     def add(self, problem: str) -> None:
         """Add a problem."""
         self._lines.append(problem)
 
-    def add_unreadable(self, rows: int | None, what: str, of: str = "") -> None:
-        """Add that rows of a list could not be read.
+    def add_unreadable(self, count: int | None, row: str, of: str = "") -> None:
+        """Add a problem for unreadable rows of a list.
 
         Args:
-            rows: How many; none add nothing.
-            what: One of them, like "update".
+            count: Number of rows; nothing is added for 0 or None.
+            row: The name of one row, like "update".
             of: The rest of the phrase, like " of INC-114".
         """
-        if rows:
-            self.add(f"{rows} {what}{'' if rows == 1 else 's'}{of} could not be read.")
+        if count:
+            self.add(f"{count} {row}{'' if count == 1 else 's'}{of} could not be read.")
 
-    def fail(self, what: str, which: str, reason: object, text: str) -> None:
+    def fail(self, kind: str, name: str, reason: object, text: str) -> None:
         """Add a part that failed; parts that fail for the same reason share a line.
 
         Args:
-            what: The kind of part, like "updates of".
-            which: Its name, if there are several of the kind.
-            reason: Equal for failures that are alike.
-            text: What happened.
+            kind: The kind of part, like "updates of".
+            name: The part's name, empty if it is the only one of its kind.
+            reason: A key for the reason.
+            text: The message.
         """
-        self._failed.setdefault((what, reason), _Alike(text)).names.append(which)
+        self._failed.setdefault((kind, reason), _Failure(text)).names.append(name)
 
-    async def attempt(self, what: str, which: str, work: Callable[[], Awaitable[None]]) -> bool:
-        """Read a part, and return whether it succeeded.
-
-        Args:
-            what: The kind of part, like "updates of".
-            which: Its name, if there are several of the kind.
-            work: Reads it.
-        """
+    async def attempt(self, kind: str, name: str, read: Callable[[], Awaitable[None]]) -> bool:
+        """Read a part, add a problem if that fails, and return whether it succeeded."""
         try:
-            await work()
+            await read()
         except IncidentMcpError as failure:
             status = failure.status if isinstance(failure, ServiceError) else None
-            self.fail(what, which, (type(failure), status), str(failure))
+            self.fail(kind, name, (type(failure), status), str(failure))
             return False
         return True
 
     def lines(self) -> list[str]:
-        """Return the problems, each on a line."""
+        """Return one line per problem."""
         lines = list(self._lines)
-        for (what, _), alike in self._failed.items():
-            names = [name for name in alike.names if name]
-            more = f" and {len(names) - self.MOST_NAMED} more" if len(names) > self.MOST_NAMED else ""
-            lines.append(f"{what} {', '.join(names[: self.MOST_NAMED])}{more}".strip() + f": {alike.text}")
-        return [shorten(line, self.LONGEST) for line in lines]
+        for (kind, _), failure in self._failed.items():
+            names = [name for name in failure.names if name]
+            more = f" and {len(names) - self.MAX_NAMES} more" if len(names) > self.MAX_NAMES else ""
+            lines.append(f"{kind} {', '.join(names[: self.MAX_NAMES])}{more}".strip() + f": {failure.text}")
+        return [shorten(line, self.MAX_LENGTH) for line in lines]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of an answer, read on its own."""
+    """A part of a result that is read independently of the others."""
 
-    what: str
-    """Its kind, like "updates of"."""
-    which: str
-    """Its name, empty if it is the only one of its kind."""
+    kind: str
+    """The kind of part, like "updates of"."""
+    name: str
+    """The part's name, empty if it is the only one of its kind."""
     api: Api
     read: Callable[[], Awaitable[None]]
     requests: int = 1
-    """How many it may take."""
+    """The number of requests that it may need."""
 
 
 class Reading:
-    """Reads parts of both services, which together take no more requests than one call may make.
+    """Reads parts of both services within the request limit of one call.
 
     Args:
         services: Both services.
-        rows: How many rows the caller asks for; more than 60 allow as many requests.
-        advice: What the caller can do when that is not enough.
+        rows: The caller's row limit; above 60 it is also the request limit.
+        advice: What the caller can do if the request limit is too small.
     """
 
     def __init__(self, services: Services, rows: int, advice: str) -> None:
         self.problems = Problems()
         self._apis = [api for api in (services.incidentio, services.ionhour) if api is not None]
-        self._most = max(MOST_REQUESTS, rows)
+        self._max_requests = max(MOST_REQUESTS, rows)
         self._advice = advice
         for api in self._apis:
-            _allow(api, self._most // len(self._apis))
+            _allow(api, self._max_requests // len(self._apis))
 
-    async def together(self, parts: Sequence[Part]) -> None:
-        """Read parts, 16 at once, the first of them first where the requests do not suffice for all."""
+    async def read(self, parts: Sequence[Part]) -> None:
+        """Read up to 16 parts in parallel, in their order: if the request limit is too small, the last ones fail."""
         self._share(parts)
-        turns = anyio.Semaphore(AT_ONCE)
+        parallel = anyio.Semaphore(MAX_PARALLEL)
 
-        async def read(part: Part) -> None:
-            async with turns:
+        async def read_part(part: Part) -> None:
+            async with parallel:
                 if part.api.may_read:
-                    await self.problems.attempt(part.what, part.which, part.read)
+                    await self.problems.attempt(part.kind, part.name, part.read)
                 else:
-                    text = f"not read, since a call may make {self._most} requests. {self._advice}"
-                    self.problems.fail(part.what, part.which, "limit", text)
+                    text = f"not read: a call is limited to {self._max_requests} requests. {self._advice}"
+                    self.problems.fail(part.kind, part.name, "limit", text)
 
         async with anyio.create_task_group() as tasks:
             for part in parts:
-                tasks.start_soon(read, part)
+                tasks.start_soon(read_part, part)
 
     def _share(self, parts: Sequence[Part]) -> None:
-        """Divide the requests that are left: each service gets what its parts may take, the rest in equal shares."""
-        left = max(0, self._most - sum(api.requests for api in self._apis))
+        """Divide the remaining requests: each service gets what its parts may need, and an equal share of the rest."""
+        remaining = max(0, self._max_requests - sum(api.requests for api in self._apis))
         needs = [sum(part.requests for part in parts if part.api is api) for api in self._apis]
         needy = sum(map(bool, needs)) or 1
-        spare = left - sum(needs)
+        spare = remaining - sum(needs)
         for api, need in zip(self._apis, needs, strict=True):
             if spare >= 0:
                 share = need + spare // needy if need else 0
             else:
-                share = min(need, max(left // needy, left - (sum(needs) - need)))
+                share = min(need, max(remaining // needy, remaining - (sum(needs) - need)))
             _allow(api, share)
 
 
 def _allow(api: Api, more: int) -> None:
-    """Let a service be read `more` times from now on, and no more."""
+    """Allow `more` further requests to a service."""
     api.most_requests = 0
     api.allow(api.requests + more)

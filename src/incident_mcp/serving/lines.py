@@ -1,6 +1,6 @@
-"""Lines on stdin: JSON-RPC messages, and what is answered to a line that is none.
+"""Lines on stdin: JSON-RPC messages, and the errors for lines that are not messages.
 
-The SDK's own reader drops what it cannot read, and whoever sent it waits for an answer until a timeout.
+The SDK's reader drops lines that it cannot read, and their sender waits for a response until a timeout.
 """
 
 import json
@@ -21,49 +21,49 @@ from pydantic import ValidationError
 
 _HEX = "[0-9a-fA-F]{2}"
 _ESCAPE = re.compile(rf"\\(?:u[dD][89abAB]{_HEX}\\u[dD][c-fC-F]{_HEX}|u[dD]([89a-fA-F]){_HEX}|.)")
-"""One escape of a JSON text; the group is filled by half of a surrogate pair."""
+"""One escape sequence of a JSON text. The group matches an unpaired surrogate."""
 _STRING = r'"(?:[^"\\]++|\\.)*+"'
 _TOKEN = re.compile(rf"{_STRING}?|[\[\]{{}}]", re.DOTALL)
-"""A text, also one that a cut left open, or a bracket: linear on any input."""
+"""A string, even one without its closing quote, or a bracket. Linear on any input."""
 _VALUE = re.compile(rf"\s*:\s*({_STRING}|-?[0-9]{{1,18}}(?![0-9.eE])|)", re.DOTALL)
 _BLANK = "\ufeff\0 \t\r\n"
-_FORM = (
+_NOT_A_MESSAGE = (
     'not a JSON-RPC 2.0 message: that is one object on one line, with jsonrpc "2.0", a method, params as an object and,'
-    " for a request, an id that is a text or a whole number"
+    " for a request, an id that is a string or an integer"
 )
 
 
 @dataclass(frozen=True)
-class Unread:
-    """A line that is no message."""
+class InvalidLine:
+    """A line that is not a message."""
 
     reason: str
     code: int
     id: RequestId | None = None
-    """The request's, as far as it can be read."""
+    """The request's ID, if it can be read."""
     kind: str = "request"
-    """What the line was to be: a request, a notification, which nobody answers, or a response to us."""
+    """What the line seems to be: a request, a notification, which gets no response, or a response to this server."""
 
     def error(self) -> JSONRPCError:
-        """Return the error that the sender of the request gets."""
+        """Return the error response to the request."""
         text = f"A line on stdin could not be read: it is {self.reason}. Nothing was done."
         return JSONRPCError(jsonrpc="2.0", id=self.id, error=ErrorData(code=self.code, message=text))
 
 
 def read_line(line: bytes) -> JSONRPCMessage | None:
-    """Return the message of a line that is one as it stands; `mend` explains or repairs any other."""
+    """Return the message in a line, None if `repair_line` has to repair or explain it."""
     try:
         message = jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValidationError:
         return None
-    # A request whose id is of another kind reads as a notification, which is never answered.
+    # A request with an id of another type parses as a notification, which gets no response.
     return None if isinstance(message, JSONRPCNotification) and b'"id"' in line else message
 
 
-def mend(line: bytes) -> JSONRPCMessage | Unread | None:
-    """Return the message in a line that takes a repair, or why there is none; None of a blank line.
+def repair_line(line: bytes) -> JSONRPCMessage | InvalidLine | None:
+    """Return the message in a line after a repair, or the reason why there is none. Return None for a blank line.
 
-    A byte-order mark is skipped and half a surrogate pair becomes U+FFFD.
+    A byte-order mark is dropped and an unpaired surrogate becomes U+FFFD.
     """
     text, clean = _decode(line)
     text = text.strip(_BLANK)
@@ -71,30 +71,30 @@ def mend(line: bytes) -> JSONRPCMessage | Unread | None:
         return None
     whole = _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
     fields = _fields(whole)
-    unread = Unread(_FORM, INVALID_REQUEST, _request_id(fields), _kind(fields))
+    invalid = InvalidLine(_NOT_A_MESSAGE, INVALID_REQUEST, _request_id(fields), _kind(fields))
     if not clean:
-        return replace(unread, reason="not in UTF-8", code=PARSE_ERROR)
+        return replace(invalid, reason="not in UTF-8", code=PARSE_ERROR)
     try:
         message = jsonrpc_message_adapter.validate_json(whole, by_name=False)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if first["type"] == "json_invalid":
-            return replace(unread, reason=first["msg"].replace("Invalid", "invalid"), code=PARSE_ERROR)
-        return unread
+            return replace(invalid, reason=first["msg"].replace("Invalid", "invalid"), code=PARSE_ERROR)
+        return invalid
     if isinstance(message, JSONRPCNotification):
-        return unread if '"id"' in fields else message
-    # An answer to an id that is not as it was sent reaches nobody.
-    return unread if "\ufffd" in str(message.id) else message
+        return invalid if '"id"' in fields else message
+    # A response with an altered id would not reach the sender.
+    return invalid if "\ufffd" in str(message.id) else message
 
 
-def too_long(start: bytes, most: int) -> Unread:
-    """Return what is said of a line that was not read to its end."""
+def too_long(start: bytes, limit: int) -> InvalidLine:
+    """Return the error for a line that is longer than the limit, from its first bytes."""
     fields = _fields(_decode(start)[0])
-    return Unread(f"longer than {most:,} bytes", INVALID_REQUEST, _request_id(fields), _kind(fields))
+    return InvalidLine(f"longer than {limit:,} bytes", INVALID_REQUEST, _request_id(fields), _kind(fields))
 
 
 def _decode(line: bytes) -> tuple[str, bool]:
-    """Decode UTF-8, also as systems with UTF-16 inside write it; say whether it was UTF-8."""
+    """Decode UTF-8, even with the surrogate pairs of UTF-16, and return whether it was UTF-8."""
     try:
         return line.decode(), True
     except UnicodeDecodeError:
@@ -107,7 +107,7 @@ def _decode(line: bytes) -> tuple[str, bool]:
 
 
 def _fields(text: str) -> dict[str, str]:
-    """Return the keys of an object, as written, with short values; whatever else is wrong with the text."""
+    """Return the keys of an object, in quotes, with their short values, even from a text that is not valid JSON."""
     depth, fields = 0, dict[str, str]()
     for token in _TOKEN.finditer(text):
         if token[0] in "{[":

@@ -1,183 +1,183 @@
-"""What the server offers beside tools: prompts, resources, templates, completions and the skill."""
+"""What a caller is offered: the handlers of requests for tools, prompts, resources and completions."""
 
 import inspect
-from collections.abc import Callable, Iterable
-from functools import partial
+import logging
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from mcp.server.lowlevel.helper_types import ReadResourceContents
-from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
-from mcp.server.mcpserver.prompts import Prompt
-from mcp.server.mcpserver.prompts.base import Message
-from mcp.server.mcpserver.resources import FunctionResource
-from mcp.shared.exceptions import MCPError
-from mcp.shared.message import SessionMessage
+from mcp import MCPError, UriTemplate
+from mcp.server.mcpserver import DEFAULT_RESOURCE_SECURITY
 from mcp_types import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
+    CallToolRequestParams,
     CallToolResult,
+    CompleteRequestParams,
+    CompleteResult,
     Completion,
-    CompletionArgument,
-    CompletionContext,
+    GetPromptRequestParams,
     GetPromptResult,
     InputRequiredResult,
-    PromptReference,
-    ResourceTemplateReference,
+    ListPromptsResult,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    Prompt,
+    PromptArgument,
+    PromptMessage,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+    Resource,
+    ResourceTemplate,
+    TextContent,
+    TextResourceContents,
 )
-from mcp_types import Prompt as MCPPrompt
-from mcp_types import Resource as MCPResource
-from mcp_types import ResourceTemplate as MCPResourceTemplate
-from pydantic.networks import AnyUrl
+from pydantic.fields import FieldInfo
 
+from incident_mcp.catalogue import explain_unknown
+from incident_mcp.errors import IncidentNotFoundError, ResourceUnreadableError
 from incident_mcp.records.record import shorten
 from incident_mcp.records.text import inert
 from incident_mcp.response.completions import complete
 from incident_mcp.response.prompts import PROMPTS
 from incident_mcp.response.resources import ACCOUNT, TEMPLATES, read_account
-from incident_mcp.tooling.dependencies import App
+from incident_mcp.serving import skill
+from incident_mcp.tooling.caller import Call, Request
+from incident_mcp.tooling.tools import failed
 
 MOST_COMPLETIONS = 100
 """The protocol's limit."""
 LONGEST_COMPLETION = 120
-"""Characters: more is no name that anybody picks from a list."""
+"""Characters: longer values are not names that anyone picks from a list."""
+_log = logging.getLogger(__name__)
 
 
-class HousePrompt(Prompt):
-    """A prompt that says what is wrong with its arguments: the SDK would answer an internal error."""
-
-    async def render(
-        self, arguments: dict[str, Any] | None, context: Context[Any, Any]
-    ) -> list[Message] | InputRequiredResult:
-        """Render the prompt.
-
-        Raises:
-            MCPError: An argument is missing or unknown.
-        """
-        given, known = arguments or {}, {argument.name: argument for argument in self.arguments or ()}
-        wrong = [f"there is no argument {name}" for name in given if name not in known]
-        wrong += [
-            f"{name} is required" for name in known if known[name].required and not str(given.get(name, "")).strip()
-        ]
-        if wrong:
-            takes = ", ".join(f"{name}*" if known[name].required else name for name in known)
-            message = f"{self.name}: {'; '.join(wrong)}. Arguments (* required): {takes}."
-            raise MCPError(code=INVALID_PARAMS, message=inert(message))
-        return await super().render(given, context)
+async def list_tools(request: Request, _: PaginatedRequestParams | None) -> ListToolsResult:
+    """List the caller's tools."""
+    return ListToolsResult(tools=[tool.definition for tool in request.lifespan_context.tools.values()])
 
 
-class HouseServer(MCPServer[App]):
-    """A server that explains unknown tools, and makes its prompts and resources when somebody first asks for one.
+async def call_tool(request: Request, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
+    """Call one of the caller's tools."""
+    call = Call(request, params.input_responses)
+    tool = call.caller.tools.get(params.name)
+    if tool is None:
+        return failed(explain_unknown(params.name, call.caller.settings))
+    return await tool.call(call, params.arguments or {}, call.caller.settings.ignore_arguments)
 
-    They cost a start 25 ms.
+
+async def list_prompts(_: Request, __: PaginatedRequestParams | None) -> ListPromptsResult:
+    """List the prompts."""
+    return ListPromptsResult(prompts=[_prompt(prompt) for prompt in PROMPTS])
+
+
+def _prompt(fn: Callable[..., Any]) -> Prompt:
+    """Describe a prompt by its function's docstring and signature."""
+    description = inspect.getdoc(fn) or ""
+    arguments = [
+        PromptArgument(name=name, description=field.description, required=parameter.default is inspect.Parameter.empty)
+        for name, parameter in inspect.signature(fn, eval_str=True).parameters.items()
+        for field in getattr(parameter.annotation, "__metadata__", ())
+        if isinstance(field, FieldInfo)
+    ]
+    return Prompt(name=fn.__name__, title=description.partition(":")[0], description=description, arguments=arguments)
+
+
+async def get_prompt(request: Request, params: GetPromptRequestParams) -> GetPromptResult:
+    """Render a prompt.
+
+    Raises:
+        MCPError: The prompt is unknown, or an argument is missing or unknown.
     """
-
-    explain_unknown: Callable[[str], str] | None = None
-    """Says what to call in place of a tool that is not offered."""
-    _offered: Callable[[], None] | None = None
-
-    async def call_tool(
-        self, name: str, arguments: dict[str, Any], context: Context[App, Any] | None = None
-    ) -> CallToolResult | InputRequiredResult:
-        """Call a tool.
-
-        Raises:
-            ToolError: There is no such tool, or it failed.
-        """
-        if self.explain_unknown is not None and self._tool_manager.get_tool(name) is None:
-            raise ToolError(self.explain_unknown(name))
-        return await super().call_tool(name, arguments, context)
-
-    async def serve_streams(
-        self,
-        read_stream: MemoryObjectReceiveStream[SessionMessage | Exception],
-        write_stream: MemoryObjectSendStream[SessionMessage],
-    ) -> None:
-        """Serve a client on two streams until the first one ends."""
-        server = self._lowlevel_server
-        await server.run(read_stream, write_stream, server.create_initialization_options())
-
-    def offer_later(self, offer: Callable[[], None]) -> None:
-        """Keep what puts prompts and resources on the server."""
-        self._offered = offer
-
-    def _offer(self) -> None:
-        offer, self._offered = self._offered, None
-        if offer is not None:
-            offer()
-
-    async def list_prompts(self) -> list[MCPPrompt]:
-        """List the prompts."""
-        self._offer()
-        return await super().list_prompts()
-
-    async def list_resources(self) -> list[MCPResource]:
-        """List the resources."""
-        self._offer()
-        return await super().list_resources()
-
-    async def list_resource_templates(self) -> list[MCPResourceTemplate]:
-        """List the templates."""
-        self._offer()
-        return await super().list_resource_templates()
-
-    async def read_resource(
-        self, uri: AnyUrl | str, context: Context[App, Any] | None = None
-    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
-        """Read a resource."""
-        self._offer()
-        return await super().read_resource(uri, context)
-
-    async def get_prompt(
-        self, name: str, arguments: dict[str, Any] | None = None, context: Context[App, Any] | None = None
-    ) -> GetPromptResult | InputRequiredResult:
-        """Get a prompt.
-
-        Raises:
-            MCPError: There is no such prompt, or an argument is missing or unknown.
-        """
-        self._offer()
-        known = [prompt.__name__ for prompt in PROMPTS]
-        if name not in known:
-            # The SDK would answer an internal error.
-            message = f"There is no prompt {shorten(inert(name), 60)!r}. There are: {', '.join(known)}."
-            raise MCPError(code=INVALID_PARAMS, message=message)
-        return await super().get_prompt(name, arguments, context)
+    known = {prompt.__name__: prompt for prompt in PROMPTS}
+    if params.name not in known:
+        message = f"Unknown prompt {shorten(inert(params.name), 60)!r}. Available: {', '.join(known)}."
+        raise MCPError(INVALID_PARAMS, message)
+    prompt, arguments = _prompt(known[params.name]), params.arguments or {}
+    _check_arguments(prompt, arguments)
+    with _internal_errors(f"Error rendering prompt {params.name}"):
+        texts = await known[params.name](Call(request, params.input_responses), **arguments)
+    messages = [PromptMessage(role="user", content=TextContent(type="text", text=text)) for text in texts]
+    return GetPromptResult(description=prompt.description, messages=messages)
 
 
-def offer(server: HouseServer, current: Callable[[], App]) -> None:
-    """Put the offerings on a server.
+def _check_arguments(prompt: Prompt, arguments: dict[str, str]) -> None:
+    """Raise unless the arguments are those of the prompt."""
+    required = {argument.name: argument.required for argument in prompt.arguments or ()}
+    wrong = [f"unknown argument {name}" for name in arguments if name not in required]
+    wrong += [f"{name} is required" for name in required if required[name] and not arguments.get(name, "").strip()]
+    if wrong:
+        known = ", ".join(f"{name}*" if required[name] else name for name in required)
+        message = f"{prompt.name}: {'; '.join(wrong)}. Arguments (* required): {known}."
+        raise MCPError(INVALID_PARAMS, inert(message))
 
-    Args:
-        server: The server.
-        current: Gives what its lifespan made: the SDK passes no context to plain resources and completions.
+
+async def list_resources(_: Request, __: PaginatedRequestParams | None) -> ListResourcesResult:
+    """List the resources."""
+    account = [
+        Resource(uri=uri, name=uri.rpartition("/")[2], description=description, mime_type="application/json")
+        for uri, (description, _) in ACCOUNT.items()
+    ]
+    return ListResourcesResult(resources=[skill.resource(), *account])
+
+
+async def list_resource_templates(_: Request, __: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
+    """List the templates of resources."""
+    templates = [
+        ResourceTemplate(uri_template=uri, name=page.__name__, description=page.__doc__, mime_type="text/markdown")
+        for uri, page in TEMPLATES.items()
+    ]
+    return ListResourceTemplatesResult(resource_templates=templates)
+
+
+async def read_resource(request: Request, params: ReadResourceRequestParams) -> ReadResourceResult:
+    """Read a resource.
+
+    Raises:
+        MCPError: It does not exist or could not be read.
     """
-    server.offer_later(partial(_offer_prompts_and_resources, server, current))
+    uri = params.uri
+    try:
+        with _internal_errors(f"Error reading resource {uri}"):
+            mime_type, text = await _read(Call(request, params.input_responses), uri)
+    except ResourceUnreadableError as failure:
+        code = INVALID_PARAMS if isinstance(failure, IncidentNotFoundError) else INTERNAL_ERROR
+        raise MCPError(code, str(failure), data={"uri": uri}) from failure
+    return ReadResourceResult(contents=[TextResourceContents(uri=uri, text=text, mime_type=mime_type)])
 
-    @server.completion()
-    async def completion(
-        _ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, _: CompletionContext | None
-    ) -> Completion:
-        found = await complete(current(), argument.name, argument.value)
-        found = [shorten(inert(each), LONGEST_COMPLETION) for each in found]
-        return Completion(values=found[:MOST_COMPLETIONS], total=len(found), has_more=len(found) > MOST_COMPLETIONS)
 
-
-def _offer_prompts_and_resources(server: HouseServer, current: Callable[[], App]) -> None:
-    for prompt in PROMPTS:
-        description = inspect.getdoc(prompt) or ""
-        title = description.partition(":")[0]
-        server.add_prompt(HousePrompt.from_function(prompt, title=title, description=description))
-
-    async def read(uri: str) -> str:
-        return await read_account(current(), uri)
-
-    for uri, (description, _) in ACCOUNT.items():
-        name = uri.rpartition("/")[2]
-        server.add_resource(
-            FunctionResource(
-                uri=uri, name=name, description=description, mime_type="application/json", fn=partial(read, uri)
-            )
-        )
+async def _read(call: Call, uri: str) -> tuple[str, str]:
+    """Return the type and the text of a resource."""
+    if uri == skill.URI:
+        return "text/markdown", skill.read_skill()
+    if uri in ACCOUNT:
+        return "application/json", await read_account(call.caller, uri)
     for template, page in TEMPLATES.items():
-        server.resource(template, mime_type="text/markdown")(page)
+        values = UriTemplate.parse(template).match(uri)
+        if values is not None and DEFAULT_RESOURCE_SECURITY.validate(values) is None:
+            return "text/markdown", await page(call, **values)
+    raise IncidentNotFoundError(f"Unknown resource: {uri}")
+
+
+async def complete_argument(request: Request, params: CompleteRequestParams) -> CompleteResult:
+    """Complete an argument of a prompt or of a template."""
+    argument = params.argument
+    with _internal_errors(f"Error completing argument {argument.name}"):
+        found = await complete(request.lifespan_context, argument.name, argument.value)
+    values = [shorten(inert(each), LONGEST_COMPLETION) for each in found[:MOST_COMPLETIONS]]
+    completion = Completion(values=values, total=len(found), has_more=len(found) > MOST_COMPLETIONS)
+    return CompleteResult(completion=completion)
+
+
+@contextmanager
+def _internal_errors(message: str) -> Generator[None]:
+    """Log an unexpected error; the client reads only the message."""
+    try:
+        yield
+    except (MCPError, ResourceUnreadableError):
+        raise
+    except Exception as error:
+        _log.exception(message)
+        raise MCPError(INTERNAL_ERROR, message) from error

@@ -1,37 +1,35 @@
-"""SKILL.md over MCP: the Skills extension (SEP-2640), for hosts of 2026-07-28 and later."""
+"""SKILL.md over MCP: the Skills extension (SEP-2640) of protocol version 2026-07-28."""
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mcp.server.context import ServerRequestContext
-from mcp.server.extension import Extension, MethodBinding, ResourceBinding
-from mcp.server.mcpserver.resources import FunctionResource
-from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, PaginatedRequestParams, RequestParams
+from mcp import MCPError
+from mcp.server import Server, ServerRequestContext
+from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, PaginatedRequestParams, RequestParams, Resource
 
 from incident_mcp.records.text import inert
 
 URI = "skill://incident-mcp/SKILL.md"
-ERA = frozenset({"2026-07-28"})
+EXTENSION = "io.modelcontextprotocol/skills"
+VERSIONS = ("2026-07-28",)
 FRESH_MS = 3_600_000
 
 
 def read_skill() -> str:
-    """Read SKILL.md: in a wheel it lies in the package, in a checkout at the top."""
+    """Read SKILL.md: from the package in a wheel, from the top folder in a checkout."""
     package = Path(__file__).parents[1]
     packaged = package / "SKILL.md"
     return (packaged if packaged.exists() else package.parents[1] / "SKILL.md").read_text(encoding="utf-8")
 
 
 def _description() -> str:
-    """Give the frontmatter's own description; its folded lines are read without the cost of importing YAML."""
+    """Return the description in the frontmatter; its folded lines are read without the cost of importing YAML."""
     return " ".join(read_skill().partition("description: >-\n")[2].partition("\nlicense:")[0].split())
 
 
 def _entry() -> dict[str, Any]:
-    import yaml  # noqa: PLC0415  # only who lists skills pays for the import
+    import yaml  # noqa: PLC0415  # imported only when skills are listed
 
     text = read_skill()
     raw = text.encode()
@@ -45,36 +43,37 @@ class GetSkillParams(RequestParams):
     uri: str
 
 
-async def _list_skills(_: ServerRequestContext[Any, Any], __: PaginatedRequestParams) -> dict[str, Any]:
+async def _list_skills(request: ServerRequestContext[Any], _: PaginatedRequestParams) -> dict[str, Any]:
+    _check_version(request)
     return {"resultType": "complete", "skills": [_entry()], "ttlMs": FRESH_MS, "cacheScope": "public"}
 
 
-async def _get_skill(_: ServerRequestContext[Any, Any], params: GetSkillParams) -> dict[str, Any]:
+async def _get_skill(request: ServerRequestContext[Any], params: GetSkillParams) -> dict[str, Any]:
+    _check_version(request)
     if params.uri != URI:
-        raise MCPError(code=INVALID_PARAMS, message=f"There is no skill {inert(params.uri[:100])}; there is {URI}.")
+        raise MCPError(INVALID_PARAMS, f"Unknown skill {inert(params.uri[:100])}. Available: {URI}.")
     return {"resultType": "complete", "skill": _entry(), "ttlMs": FRESH_MS, "cacheScope": "public"}
 
 
-class Skills(Extension):
-    """Publishes this project's one skill."""
+def _check_version(request: ServerRequestContext[Any]) -> None:
+    """Raise unless the request's protocol version has the extension."""
+    if request.protocol_version not in VERSIONS:
+        raise MCPError(METHOD_NOT_FOUND, "Method not found", data=request.method)
 
-    identifier = "io.modelcontextprotocol/skills"
 
-    def resources(self) -> Sequence[ResourceBinding]:
-        """Give the skill's one file, an ordinary resource to hosts of any era."""
-        resource = FunctionResource(
-            uri=URI,
-            name="incident-mcp",
-            title="How to run incidents with these tools",
-            description=_description(),
-            mime_type="text/markdown",
-            fn=read_skill,
-        )
-        return [ResourceBinding(resource)]
+def offer_skills(server: Server[Any]) -> None:
+    """Add the extension and its two methods to a server."""
+    server.extensions[EXTENSION] = {}
+    server.add_request_handler("skills/list", PaginatedRequestParams, _list_skills)
+    server.add_request_handler("skills/get", GetSkillParams, _get_skill)
 
-    def methods(self) -> Sequence[MethodBinding]:
-        """Give the two methods of the extension."""
-        return [
-            MethodBinding("skills/list", PaginatedRequestParams, _list_skills, ERA),
-            MethodBinding("skills/get", GetSkillParams, _get_skill, ERA),
-        ]
+
+def resource() -> Resource:
+    """Return the skill's only file, which hosts of any protocol version can read as a resource."""
+    return Resource(
+        uri=URI,
+        name="incident-mcp",
+        title="How to run incidents with these tools",
+        description=_description(),
+        mime_type="text/markdown",
+    )

@@ -1,4 +1,4 @@
-"""Serving MCP on stdio, and ending in time."""
+"""MCP on stdio, with an end in time."""
 
 import gc
 import logging
@@ -10,34 +10,34 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import BinaryIO, NoReturn, cast
+from typing import Any, BinaryIO, NoReturn, cast
 
 import anyio
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from mcp.shared.message import SessionMessage
+from mcp.server import Server
 
 from incident_mcp.records.record import shorten
 from incident_mcp.records.text import one_line
-from incident_mcp.serving.lines import Unread, mend, read_line, too_long
-from incident_mcp.serving.offerings import HouseServer
+from incident_mcp.serving.lines import InvalidLine, read_line, repair_line, too_long
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
+from incident_mcp.tooling.sdk import SessionMessage
 
 CLOSING_SECONDS = 0.8
-MOST_BYTES = 64 * 1024 * 1024
-"""The longest line that is read."""
+MAX_BYTES = 64 * 1024 * 1024
+"""Longer lines are rejected."""
 WATCH_SECONDS = 2
 QUIET_SECONDS = 5
-"""For how long nothing may have come on stdin before a server whose parent is gone ends."""
+"""Time without a line on stdin after which the server ends if its parent process is gone."""
 _log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings) -> int:
-    """Serve until stdin closes, a signal comes or the host is gone.
+    """Serve until stdin closes, a signal arrives or the host is gone.
 
     Returns:
-        0 after the end of stdin. A signal ends the process with 128 + its number, a host that is gone with 1.
+        0 after the end of stdin. A signal ends the process with 128 + its number; if the host is gone, it ends with 1.
     """
     return anyio.run(_serve, settings)
 
@@ -54,7 +54,7 @@ async def _serve(settings: Settings) -> int:
             tasks.cancel_scope.cancel()
             with anyio.move_on_after(CLOSING_SECONDS, shield=True):
                 await closed.wait()
-            # stdin is read in a thread that would keep the process until one more line comes.
+            # A thread reads stdin and would keep the process alive until the next line.
             os._exit(code)
 
         async def end_on_signal() -> None:
@@ -74,11 +74,11 @@ async def _serve(settings: Settings) -> int:
     return 0
 
 
-def _take(descriptor: int, mode: str, instead: int) -> BinaryIO:
-    """Take a standard stream for the protocol alone: what else reads or writes there gets `instead`."""
-    # Never closed: a thread may still wait in it at the end.
+def _take(descriptor: int, mode: str, replacement: int) -> BinaryIO:
+    """Reserve a standard stream for the protocol: all other code that uses it gets the replacement."""
+    # Never closed: a thread may still be waiting for it at the end.
     file = cast("BinaryIO", os.fdopen(os.dup(descriptor), mode, closefd=False))
-    os.dup2(instead, descriptor)
+    os.dup2(replacement, descriptor)
     return file
 
 
@@ -92,77 +92,78 @@ def _excerpt(settings: Settings, line: bytes) -> str:
 
 @dataclass
 class Wire:
-    """JSON-RPC lines on two files, in place of the SDK's: no line stays without an answer or a line in the log.
+    """JSON-RPC lines on two files, instead of the SDK's reader and writer: every line gets a response or a log entry.
 
     Args:
-        stdin: Where lines come from.
-        stdout: Where answers go.
-        excerpt: Returns what the log may show of a line.
+        stdin: The file that lines are read from.
+        stdout: The file that responses are written to.
+        excerpt: Returns the part of a line that the log may show.
     """
 
     stdin: BinaryIO
     stdout: BinaryIO
     excerpt: Callable[[bytes], str]
     _broken: anyio.Event = field(default_factory=anyio.Event)
-    _trouble: str = ""
+    _failure: str = ""
     _parent: int = 0
-    _heard: float = 0.0
+    _last_line_at: float = 0.0
 
-    async def serve(self, server: HouseServer) -> None:
+    async def serve(self, server: Server[Any]) -> None:
         """Serve until stdin ends."""
         inward, read_stream = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         write_stream, outward = anyio.create_memory_object_stream[SessionMessage](0)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._read, inward, write_stream.clone())
             tasks.start_soon(self._write, outward)
-            await server.serve_streams(read_stream, write_stream)
+            await server.run(read_stream, write_stream, server.create_initialization_options())
 
     async def host_is_gone(self) -> str:
-        """Wait until nobody is there to serve, and return how that shows.
+        """Wait until the host is gone, and return how that was noticed.
 
-        A parent that is gone is no proof: a launcher may have left on purpose. So the parent is the process that is
-        there when the first line comes, nobody is in a container's 1, and whoever still sends lines is served.
+        The end of the parent process proves nothing: a launcher may exit on purpose. So the parent is the process that
+        exists when the first line arrives, process 1 of a container does not count, and a host that still sends lines
+        is served.
         """
         while True:
             with anyio.move_on_after(WATCH_SECONDS):
                 await self._broken.wait()
-                return self._trouble
+                return self._failure
             if sys.platform != "win32":
                 watched = select.poll()
                 watched.register(self.stdout, 0)
                 if watched.poll(0):
                     return "Nobody reads stdout any more"
-            quiet = time.monotonic() - self._heard > QUIET_SECONDS
+            quiet = time.monotonic() - self._last_line_at > QUIET_SECONDS
             if quiet and self._parent > 1 and os.getppid() != self._parent:
                 return "The process that started this server is gone, and nothing comes on stdin"
 
     async def _read(
         self,
         inward: MemoryObjectSendStream[SessionMessage | Exception],
-        answers: MemoryObjectSendStream[SessionMessage],
+        outgoing: MemoryObjectSendStream[SessionMessage],
     ) -> None:
-        async with inward, answers:
+        async with inward, outgoing:
             while line := await self._line():
-                self._heard = time.monotonic()
+                self._last_line_at = time.monotonic()
                 self._parent = self._parent or os.getppid()
-                if len(line) > MOST_BYTES:
-                    found = too_long(line[:65_536], MOST_BYTES)
+                if len(line) > MAX_BYTES:
+                    message = too_long(line[:65_536], MAX_BYTES)
                     await self._skip(line)
                 else:
-                    # What is no message may be long, and is looked at beside the others.
-                    found = read_line(line) or await anyio.to_thread.run_sync(mend, line)
-                if isinstance(found, Unread):
-                    _log.warning("A line on stdin is %s: %s", found.reason, self.excerpt(line))
-                    if found.kind == "request":
-                        await answers.send(SessionMessage(found.error()))
-                    # What waits for this response learns of it; nobody waits for a notification.
-                    found = found.error() if found.kind == "response" else None
-                if found is not None:
-                    await inward.send(SessionMessage(found))
+                    # An invalid line may be long, so it is examined without blocking the others.
+                    message = read_line(line) or await anyio.to_thread.run_sync(repair_line, line)
+                if isinstance(message, InvalidLine):
+                    _log.warning("A line on stdin is %s: %s", message.reason, self.excerpt(line))
+                    if message.kind == "request":
+                        await outgoing.send(SessionMessage(message.error()))
+                    # The call that waits for this response fails; no call waits for a notification.
+                    message = message.error() if message.kind == "response" else None
+                if message is not None:
+                    await inward.send(SessionMessage(message))
 
     async def _line(self) -> bytes:
         try:
-            return await anyio.to_thread.run_sync(self.stdin.readline, MOST_BYTES + 1, abandon_on_cancel=True)
+            return await anyio.to_thread.run_sync(self.stdin.readline, MAX_BYTES + 1, abandon_on_cancel=True)
         except OSError:
             return b""
 
@@ -175,12 +176,12 @@ class Wire:
             async for item in outward:
                 line = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
                 try:
-                    await anyio.to_thread.run_sync(self._put, line, abandon_on_cancel=True)
+                    await anyio.to_thread.run_sync(self._write_line, line, abandon_on_cancel=True)
                 except OSError as error:
-                    self._trouble = f"stdout cannot be written ({error.strerror})"
+                    self._failure = f"stdout cannot be written ({error.strerror})"
                     self._broken.set()
                     await anyio.sleep_forever()
 
-    def _put(self, line: bytes) -> None:
+    def _write_line(self, line: bytes) -> None:
         self.stdout.write(line)
         self.stdout.flush()

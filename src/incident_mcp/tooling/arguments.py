@@ -1,8 +1,8 @@
-"""Reading a tool's arguments as hosts and models really send them, before they are checked.
+"""Read a tool's arguments in the forms in which hosts and models send them, before they are validated.
 
-Blank is not a value: hosts and strict function calling fill every optional argument (`""`, `0`, `[]`, "null"), and a
-blank that is read as a value wipes a summary or declares a nameless incident. So a blank is left out, here and
-nowhere else. A value in another form is read where its meaning is plain; everything else is refused by name.
+A blank is not a value: hosts and strict function calling fill every optional argument (`""`, `0`, `[]`, "null"), and a
+blank that counts as a value clears a summary or declares an incident without a name. So blanks are dropped, here and
+nowhere else. A value in another form is accepted if its meaning is unambiguous; everything else is rejected by name.
 """
 
 import difflib
@@ -19,17 +19,19 @@ from pydantic.fields import FieldInfo
 from incident_mcp.records.record import Json, shorten
 from incident_mcp.records.text import one_line
 
-LARGEST = 2**53
-"""The largest whole number that every JSON reader keeps exactly."""
-_BLANK_WORDS = frozenset({"null", "none", "undefined", "nil", "(null)", "[]", "{}", '""', "''", '"null"'})
+MAX_INTEGER = 2**53
+"""The largest integer that every JSON parser keeps exactly."""
+_NULL_WORDS = frozenset({"null", "none", "undefined", "nil", "(null)", "[]", "{}", '""', "''", '"null"'})
 _FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc")
-"""Characters that count as visible and show nothing."""
+"""Characters that Unicode counts as visible and that display nothing."""
+_INVISIBLE = ("Cf", "Cc", "Zs", "Zl", "Zp", "Mn", "Cs")
+"""Unicode categories of characters that display nothing."""
 _WHOLE = re.compile(r"([+-]?[0-9]{1,16})(\.0*)?", re.ASCII)
 _LONGEST_BLANK = 2_000
 
-# The two services' own words, and what hosts and models say, by the argument that takes their place: the first that
-# the tool has.
-_WORDS: dict[str, tuple[str, ...]] = {
+# Names that the two services' APIs, hosts and models use, with the arguments that replace them: the first one that the
+# tool has counts.
+_SYNONYMS: dict[str, tuple[str, ...]] = {
     "severity_id": ("severity",),
     "to_severity_id": ("severity",),
     "new_severity": ("severity",),
@@ -73,11 +75,11 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "notify": ("notify_incident_channel",),
 }
 _CHOICES = {"active": "live", "post_incident": "learning"}
-"""What incident.io's dashboard says, by what its API says."""
+"""Values of incident.io's dashboard to those of its API."""
 
 
 def read_arguments(fields: Mapping[str, FieldInfo], sent: Json, ignored: Collection[str]) -> tuple[Json, list[str]]:
-    """Read arguments in the forms in which they come.
+    """Read the arguments of a call.
 
     Args:
         fields: The tool's arguments.
@@ -85,9 +87,9 @@ def read_arguments(fields: Mapping[str, FieldInfo], sent: Json, ignored: Collect
         ignored: Arguments that hosts add to every call.
 
     Returns:
-        The arguments, without those that are blank, and what is wrong with the others.
+        The arguments that are not blank, and a complaint about each one that cannot be read.
     """
-    taken: Json = {}
+    values: Json = {}
     wrong: list[str] = []
     blank: set[str] = set()
     for name, value in sent.items():
@@ -98,7 +100,7 @@ def read_arguments(fields: Mapping[str, FieldInfo], sent: Json, ignored: Collect
         try:
             read = _read(value, field.annotation)
         except ValueError as error:
-            # A blank in another shape than the argument's, like {} for a number, is a blank all the same.
+            # A blank of another type, like {} for a number, is still a blank.
             if not _is_blank(value, field):
                 wrong.append(f"{name} {error}")
                 continue
@@ -106,15 +108,15 @@ def read_arguments(fields: Mapping[str, FieldInfo], sent: Json, ignored: Collect
         if _is_blank(read, field):
             blank.add(name)
         else:
-            taken[name] = read
+            values[name] = read
     missing = [name for name, field in fields.items() if field.is_required() and name not in sent]
     wrong += [f"{name} is required" for name in missing]
     wrong += [f"{name} is blank, and it is required" for name in fields if name in blank and fields[name].is_required()]
-    return taken, wrong
+    return values, wrong
 
 
 def _is_blank(value: object, field: FieldInfo) -> bool:
-    """Return whether a value stands for an argument that was left out."""
+    """Return whether a value means that the argument is omitted."""
     if isinstance(value, bool):
         return False
     if isinstance(value, int | float):
@@ -124,42 +126,41 @@ def _is_blank(value: object, field: FieldInfo) -> bool:
         return value == 0 and lowest == 1
     if isinstance(value, list):
         return all(_is_blank(item, field) for item in cast("list[object]", value))
-    return value in (None, {}) or (isinstance(value, str) and _says_nothing(value, words=True))
+    return value in (None, {}) or (isinstance(value, str) and _is_blank_text(value, null_words=True))
 
 
-def _says_nothing(text: str, *, words: bool) -> bool:
-    """Return whether a text holds nothing that can be seen, or a programming language's word for nothing.
+def _is_blank_text(text: str, *, null_words: bool) -> bool:
+    """Return whether a text has no visible characters, or is a programming language's word for nothing.
 
     Args:
         text: The text.
-        words: Whether such a word counts: inside a map `None` may be an option's name.
+        null_words: True if such a word counts. Inside a map, `None` may be the name of an option.
     """
     text = text.strip()
     if len(text) > _LONGEST_BLANK:
         return False
-    seen = "".join(letter for letter in text if letter not in _FILLERS and unicodedata.category(letter) not in _UNSEEN)
-    return not seen or (words and unicodedata.normalize("NFKC", seen).casefold() in _BLANK_WORDS)
+    visible = "".join(
+        letter for letter in text if letter not in _FILLERS and unicodedata.category(letter) not in _INVISIBLE
+    )
+    return not visible or (null_words and unicodedata.normalize("NFKC", visible).casefold() in _NULL_WORDS)
 
 
-_UNSEEN = ("Cf", "Cc", "Zs", "Zl", "Zp", "Mn", "Cs")
-
-
-def _read(value: Any, annotation: Any, *, words: bool = True) -> Any:  # noqa: ANN401, PLR0911  # any JSON, any annotation; a table
-    """Read a value in the shape that an annotation asks for.
+def _read(value: Any, annotation: Any, *, null_words: bool = True) -> Any:  # noqa: ANN401, PLR0911  # any JSON, any annotation; a table
+    """Read a value as the type of an annotation.
 
     Raises:
-        ValueError: It is a value of another kind; the text says what the argument takes.
+        ValueError: The value has another type; the message says what the argument accepts.
     """
     shape, inner = _shape(annotation)
     if shape is list:
-        return _read_list(value, inner[0], words=words)
+        return _read_list(value, inner[0], null_words=null_words)
     if shape is dict:
         return _read_map(value, inner[1])
     if isinstance(value, list):
         items = cast("list[object]", value)
         if len(items) > 1:
             raise ValueError("takes one value, not a list")
-        return _read(items[0], annotation, words=words) if items else None
+        return _read(items[0], annotation, null_words=null_words) if items else None
     if shape is Literal:
         return _read_choice(value, inner)
     if shape is int:
@@ -170,7 +171,7 @@ def _read(value: Any, annotation: Any, *, words: bool = True) -> Any:  # noqa: A
 
 
 def _shape(annotation: Any) -> tuple[Any, tuple[Any, ...]]:  # noqa: ANN401  # any annotation
-    """Return the type that an annotation asks for, through `Annotated` and `X | None`, and what it holds."""
+    """Return the type in an annotation, unwrapped from `Annotated` and `X | None`, and its type arguments."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _shape(inner[0])
@@ -179,8 +180,8 @@ def _shape(annotation: Any) -> tuple[Any, tuple[Any, ...]]:  # noqa: ANN401  # a
     return origin or annotation, inner
 
 
-def _read_list(value: Any, inner: Any, *, words: bool) -> Any:  # noqa: ANN401  # any JSON, any annotation
-    """Read a list out of JSON or of a lone value; blank items are left out."""
+def _read_list(value: Any, inner: Any, *, null_words: bool) -> Any:  # noqa: ANN401  # any JSON, any annotation
+    """Read a list from JSON or from a single value, without blank items."""
     value = _parsed(value)
     if isinstance(value, str) and _shape(inner)[0] is Literal:
         value = value.split(",")
@@ -188,30 +189,32 @@ def _read_list(value: Any, inner: Any, *, words: bool) -> Any:  # noqa: ANN401  
         value = [value]
     if not isinstance(value, list):
         return value
-    items = [_read(item, inner, words=words) for item in cast("list[object]", value)]
+    items = [_read(item, inner, null_words=null_words) for item in cast("list[object]", value)]
     return [
-        item for item in items if item is not None and not (isinstance(item, str) and _says_nothing(item, words=words))
+        item
+        for item in items
+        if item is not None and not (isinstance(item, str) and _is_blank_text(item, null_words=null_words))
     ]
 
 
 def _read_map(value: Any, inner: Any) -> Any:  # noqa: ANN401  # any JSON, any annotation
-    """Read a map out of JSON; a key with a blank value is left out, one with an empty list is kept: that unsets it."""
+    """Read a map from JSON, without keys that have a blank value. An empty list stays: it clears a field."""
     value = _parsed(value)
     if not isinstance(value, dict):
         return value
-    taken: Json = {}
+    values: Json = {}
     for name, item in cast("Json", value).items():
-        if name.strip() in taken:
-            raise ValueError(f"names {_shown(name.strip())} twice")
+        if name.strip() in values:
+            raise ValueError(f"names {_quote(name.strip())} twice")
         if item == []:
-            taken[name.strip()] = item
+            values[name.strip()] = item
             continue
-        read = _read(item, inner, words=False)
+        read = _read(item, inner, null_words=False)
         if _shape(inner)[0] is str and isinstance(read, int | float) and read == 0:
             continue
-        if not (read in (None, [], {}) or (isinstance(read, str) and _says_nothing(read, words=False))):
-            taken[name.strip()] = read
-    return taken
+        if not (read in (None, [], {}) or (isinstance(read, str) and _is_blank_text(read, null_words=False))):
+            values[name.strip()] = read
+    return values
 
 
 def _parsed(value: Any) -> Any:  # noqa: ANN401  # any JSON
@@ -237,53 +240,53 @@ def _read_choice(value: Any, choices: Iterable[str]) -> Any:  # noqa: ANN401  # 
 
 def _read_whole(value: Any) -> Any:  # noqa: ANN401  # any JSON
     if isinstance(value, str):
-        if _says_nothing(value, words=True):
+        if _is_blank_text(value, null_words=True):
             return None
         found = _WHOLE.fullmatch(value.strip().removeprefix("#"))
         number = int(found[1]) if found else None
     elif isinstance(value, float):
-        number = int(value) if value.is_integer() and abs(value) <= LARGEST else None
+        number = int(value) if value.is_integer() and abs(value) <= MAX_INTEGER else None
     elif isinstance(value, bool):
         number = None
     else:
         number = value
     if number is None and value is not None:
-        raise ValueError(f"takes a whole number, not {_shown(value)}")
-    if isinstance(number, int) and abs(number) > LARGEST:
+        raise ValueError(f"takes a whole number, not {_quote(value)}")
+    if isinstance(number, int) and abs(number) > MAX_INTEGER:
         raise ValueError("takes a smaller number")
     return number
 
 
 def _trim(text: str) -> str:
-    """Remove white space around a text; the indentation of the first of several lines is Markdown's."""
+    """Strip a text, but keep the indentation of its first line if it has several: in Markdown it means something."""
     if "\n" not in text.strip():
         return text.strip()
     return re.sub(r"\A(?:[ \t\r]*\n)+", "", text.rstrip())
 
 
 def _unknown(name: str, fields: Collection[str]) -> str:
-    """Say of an unknown argument which one takes its place, as far as that is known."""
-    place = next((word for word in _places(name) if word in fields), None) or nearest(name, fields)
-    return f"there is no argument {_shown_name(name)}" + (f": pass {place}" if place else "")
+    """Return a complaint about an unknown argument, with the argument to pass instead if that is known."""
+    place = next((alias for alias in _aliases(name) if alias in fields), None) or nearest(name, fields)
+    return f"unknown argument {_quote_name(name)}" + (f": pass {place}" if place else "")
 
 
-def _places(name: str) -> list[str]:
-    """Return what an argument may be called here: camelCase and brackets read as words, then by meaning."""
-    plain = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name[:80])
-    plain = re.sub(r"[\[\].\s-]+", "_", plain).strip("_").lower().removesuffix("_one_of")
-    plain = re.sub(r"^custom_field_.+?(_not_in)?$", r"custom_field\1", plain)
-    plural = plain.removesuffix("s")
-    return [plain, *_WORDS.get(plain, ()), plural, *_WORDS.get(plural, ()), f"{plain}s"]
+def _aliases(name: str) -> list[str]:
+    """Return names that an argument may have here: its words in snake case, then its synonyms."""
+    snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name[:80])
+    snake = re.sub(r"[\[\].\s-]+", "_", snake).strip("_").lower().removesuffix("_one_of")
+    snake = re.sub(r"^custom_field_.+?(_not_in)?$", r"custom_field\1", snake)
+    singular = snake.removesuffix("s")
+    return [snake, *_SYNONYMS.get(snake, ()), singular, *_SYNONYMS.get(singular, ()), f"{snake}s"]
 
 
-def _shown_name(name: str) -> str:
+def _quote_name(name: str) -> str:
     return shorten(one_line(name), 60)
 
 
-def _shown(value: object) -> str:
+def _quote(value: object) -> str:
     return shorten(json.dumps(value, default=str), 40)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that a misspelt one is closest to."""
+    """Return the known name that a misspelled one is closest to."""
     return next(iter(difflib.get_close_matches(name[:80], list(known), n=1)), None)

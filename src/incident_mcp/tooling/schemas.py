@@ -1,80 +1,35 @@
-"""JSON schemas read off annotations: flat, without `$ref`, `anyOf`, titles or nulls, over which some hosts drop a tool.
+"""The tools' schemas, generated with `uv run python -m tools.generate` and shipped as data.
 
-No schema is a boolean either (`additionalProperties: false`), which converters of large SDKs do not accept: the server
-rejects unknown arguments itself.
-
-Pydantic writes such schemas too, but builds every validator first, which would be a tenth of the server's start. The
-tests hold each of these up against pydantic's own.
+Pydantic would have to build every validator first, which is a tenth of the server's startup.
 """
 
-import inspect
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
-
-from annotated_types import Ge, Le, MaxLen, MinLen
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
+import json
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
 from incident_mcp.records.record import Json
 
-_SCALARS: dict[Any, Json] = {
-    str: {"type": "string"},
-    int: {"type": "integer"},
-    float: {"type": "number"},
-    bool: {"type": "boolean"},
-}
+
+class Schemas(NamedTuple):
+    """The schemas of a tool."""
+
+    input: Json
+    output: Json
 
 
-def object_schema(model: type[BaseModel]) -> Json:
-    """Return the schema of a model's fields, under their own names."""
-    fields = {name: info for name, info in model.model_fields.items() if not info.exclude}
-    schema: Json = {"properties": {name: _field(info) for name, info in fields.items()}, "type": "object"}
-    if required := [name for name, info in fields.items() if info.is_required()]:
-        schema["required"] = required
-    return schema
+def shipped(tool: str) -> Schemas:
+    """Return the schemas of a tool.
+
+    Raises:
+        LookupError: They were not generated.
+    """
+    try:
+        return Schemas(*_read()[tool])
+    except KeyError:
+        raise LookupError(f"{tool} has no schemas: run `uv run python -m tools.generate`.") from None
 
 
-def _field(info: FieldInfo) -> Json:
-    schema = {**_type(info.annotation), **_bounds(info.metadata)}
-    if info.description:
-        schema["description"] = info.description
-    # No and nothing are what leaving an argument out means anyway.
-    if not info.is_required() and info.default is not None and info.default is not False:
-        schema["default"] = info.default
-    return schema
-
-
-def _type(annotation: Any) -> Json:  # noqa: ANN401, PLR0911  # any annotation; a table
-    """Return the schema of a type; of `T | None` it is that of T."""
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return {**_type(inner[0]), **_bounds(inner[1:])}
-    if origin in (Union, UnionType):
-        (arm,) = (arm for arm in inner if arm is not type(None))
-        return _type(arm)
-    if origin is Literal:
-        return {"enum": list(inner), "type": "string"}
-    if origin is list:
-        return {"items": _type(inner[0]), "type": "array"}
-    if origin is dict:
-        return {"type": "object"} if inner[1] is Any else {"additionalProperties": _type(inner[1]), "type": "object"}
-    if annotation in _SCALARS:
-        return _SCALARS[annotation]
-    return {"description": inspect.cleandoc(annotation.__doc__), **object_schema(annotation)}
-
-
-def _bounds(metadata: Any) -> Json:  # noqa: ANN401  # whatever stands in an annotation
-    """Return the keywords of bounds; validators beside them have none."""
-    keywords: Json = {}
-    for each in metadata:
-        if isinstance(each, FieldInfo):
-            keywords |= _bounds(each.metadata) | ({"description": each.description} if each.description else {})
-        elif isinstance(each, MinLen):
-            keywords["minLength"] = each.min_length
-        elif isinstance(each, MaxLen):
-            keywords["maxLength"] = each.max_length
-        elif isinstance(each, Ge):
-            keywords["minimum"] = each.ge
-        elif isinstance(each, Le):
-            keywords["maximum"] = each.le
-    return keywords
+@cache
+def _read() -> dict[str, tuple[Json, Json]]:
+    return json.loads(Path(__file__).with_suffix(".json").read_bytes())

@@ -1,109 +1,54 @@
-"""From a function to a tool: the house rules that hold for every tool, in one place.
+"""From a function to a tool: the rules that hold for every tool, in one place.
 
-The function is the tool: its name, its docstring and its signature are what the model reads. On top of the SDK's
-`Tool`: unknown arguments are refused by name, schemas are flat enough for every host, answers are compact and carry
-no nulls, and failures are worded for the model.
+The function is the tool: its name, its docstring and its signature are what the model reads. Unknown arguments are
+rejected by name, schemas are flat enough for every host, results are compact and carry no nulls, and error messages are
+written for the model.
 """
 
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, cast, get_args, get_origin
+from functools import cached_property
+from typing import Any, cast
 
-from mcp.server.mcpserver import Context
-from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from mcp.server.mcpserver.resolve import find_resolved_parameters
-from mcp.server.mcpserver.tools import Tool
-from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
-from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
+from mcp_types import CallToolResult, InputRequiredResult, TextContent, Tool, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from incident_mcp.errors import InputRequired, ServiceError
+from incident_mcp.errors import IncidentMcpError, InputError, ServiceError
 from incident_mcp.records.record import Json, Record
 from incident_mcp.records.text import inert
 from incident_mcp.tooling.arguments import read_arguments
-from incident_mcp.tooling.dependencies import app_of
-from incident_mcp.tooling.schemas import object_schema
+from incident_mcp.tooling.schemas import shipped
+from incident_mcp.writing.confirm import InputRequired
 from incident_mcp.writing.outcome import NotSent, describe
-from incident_mcp.writing.result import RESULT_PROPERTIES, WriteResult
+from incident_mcp.writing.result import WriteResult
+
+_log = logging.getLogger(__name__)
 
 
-class Arguments(ArgModelBase):
-    """Base of every tool's arguments: an unknown one is an error, since a misspelt filter must not widen a search."""
+class Arguments(BaseModel):
+    """Base of every tool's arguments: an unknown one is an error, since a misspelled filter must not widen a search."""
 
     model_config = ConfigDict(
         extra="forbid", arbitrary_types_allowed=True, coerce_numbers_to_str=True, defer_build=True
     )
 
 
-class HouseMetadata(FuncMetadata):
-    """Leaves arguments as they were read and writes answers compactly."""
+@dataclass(frozen=True)
+class Depends:
+    """Marks a parameter that is not an argument: `Annotated[Api, Depends(incidentio)]` is filled for each call."""
 
-    def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Take the arguments as `read_arguments` left them: the SDK would read "null" and "1" as JSON."""
-        return data
-
-    def convert_result(self, result: object) -> CallToolResult | InputRequiredResult:
-        """Return the record as compact text and, from the same dump, as structured content."""
-        if isinstance(result, InputRequiredResult):
-            return result
-        answer = cast("Record | WriteResult[Any]", result).answer()
-        text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-        return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=answer)
-
-
-class HouseTool(Tool):
-    """A tool whose errors name the argument, and carry no prefix."""
-
-    async def run(self, arguments: Json, context: Context[Any, Any], convert_result: bool = False) -> object:  # noqa: FBT001, FBT002  # the SDK's signature
-        """Run the tool.
-
-        Raises:
-            ToolError: The text is for the model.
-        """
-        fields = self.fn_metadata.arg_model.model_fields
-        ignored = app_of(context).settings.ignore_arguments
-        taken, wrong = read_arguments(fields, arguments, ignored)
-        if wrong:
-            raise ToolError(inert(self._refusal(wrong)))
-        try:
-            return await super().run(taken, context, convert_result)
-        except InputRequired as question:
-            return question.result
-        except UnexpectedToolError as error:
-            cause = type(error.__cause__).__name__
-            raise UnexpectedToolError(
-                f"{self.name} failed on an error of its own ({cause}); the server's log has the details."
-                " If it was to write something, read the incident before calling it again."
-            ) from error.__cause__
-        except ToolError as error:
-            if isinstance(error.__cause__, ValidationError):
-                raise ToolError(inert(self._explain(error.__cause__))) from error.__cause__
-            if isinstance(error.__cause__, ToolError):
-                raise ToolError(inert(self._describe(error.__cause__))) from None
-            raise
-
-    def _describe(self, error: ToolError) -> str:
-        """Return the text of a failure; one before a write's own request says that the write was not sent."""
-        writes = self.annotations is not None and not self.annotations.read_only_hint
-        return describe(NotSent(failure=error)) if writes and isinstance(error, ServiceError) else str(error)
-
-    def _explain(self, error: ValidationError) -> str:
-        return self._refusal([_complaint(cast("Json", problem)) for problem in error.errors(include_url=False)])
-
-    def _refusal(self, wrong: Sequence[str]) -> str:
-        fields = self.fn_metadata.arg_model.model_fields
-        known = ", ".join(f"{name}*" if info.is_required() else name for name, info in fields.items()) or "none"
-        return f"{self.name}: {'; '.join(wrong)}. Not sent. Arguments (* required): {known}."
+    resolve: Callable[[Any], Awaitable[Any]]
+    """Returns the parameter's value for a call."""
 
 
 def _complaint(problem: Json) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     match problem["type"]:
         case "extra_forbidden":
-            return f"there is no argument {name}"
+            return f"unknown argument {name}"
         case "missing":
             return f"{name} is required"
         case "value_error":
@@ -112,33 +57,9 @@ def _complaint(problem: Json) -> str:
             return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
-def _arguments(fn: Callable[..., Awaitable[Any]], injected: set[str]) -> type[ArgModelBase]:
-    parameters = inspect.signature(fn, eval_str=True).parameters.values()
-    fields: dict[str, Any] = {
-        p.name: (p.annotation, ... if p.default is inspect.Parameter.empty else p.default)
-        for p in parameters
-        if p.name not in injected
-    }
-    return create_model(f"{fn.__name__}_arguments", __base__=Arguments, **fields)
-
-
-def _injecting(fn: Callable[..., Awaitable[Any]], injected: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
-    """Return a tool's function with what it asks for beside its arguments: none of that asks the user."""
-
-    async def call(ctx: Context[Any, Any], **arguments: object) -> object:
-        return await fn(**arguments, **{name: await make(ctx) for name, make in injected.items()})
-
-    return call
-
-
-def _answer_schema(annotation: Any) -> Json:  # noqa: ANN401  # any annotation
-    written = get_origin(annotation) is WriteResult
-    record: type[BaseModel] = get_args(annotation)[0] if written else annotation
-    schema = object_schema(record)
-    if written:
-        schema.pop("required", None)
-        schema["properties"] |= RESULT_PROPERTIES
-    return schema
+def failed(text: str) -> CallToolResult:
+    """Return the result of a call that failed; hosts hide the text of one that also has structured content."""
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
 
 
 @dataclass(frozen=True)
@@ -157,7 +78,7 @@ CORE = Toolset("core", "Incidents, updates and notes in both services, and the t
 
 @dataclass(frozen=True)
 class ToolSpec:
-    """A function and what it takes to make a tool of it; `build` is left to the server, for it costs about 4 ms."""
+    """A function and what makes a tool of it. Schemas and validators are built on first use: that costs about 4 ms."""
 
     fn: Callable[..., Awaitable[Any]]
     title: str
@@ -173,25 +94,30 @@ class ToolSpec:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """The services that it cannot do without: the resolvers it asks for are called after them."""
-        needed = {marker.fn.__name__ for marker, _ in find_resolved_parameters(self.fn).values()}
+        """The services that the tool always needs: its resolvers are named after them."""
+        needed = {resolve.__name__ for resolve in self._resolvers.values()}
         return tuple(service for service in ("incidentio", "ionhour") if service in needed)
 
-    @cache  # noqa: B019  # a spec lives as long as the process
-    def build(self) -> Tool:
-        """Make the tool, once."""
-        injected = {name: marker.fn for name, (marker, _) in find_resolved_parameters(self.fn).items()}
-        arguments = _arguments(self.fn, set(injected))
-        answer = inspect.signature(self.fn, eval_str=True).return_annotation
-        return HouseTool(
-            fn=_injecting(self.fn, injected),
+    @cached_property
+    def arguments(self) -> type[Arguments]:
+        """The model that validates the arguments of a call."""
+        fields: dict[str, Any] = {
+            p.name: (p.annotation, ... if p.default is inspect.Parameter.empty else p.default)
+            for p in self._signature.parameters.values()
+            if p.name not in self._resolvers
+        }
+        return create_model(f"{self.name}_arguments", __base__=Arguments, **fields)
+
+    @cached_property
+    def definition(self) -> Tool:
+        """The tool as hosts read it."""
+        schemas = shipped(self.name)
+        return Tool(
             name=self.name,
             title=self.title,
             description=inspect.getdoc(self.fn) or "",
-            parameters=object_schema(arguments),
-            fn_metadata=HouseMetadata(arg_model=arguments, output_schema=_answer_schema(answer)),
-            is_async=True,
-            context_kwarg="ctx",
+            input_schema=schemas.input,
+            output_schema=schemas.output,
             annotations=ToolAnnotations(
                 title=self.title,
                 read_only_hint=not self.writes,
@@ -200,6 +126,69 @@ class ToolSpec:
                 open_world_hint=True,
             ),
         )
+
+    async def call(
+        self, call: object, sent: Json, ignored: Collection[str] = ()
+    ) -> CallToolResult | InputRequiredResult:
+        """Call the tool; a failure is a result, too.
+
+        Args:
+            call: What the resolvers read.
+            sent: The arguments as the host sent them.
+            ignored: Arguments that hosts add to every call.
+        """
+        try:
+            arguments = self._validate(sent, ignored)
+            injected = {name: await resolve(call) for name, resolve in self._resolvers.items()}
+            record: Record | WriteResult[Any] = await self.fn(**arguments, **injected)
+            answer = record.answer()
+        except InputRequired as question:
+            return question.result
+        except IncidentMcpError as failure:
+            return failed(inert(self._describe(failure)))
+        except Exception as error:  # noqa: BLE001  # no unexpected error may end the call without a result
+            _log.exception("Tool %r raised an unexpected exception", self.name)
+            return failed(
+                f"{self.name} failed with an internal error ({type(error).__name__}); the server's log has the details."
+                " If it should have written something, read the incident before calling it again."
+            )
+        text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+        return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=answer)
+
+    @cached_property
+    def _signature(self) -> inspect.Signature:
+        return inspect.signature(self.fn, eval_str=True)
+
+    @cached_property
+    def _resolvers(self) -> dict[str, Callable[[Any], Awaitable[Any]]]:
+        """Parameter to what fills it for a call."""
+        return {
+            name: marker.resolve
+            for name, parameter in self._signature.parameters.items()
+            for marker in getattr(parameter.annotation, "__metadata__", ())
+            if isinstance(marker, Depends)
+        }
+
+    def _validate(self, sent: Json, ignored: Collection[str]) -> Json:
+        fields = self.arguments.model_fields
+        values, wrong = read_arguments(fields, sent, ignored)
+        if wrong:
+            raise InputError(self._rejection(wrong))
+        try:
+            model = self.arguments.model_validate(values)
+        except ValidationError as error:
+            complaints = [_complaint(cast("Json", problem)) for problem in error.errors(include_url=False)]
+            raise InputError(self._rejection(complaints)) from error
+        return {name: getattr(model, name) for name in fields}
+
+    def _rejection(self, wrong: Sequence[str]) -> str:
+        fields = self.arguments.model_fields
+        known = ", ".join(f"{name}*" if info.is_required() else name for name, info in fields.items()) or "none"
+        return f"{self.name}: {'; '.join(wrong)}. Not sent. Arguments (* required): {known}."
+
+    def _describe(self, failure: IncidentMcpError) -> str:
+        """Return the text of a failure; one before a write's own request says that the write was not sent."""
+        return describe(NotSent(failure=failure)) if self.writes and isinstance(failure, ServiceError) else str(failure)
 
 
 def read_tool(fn: Callable[..., Awaitable[Record]], title: str, *, toolset: Toolset = CORE) -> ToolSpec:

@@ -72,7 +72,7 @@ async def refusal(call: Caller, name: str, **arguments: Any) -> str:
 async def test_a_name_alike_an_open_one_is_refused_with_that_incident_and_what_to_do(call, box, category):
     status = add(box, "Checkout is down", category=category)["incident_status"]["name"]
     assert await refusal(call, "[P1] Checkout outage") == (
-        f'This looks declared already: INC-118 "Checkout is down" ({status})'
+        f'This looks already declared: INC-118 "Checkout is down" ({status})'
         " https://app.incident.io/sandbox/incidents/118. Post an update there with incidentio_post_update, or raise its"
         " severity. If this is another outage, declare it with despite=INC-118. Not sent."
     )
@@ -261,7 +261,7 @@ async def test_a_dry_run_shows_the_refusal_the_doubt_and_the_repeat(connect, box
     add(box, "db-1 is down")
     async with connect() as call:
         error = await refusal(call, "checkout down", dry_run=True)
-        assert error.startswith("This looks declared already: INC-118")
+        assert error.startswith("This looks already declared: INC-118")
         answer = await declare(call, "db-2 is down", dry_run=True)
         assert answer["dry_run"] is True
         assert answer["similar_open"] == ['INC-119 "db-1 is down" (Investigating)']
@@ -289,8 +289,8 @@ BLIND = {
     "another shape": (Fault("replace", status=200, body={"incidents": "none"}), "not as documented"),
     "cut": (Fault("cut_after"), "was lost"),
     "refuse": (Fault("refuse"), "could not be reached"),
-    "hang": (Fault("hang_after"), "did not answer the list of incidents in time"),
-    "slow": (Fault("delay", seconds=30), "did not answer the list of incidents in time"),
+    "hang": (Fault("hang_after"), "did not return the list of incidents in time"),
+    "slow": (Fault("delay", seconds=30), "did not return the list of incidents in time"),
 }
 
 
@@ -306,7 +306,7 @@ async def test_where_the_list_cannot_be_read_it_is_declared_with_a_note(box, tmp
         answer = await declare(call, "checkout down")
     assert answer["reference"] == "INC-119"
     assert "similar_open" not in answer
-    assert answer["note"].startswith("Whether it is declared already could not be looked up: ")
+    assert answer["note"].startswith("Could not check whether it is already declared: ")
     assert why in answer["note"]
     assert len(answer["note"].splitlines()) == 1
     assert len([row for row in box.requests if row.method == "POST"]) == 1
@@ -319,7 +319,7 @@ async def test_of_more_open_incidents_than_one_page_the_newest_are_looked_throug
     add(box, "Search index is corrupt", minutes=50)
     async with connect() as call:
         answer = await declare(call, "checkout down")
-        assert answer["note"] == "Not all open incidents could be looked through for the same outage."
+        assert answer["note"] == "Not all open incidents could be checked for the same outage."
         box.requests.clear()
         assert "Search index is corrupt" in await refusal(call, "Search index is corrupt")
     assert len(listed(box)) == 1
@@ -330,7 +330,7 @@ async def test_rows_without_an_identity_are_left_out_and_the_note_says_so(connec
     async with connect() as call:
         assert "INC-119" in await refusal(call, "checkout down")
         answer = await declare(call, "Disk full on the build hosts")
-    assert answer["note"] == "Not all open incidents could be looked through for the same outage."
+    assert answer["note"] == "Not all open incidents could be checked for the same outage."
 
 
 # The very same declaration, made elsewhere.
@@ -346,7 +346,7 @@ async def test_an_identical_declaration_of_a_key_moments_ago_is_answered_with_it
         assert again["reference"] == first["reference"]
         assert again["repeated"] is True
         assert again["note"] == (
-            "An identical declaration was made moments ago; nothing was sent now. If this is another outage, declare it"
+            "An identical declaration was made moments ago: nothing was sent. If this is another outage, declare it"
             f" with despite={first['reference']}."
         )
         assert again["slack_channel_name"]
@@ -450,7 +450,7 @@ async def test_hostile_names_break_nothing_and_stay_on_one_short_line(connect, b
                 result = await call.result(TOOL, name=declared, severity="Major", dry_run=True)
                 text = text_of(result)
                 assert "of its own" not in text
-                assert result.is_error is text.startswith("This looks declared already: ")
+                assert result.is_error is text.startswith("This looks already declared: ")
                 assert result.is_error or declared == "Disk full" or other not in rows
                 similar = (result.structured_content or {}).get("similar_open", ())
                 for shown in (*similar, *([text] if result.is_error else ())):
@@ -484,7 +484,7 @@ async def test_odd_fields_of_a_listed_incident_break_nothing(connect, box, odd):
                 assert "Not all open incidents" in result.structured_content["note"]
                 continue
             assert result.is_error, (value, text)
-            assert text.startswith("This looks declared already: "), (value, text)
+            assert text.startswith("This looks already declared: "), (value, text)
             assert len(text.splitlines()) == 1
             assert len(text) < 1000
             if odd == "reference":

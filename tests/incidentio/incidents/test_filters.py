@@ -94,11 +94,11 @@ async def test_without_filters_only_the_order_and_the_page_size_are_sent(call, b
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"status_not_in": ["Open"]}, "There is no status 'Open'"),
-        ({"severity_not_in": ["SEV0"]}, "There is no severity 'SEV0'"),
-        ({"incident_type_not_in": ["Outage"]}, "There is no incident_type 'Outage'"),
-        ({"custom_fields_not_in": {"Team": ["x"]}}, "There is no custom field 'Team'"),
-        ({"incident_role": {"boss": ["Yuki Tanaka"]}}, "There is no role 'boss'"),
+        ({"status_not_in": ["Open"]}, "Unknown status 'Open'"),
+        ({"severity_not_in": ["SEV0"]}, "Unknown severity 'SEV0'"),
+        ({"incident_type_not_in": ["Outage"]}, "Unknown incident_type 'Outage'"),
+        ({"custom_fields_not_in": {"Team": ["x"]}}, "Unknown custom field 'Team'"),
+        ({"incident_role": {"boss": ["Yuki Tanaka"]}}, "Unknown role 'boss'"),
         ({"created_at_range": "2026-11-01"}, "created_at_range takes two dates like 2026-11-01~2026-11-21"),
         ({"filter_mode": "either"}, "filter_mode"),
     ],

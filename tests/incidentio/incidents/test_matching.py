@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from incident_mcp.incidentio.incidents.matching import holds
+from incident_mcp.incidentio.incidents.matching import matches_edit
 from incident_mcp.sandbox import Fault
 from tests.account import FIELD, ROLE, TIMESTAMP
 from tests.answering import limited
@@ -149,21 +149,21 @@ NOT_HELD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("case", HELD)
 def test_what_means_the_same_is_held(case):
     raw, wanted = HELD[case]
-    assert holds(raw, wanted)
+    assert matches_edit(raw, wanted)
 
 
 @pytest.mark.parametrize("case", NOT_HELD)
 def test_what_only_looks_alike_is_not_held(case):
     raw, wanted = NOT_HELD[case]
-    assert not holds(raw, wanted)
+    assert not matches_edit(raw, wanted)
 
 
 @pytest.mark.parametrize("raw", [{}, {"custom_field_entries": None, "severity": [], "incident_role_assignments": "x"}])
 def test_an_incident_that_lacks_what_was_wanted_does_not_hold_it(raw):
     for wanted in ({"severity_id": "S"}, assign(id="01"), field({"value_text": "a"}), at("2026-11-21T02:00:00Z")):
-        assert not holds(raw, wanted)
+        assert not matches_edit(raw, wanted)
     for cleared in (UNASSIGN, field(), at(None), {"summary": ""}):
-        assert holds(raw, cleared)
+        assert matches_edit(raw, cleared)
 
 
 # What an edit passes; after a lost reply the incident is read back and is as wanted.
@@ -212,7 +212,7 @@ async def test_clearing_unsets_and_leaves_the_rest(call, box):
 async def test_what_cannot_be_cleared_is_refused(call, box):
     for bad in ("name", "severity", "roles", "roles.", "summary.x", "everything", "fields.Runbook"):
         error = await call.error(EDIT, incident="114", clear=[bad])
-        assert "cannot be emptied. It takes summary, call_url, custom_fields.NAME, roles.NAME, timestamps.NAME" in error
+        assert "cannot be cleared. Allowed: summary, call_url, custom_fields.NAME, roles.NAME, timestamps.NAME" in error
     assert "summary is both set and cleared" in await call.error(EDIT, incident="114", summary="s", clear="summary")
-    assert "There is no role 'Boss'" in await call.error(EDIT, incident="114", clear=["roles.Boss"])
+    assert "Unknown role 'Boss'" in await call.error(EDIT, incident="114", clear=["roles.Boss"])
     assert not box.writes()

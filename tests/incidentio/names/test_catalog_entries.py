@@ -46,9 +46,7 @@ async def test_an_unknown_entry_is_refused_with_the_candidates(call, box):
         (LIST, {"custom_fields_not_in": {PRODUCT: ["Payout"]}}),
     ):
         error = await call.error(tool, **more)
-        assert (
-            "There is no catalog entry 'Payout' of custom field Affected product. Pass one of: Hosted Checkout" in error
-        )
+        assert "Unknown catalog entry 'Payout' of custom field Affected product. Pass one of: Hosted Checkout" in error
         assert error.endswith("Not sent.")
     assert not box.writes()
 
@@ -58,8 +56,8 @@ async def test_an_entry_whose_name_fits_two_is_refused_with_both_ids(call, box):
     box.incidentio.catalog_entries.append(second)
     for value in ("Payouts", "settlements"):
         error = await call.error(EDIT, incident="114", custom_fields={PRODUCT: [value]})
-        assert f"catalog entry '{value}' fits several:" in error
-        assert f"Payouts ({ENTRY['Payouts']}), payouts (01SECONDPAYOUTS0000000000A). Pass the id." in error
+        assert f"catalog entry '{value}' is ambiguous:" in error
+        assert f"Payouts ({ENTRY['Payouts']}), payouts (01SECONDPAYOUTS0000000000A). Pass the ID." in error
     assert not box.writes()
     for value in ("p2", "01SECONDPAYOUTS0000000000A"):
         await call.ok(EDIT, incident="114", custom_fields={PRODUCT: [value]}, dry_run=True)
@@ -105,7 +103,7 @@ async def test_an_entry_is_looked_up_once_a_minute(call, box):
 
 
 async def test_an_entry_that_is_new_is_found_although_the_list_was_read_before(call, box):
-    assert "There is no catalog entry" in await call.error(LIST, custom_fields={PRODUCT: ["Refunds"]})
+    assert "Unknown catalog entry" in await call.error(LIST, custom_fields={PRODUCT: ["Refunds"]})
     box.incidentio.catalog_entries.append(
         {"id": "01REFUNDS00000000000000000", "name": "Refunds", "external_id": "refunds", "aliases": []}
     )

@@ -20,11 +20,11 @@ LIST, EDIT, CREATE, UPDATE, CLOSE = (
 )
 # tool and arguments that hold a name that fits nothing; what stands in the error
 UNKNOWN = [
-    (LIST, {"severity": ["Minor", "SEV0"]}, "There is no severity 'SEV0'. Pass one of: Minor, Major, Critical."),
+    (LIST, {"severity": ["Minor", "SEV0"]}, "Unknown severity 'SEV0'. Pass one of: Minor, Major, Critical."),
     (LIST, {"severity_gte": "SEV0"}, "Minor, Major, Critical"),
-    (LIST, {"status": ["Open"]}, "There is no status 'Open'. Pass one of: Triage, Investigating, Fixing"),
+    (LIST, {"status": ["Open"]}, "Unknown status 'Open'. Pass one of: Triage, Investigating, Fixing"),
     (LIST, {"incident_type": ["Outage"]}, "Production, Security, Data"),
-    (LIST, {"custom_fields": {"Team": ["Payments"]}}, "There is no custom field 'Team'. Pass one of: Affected team"),
+    (LIST, {"custom_fields": {"Team": ["Payments"]}}, "Unknown custom field 'Team'. Pass one of: Affected team"),
     (LIST, {"custom_fields": {"Affected team": ["Pay"]}}, "of custom field Affected team. Pass one of: Payments"),
     (CREATE, {"name": "n", "severity": "SEV0"}, "Minor, Major, Critical"),
     (CREATE, {"name": "n", "severity": "Minor", "incident_type": "Outage"}, "Production, Security, Data"),
@@ -43,11 +43,14 @@ UNFIT = [
     ({"custom_fields": {"Customer impact": ["a", "b"]}}, "Customer impact takes one value, not 2"),
     ({"custom_fields": {"Errors per minute": ["many"]}}, "Errors per minute takes a number, not 'many'"),
     ({"custom_fields": {"Errors per minute": ["1e3"]}}, "takes a number"),
-    ({"roles": {"Incident Lead": "Sam"}}, "roles.Incident Lead: 'Sam' fits several people: Sam Okafor (sam.okafor@"),
-    ({"roles": {"Incident Lead": "Nobody"}}, "roles.Incident Lead: no active user is called 'Nobody'. Pass an e-mail,"),
-    ({"timestamps": {"Fixed at": "yesterday"}}, "'yesterday' is no RFC 3339 instant with a zone"),
-    ({"timestamps": {"Fixed at": "2026-11-21T02:00:00"}}, "is no RFC 3339 instant with a zone"),
-    ({"timestamps": {"Fixed at": "2026-11-21"}}, "is no RFC 3339 instant with a zone"),
+    ({"roles": {"Incident Lead": "Sam"}}, "roles.Incident Lead: 'Sam' is ambiguous: Sam Okafor (sam.okafor@"),
+    (
+        {"roles": {"Incident Lead": "Nobody"}},
+        "roles.Incident Lead: no active user is called 'Nobody'. Pass an email",
+    ),
+    ({"timestamps": {"Fixed at": "yesterday"}}, "'yesterday' is not an RFC 3339 date and time with a time zone"),
+    ({"timestamps": {"Fixed at": "2026-11-21T02:00:00"}}, "is not an RFC 3339 date and time with a time zone"),
+    ({"timestamps": {"Fixed at": "2026-11-21"}}, "is not an RFC 3339 date and time with a time zone"),
 ]
 SPELLINGS = [
     *[({"severity": [name]}, ("severity[one_of]", SEVERITY["Major"])) for name in ("Major", "mAJOR", " major ")],
@@ -210,11 +213,11 @@ async def test_a_severity_that_is_missing_is_refused_with_the_names_to_pass(call
 
 async def test_a_move_that_is_not_allowed_is_not_answered_with_advice_to_make_it(call):
     said = await call.error("incidentio_edit_incident", incident="INC-114", status="Triage")
-    assert "Not every status fits here; the account has Triage, Investigating," in said
+    assert "Not every status is allowed here. The account has Triage, Investigating," in said
     assert "Pass status" not in said
 
 
 async def test_a_date_that_is_none_is_refused_in_words_of_the_argument(call):
     said = await call.error("incidentio_list_incidents", created_at_gte="yesterday")
-    assert said.startswith("incidentio_list_incidents: created_at_gte takes a date like 2026-11-21, or an instant with")
+    assert said.startswith("incidentio_list_incidents: created_at_gte takes a date like 2026-11-21, or a timestamp")
     assert call.box.requests == []

@@ -33,7 +33,7 @@ PEOPLE = [
     (" ME ", {"email": "sam.okafor@paysand.example"}, "Sam Okafor"),
 ]
 REFUSED = [
-    ("Sam", "'Sam' fits several people: Sam Okafor (sam.okafor@paysand.example), Sam Lindqvist (sam.lindqvist@"),
+    ("Sam", "'Sam' is ambiguous: Sam Okafor (sam.okafor@paysand.example), Sam Lindqvist (sam.lindqvist@"),
     ("Nobody", "no active user is called 'Nobody'"),
     ("Tom Baker", "no active user is called 'Tom Baker'"),
     ("WILLIAM", "no active user is called 'WILLIAM'"),
@@ -104,7 +104,7 @@ async def test_a_role_is_found_by_name_short_form_and_id(connect, box, role):
 
 async def test_one_role_under_two_names_is_refused(call, box):
     error = await call.error(EDIT, incident="114", roles={"lead": YUKI, "Incident Lead": "Ines Moreau"})
-    assert "roles names one thing twice" in error
+    assert "roles names the same item twice" in error
     assert not box.writes()
 
 
@@ -120,9 +120,9 @@ async def test_a_key_that_may_not_read_users_passes_emails_and_ids_and_refuses_n
             told = await call.ok(EDIT, incident="114", roles={"lead": person}, dry_run=True)
             assert told["would_send"]["body"]["incident"]["incident_role_assignments"][0]["assignee"] == sent
         error = await call.error(EDIT, incident="114", roles={"lead": "Yuki Tanaka"})
-        assert "'Yuki Tanaka' is no e-mail, user id or Slack id (U...), and this key may not read users" in error
+        assert "'Yuki Tanaka' is not an email address, user ID or Slack ID (U...), and this key may not read" in error
         error = await call.error(LIST, incident_role={"lead": [YUKI]})
-        assert "this key may not read users, so pass the user's id" in error
+        assert "this key may not read users, so pass the user's ID" in error
         await call.ok(LIST, incident_role={"lead": [USER["Yuki Tanaka"]]})
     assert not box.writes()
 

@@ -29,7 +29,7 @@ async def test_acknowledging_twice_succeeds_with_the_same_answer(call, box):
 async def test_acknowledging_a_resolved_incident_says_that_it_is_resolved_and_is_not_tried_again(call, box):
     error = await call.error(ACKNOWLEDGE, incident_id=4501)
     assert "Ionhour answered 409" in error
-    assert "Incident 4501 is resolved already" in error
+    assert "Incident 4501 is already resolved" in error
     assert "nothing was changed" in error
     assert len(box.requests) == 1
 

@@ -19,16 +19,14 @@ async def test_a_project_and_a_check_are_found_by_the_names_that_rows_carry(call
 
 async def test_a_name_that_no_row_carries_is_refused_with_those_found(call, box):
     error = await call.error(LIST, project_id="Payments")
-    assert "project_id: none of the last 9 incidents is of a project called 'Payments'." in error
+    assert "project_id: none of the last 9 incidents has a project named 'Payments'." in error
     assert "Checkout (11)" in error
     assert "Back office (13)" in error
     assert len(box.requests) == 1
-    assert "check_id takes a number from 1 on, or a name" in await call.error(LIST, check_id="0")
+    assert "check_id must be a name or a number from 1" in await call.error(LIST, check_id="0")
 
 
 async def test_a_name_of_two_projects_is_refused_with_both_numbers(call, box):
     newest = box.ionhour.incidents[-1]
     newest["project"] = {"id": 99, "name": "back office"}
-    assert "'Back office' is the name of several: 13, 99. Pass the number." in await call.error(
-        LIST, project_id="Back office"
-    )
+    assert "'Back office' is ambiguous: 13, 99. Pass the number." in await call.error(LIST, project_id="Back office")

@@ -8,7 +8,7 @@ from tests.conftest import NOW
 
 pytestmark = pytest.mark.anyio
 
-LIST, GET = "ionhour_list_incidents", "ionhour_get_incident"
+LIST = "ionhour_list_incidents"
 
 
 @pytest.mark.parametrize("limit", [1, 2, 20])
@@ -34,7 +34,7 @@ async def test_monitoring_beyond_what_is_looked_at_says_so(connect):
     async with connect(sandbox=box) as call:
         told = await call.ok(LIST, state="MONITORING")
     assert (told["incidents"], told["has_more"], told["looked_at"], told["looked_at_all"]) == ([], False, 1000, False)
-    assert told["note"] == "Not all was looked at: narrow the filters."
+    assert told["note"] == "Not all incidents were searched: narrow the filters."
 
 
 async def test_no_search_makes_more_than_60_requests_where_there_is_always_more(connect):

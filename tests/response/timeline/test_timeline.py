@@ -112,7 +112,7 @@ async def test_a_note_that_the_incident_does_not_confirm_links_nothing_and_is_a_
     box.ionhour.add_note(alert(box, 4514), 7, "Declared in incident.io as INC-116", NOW)
     reference, alerts, known_by, problems = await linked(connect, ionhour_incident_id=4514)
     assert (reference, alerts, known_by) == (None, [4514], None)
-    assert problems == ["A note names INC-116, but its summary does not name Ionhour incident 4514."]
+    assert problems == ["A note names INC-116, but its summary does not name Ionhour alert 4514."]
 
 
 async def test_the_older_note_counts_when_the_newer_one_is_not_confirmed(connect, box):
@@ -125,14 +125,14 @@ async def test_another_public_id_links_nothing_and_is_a_problem(connect, box):
     incident(box, "INC-116")["summary"] = line(box, 4514, alert(box, 4513)["publicId"])
     reference, alerts, known_by, problems = await linked(connect, incident="INC-116")
     assert (reference, alerts, known_by) == ("INC-116", None, None)
-    assert problems == ["Ionhour incident 4514 has another public id than the one named."]
+    assert problems == ["Ionhour alert 4514 has another public ID than the one named."]
 
 
 async def test_an_alert_that_cannot_be_read_is_a_problem(connect, box):
     incident(box, "INC-116")["summary"] = line(box, 99, "01HR4B1YM0EWRS7ZXGHC8AF6Y1")
     _, alerts, _, problems = await linked(connect, incident="INC-116")
     assert alerts is None
-    assert problems[0].startswith("Ionhour incident 99: Ionhour answered 404")
+    assert problems[0].startswith("Ionhour alert 99: Ionhour answered 404")
 
 
 async def test_alike_names_link_nothing(connect, box):
@@ -159,8 +159,8 @@ FAILURES = [Fault("status", status=403), Fault("garbage")]
 PARTS = [
     ("/incident_updates", "updates: ", "update"),
     ("/incident_timeline_items", "timeline items: ", "timeline_item"),
-    ("/incident-events", "events of Ionhour incident 4512: ", "opened"),
-    ("/incident-notes", "notes of Ionhour incident 4512: ", "note"),
+    ("/incident-events", "events of Ionhour alert 4512: ", "opened"),
+    ("/incident-notes", "notes of Ionhour alert 4512: ", "note"),
 ]
 
 
@@ -222,7 +222,7 @@ async def test_the_first_of_several_pages_of_events_is_a_problem(connect, box):
     box.ionhour.routes["GET", "/api/incident-events/{id}"] = paged
     async with connect() as call:
         answer = await call.ok(TOOL, incident="INC-114")
-    assert answer["problems"] == ["Ionhour has more events of incident 4512 than its first page, which was read."]
+    assert answer["problems"] == ["Only the first page of events of Ionhour alert 4512 was read; there are more."]
 
 
 async def test_notes_without_ids_at_one_instant_are_all_there(connect, box):
@@ -373,8 +373,8 @@ async def test_rows_that_cannot_be_read_are_problems_with_their_number(connect, 
     assert set(answer["problems"]) == {
         "2 updates could not be read.",
         "1 timeline item could not be read.",
-        "2 events of Ionhour incident 4512 could not be read.",
-        "2 notes of Ionhour incident 4512 could not be read.",
+        "2 events of Ionhour alert 4512 could not be read.",
+        "2 notes of Ionhour alert 4512 could not be read.",
     }
     assert len(answer["entries"]) == 11 - 7
 
@@ -415,7 +415,7 @@ NO_CURSORS = [
 @pytest.mark.parametrize("after", NO_CURSORS)
 async def test_an_after_that_is_no_cursor_is_refused_before_anything_is_read(call, box, after):
     text = await call.error(TOOL, incident="INC-114", after=after)
-    assert f"after {after!r} is no cursor. Pass `after` of the previous answer unchanged" in text
+    assert f"after {after!r} is not a cursor. Pass `after` from the previous result unchanged" in text
     assert box.requests == []
 
 
@@ -434,7 +434,7 @@ async def test_a_cursor_of_another_incident_is_refused_wherever_it_stands(connec
         for limit in range(1, whole):
             after = (await call.ok(TOOL, **one, limit=limit))["after"]
             text = await call.error(TOOL, **other, after=after)
-            assert "belongs to the timeline of another incident. Pass `after` of the previous answer for this" in text
+            assert "belongs to the timeline of another incident. Pass `after` from the previous result for this" in text
 
 
 async def test_a_cursor_goes_on_from_the_incident_and_from_its_alert(call):
@@ -499,7 +499,7 @@ async def test_recent_incidents_that_cannot_all_be_read_are_a_problem_where_none
     assert (reference, alerts) == (None, [4514])
     assert len(problems) == 1
     assert problems[0].endswith(
-        "of the incidents made since Ionhour incident 4514 began were searched for one that names it."
+        "of the incidents created since Ionhour alert 4514 began were searched for one that names it."
     )
 
 
@@ -508,7 +508,7 @@ async def test_hostile_notes_cost_few_requests(connect, box):
         box.ionhour.add_note(alert(box, 4513), 7, f"Declared in incident.io as INC-{5000 + number}", NOW)
     async with connect() as call:
         answer = await call.ok(TOOL, ionhour_incident_id=4513)
-    assert "Notes name 200 incidents; the 20 latest were looked up." in answer["problems"]
+    assert "Notes name 200 incidents; the 20 newest were looked up." in answer["problems"]
     assert len(box.requests) < 35
 
 
@@ -525,15 +525,15 @@ async def test_attachments_of_more_than_twenty_alerts_are_a_problem(connect, box
         attach(box, "INC-116", line(box, number, "01HR4B1YM0EWRS7ZXGHC8AF6Y1"))
     async with connect() as call:
         answer = await call.ok(TOOL, incident="INC-116")
-    assert "Attachments name 25 Ionhour incidents; 20 were read." in answer["problems"]
+    assert "Attachments name 25 Ionhour alerts; 20 were read." in answer["problems"]
 
 
 KEYS = [
-    ("incidentio", {"incident": "INC-114"}, "Ionhour incident 4512: there is no key for Ionhour."),
+    ("incidentio", {"incident": "INC-114"}, "Ionhour alert 4512: there is no key for Ionhour."),
     (
         "ionhour",
         {"ionhour_incident_id": 4512},
-        "The incident of Ionhour incident 4512: there is no key for incident.io.",
+        "The incident of Ionhour alert 4512: there is no key for incident.io.",
     ),
 ]
 
@@ -567,8 +567,8 @@ async def test_a_call_makes_at_most_60_requests_over_both_services(connect, box)
         answer = await call.ok(TOOL, incident="INC-114")
     assert 50 <= len(box.requests) <= 60
     assert len(answer["ionhour_incidents"]) == 20
-    problems = [problem for problem in answer["problems"] if "not read, since a call may make 60 requests." in problem]
-    assert [problem[:24] for problem in problems] == ["events of Ionhour incide", "notes of Ionhour inciden"]
+    problems = [problem for problem in answer["problems"] if "not read: a call is limited to 60 requests." in problem]
+    assert [problem[:24] for problem in problems] == ["events of Ionhour alert ", "notes of Ionhour alert 4"]
     assert all(problem.endswith("A larger limit allows more.") for problem in problems)
 
 

@@ -1,19 +1,22 @@
-"""Closing an incident: the API has no call for it, it is a move to a status of category `closed`."""
+"""Closing an incident: the API has no operation for it, so the incident moves to a status of category `closed`."""
 
 from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 
+from incident_mcp.errors import InputError
 from incident_mcp.incidentio.ids import IncidentRef
+from incident_mcp.incidentio.incident_statuses import STATUSES, IncidentStatus, is_closed
 from incident_mcp.incidentio.incident_updates import IncidentUpdate, plan_update
 from incident_mcp.incidentio.incidents.edit import plan_edit
 from incident_mcp.incidentio.incidents.records import Incident
-from incident_mcp.incidentio.names.classification import closed_status
-from incident_mcp.incidentio.names.incidents import describe_incident, named
+from incident_mcp.incidentio.names.finding import candidates, find
+from incident_mcp.incidentio.names.incidents import describe_incident, incident_name
 from incident_mcp.records.record import Instant, Record, quoted
 from incident_mcp.tooling.dependencies import DryRun, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
+from incident_mcp.transport.api import Api
 from incident_mcp.writing.result import WriteResult
 
 
@@ -26,7 +29,7 @@ class ClosedIncident(Record):
     status: str | None = None
     status_category: str | None = None
     update_id: str | None = None
-    """Of the update that carried the message."""
+    """The id of the update with the message."""
     updated_at: Instant | None = None
 
 
@@ -53,7 +56,7 @@ async def incidentio_close_incident(
     status: Annotated[str | None, Field(description="Closed status, if the account has several.")] = None,
     message: Annotated[str | None, Field(description="Posted as the closing update.")] = None,
     notify_incident_channel: Annotated[
-        bool, Field(description="Tell the incident's channel; a message tells it anyway.")
+        bool, Field(description="Notify the incident's channel; a message always does.")
     ] = True,
     dry_run: DryRun = False,
 ) -> WriteResult[ClosedIncident]:
@@ -61,15 +64,15 @@ async def incidentio_close_incident(
 
     "Resolved, pending review" is usually a status of category learning: set that with incidentio_edit_incident.
     """
-    closed = await closed_status(api, status)
+    closed = await _find_closed_status(api, status)
     tool = "incidentio_close_incident"
-    who = await describe_incident(api, writer, incident, dry_run=dry_run, destructive=True)
-    question = f"Close incident {who} as {closed.name}"
+    described = await describe_incident(api, writer, incident, dry_run=dry_run, destructive=True)
+    question = f"Close incident {described} as {closed.name}"
     if message is not None:
         update = plan_update(
             tool,
             api,
-            await named(api, incident),
+            await incident_name(api, incident),
             ClosedIncident,
             _from_update,
             message=message,
@@ -81,6 +84,27 @@ async def incidentio_close_incident(
     edit = plan_edit(tool, api, incident, fields, ClosedIncident, _from_edit, notify=notify_incident_channel)
     question += "; its channel is notified." if notify_incident_channel else "; its channel is not notified."
     return await writer.perform(api, replace(edit, question=question, destructive=True), dry_run=dry_run)
+
+
+async def _find_closed_status(api: Api, name: str | None) -> IncidentStatus:
+    """Return the account's closed status, or the named one if there are several.
+
+    Raises:
+        InputError: There are several and no name was passed, or the named one is not of category `closed`.
+    """
+    if name is not None:
+        status = await find(api, STATUSES, name)
+        if not is_closed(status):
+            raise InputError(
+                f"Status {status.name} is of category {status.category}, not closed: set it with"
+                " incidentio_edit_incident, or pass a closed one. Not sent."
+            )
+        return status
+    statuses, _ = await STATUSES.read(api)
+    closed = [status for status in statuses if is_closed(status)]
+    if len(closed) == 1:
+        return closed[0]
+    raise InputError(f"Pass status: the account's closed ones are {candidates(closed)}. Not sent.")
 
 
 TOOLS = [write_tool(incidentio_close_incident, "Close an incident", destructive=True)]

@@ -1,4 +1,4 @@
-"""Open and recent incidents that look like the one that is about to be declared."""
+"""Possible duplicates of a declaration among open and recent incidents."""
 
 import json
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ from incident_mcp.transport.api import Api
 
 RECENT_SECONDS = 1_800
 OPEN = ("live", "triage", "paused")
-MOST_SHOWN = 5
+MAX_SHOWN = 5
 _SHARE = 1 / 3
-"""Of the call's time, what looking may take: the declaration needs the rest."""
+"""The share of the call's time that the check may take: the declaration needs the rest."""
 
 
 class _Candidate(Record):
-    """An incident with just what it is compared by."""
+    """An incident with only the fields that are compared."""
 
     id: str
     reference: str
@@ -44,85 +44,102 @@ class _Candidate(Record):
 
     @property
     def is_open(self) -> bool:
-        """Whether somebody works on it."""
+        """True if responders are working on it."""
         return self.status_category in OPEN
 
     @property
     def path_id(self) -> str:
-        """What the API's path takes for it: its number, or its id where the reference has none."""
+        """The path ID: its number, or its id if the reference has no number."""
         try:
             return path_id(self.reference)
         except InputError:
             return self.id
 
     @property
-    def pasted(self) -> str:
-        """What names it in an argument."""
+    def argument(self) -> str:
+        """Its reference as an argument."""
         return self.id if self.path_id == self.id else _one_line(self.reference, 40)
 
     def describe(self) -> str:
-        """Name it on one line."""
+        """Return its reference, name and status on one line."""
         state = _one_line(self.status or self.status_category or "status unknown", 60)
-        return f'{self.pasted} "{_one_line(self.name or "", 100)}" ({state})'
+        return f'{self.argument} "{_one_line(self.name or "", 100)}" ({state})'
 
 
-class Similar(BaseModel):
-    """What looks like a declaration."""
+class Duplicates(BaseModel):
+    """What is already declared, compared with a declaration."""
 
     identical: str | None = None
-    """Id of an incident that an API key made in the last minutes of the very same fields."""
+    """Id of an incident with identical fields that an API key declared within the repeat window."""
     similar: tuple[str, ...] = ()
-    """Incidents that may be the same outage, to be named beside the new one."""
+    """Incidents that may be the same outage, to show with the new one."""
     note: str | None = None
 
 
-async def look_alikes(api: Api, body: Json, despite: Sequence[str], *, window: float) -> Similar:
-    """Look through open incidents and those of the last 30 minutes, in one request.
+async def find_duplicates(api: Api, body: Json, despite: Sequence[str], *, window: float) -> Duplicates:
+    """Compare a declaration with open incidents and those of the last 30 minutes, in one request.
 
     Args:
         api: incident.io.
         body: The declaration.
-        despite: Incidents that it is to be declared in spite of.
-        window: Seconds for which an identical declaration counts as a repeat.
+        despite: Incidents to ignore as duplicates.
+        window: Seconds within which an identical declaration counts as a repeat.
 
     Raises:
-        InputError: One is the same outage; the text names it and says what to do instead.
+        InputError: An incident is the same outage; the message names it and suggests what to do.
     """
-    # A key may declare without being able to read; in doubt the declaration goes through.
+    # A key may be able to declare but not to read; then the declaration is not stopped.
     try:
         with anyio.fail_after(api.service.limits.call * _SHARE):
             rows, complete = await _read(api)
     except ServiceError as failure:
-        return Similar(note=f"Whether it is declared already could not be looked up: {failure.text}")
+        return _not_checked(failure.text)
     except TimeoutError:
-        late = f"{api.service.name} did not answer the list of incidents in time."
-        return Similar(note=f"Whether it is declared already could not be looked up: {late}")
+        return _not_checked(f"{api.service.name} did not return the list of incidents in time.")
     now = datetime.fromtimestamp(api.now(), UTC)
-    rows = [row for row in rows if row.is_open or _age(row, now) <= RECENT_SECONDS]
-    allowed = {path_id(each) for each in despite}
-    same: list[_Candidate] = []
-    similar: list[str] = []
-    alerts = set(alerts_in(body.get("summary")))
-    for row in rows:
-        if not allowed & {row.id, row.path_id}:
-            alike = likeness(body["name"], row.name or "")
-            if (alerts and alerts & set(alerts_in(row.summary))) or alike == "same":
-                same.append(row)
-            elif alike == "similar" and row.is_open:
-                similar.append(row.describe())
-    identical = next(
-        (row for row in same if row.is_open and _is_identical(row, body) and _age(row, now) <= window), None
-    )
-    if identical is not None:
-        return Similar(identical=identical.id)
+    same, similar = _compare(_relevant(rows, despite, now), body)
+    if identical := _find_identical(same, body, now, window):
+        return Duplicates(identical=identical)
     if same:
-        raise InputError(_instead(same))
-    note = None if complete else "Not all open incidents could be looked through for the same outage."
-    return Similar(similar=tuple(similar[:MOST_SHOWN]), note=note)
+        raise InputError(_explain(same))
+    note = None if complete else "Not all open incidents could be checked for the same outage."
+    return Duplicates(similar=tuple(row.describe() for row in similar[:MAX_SHOWN]), note=note)
+
+
+def _not_checked(reason: str) -> Duplicates:
+    return Duplicates(note=f"Could not check whether it is already declared: {reason}")
+
+
+def _relevant(rows: Sequence[_Candidate], despite: Sequence[str], now: datetime) -> list[_Candidate]:
+    """Return the incidents that are open or recent, without those to ignore."""
+    ignored = {path_id(each) for each in despite}
+    current = [row for row in rows if row.is_open or _age(row, now) <= RECENT_SECONDS]
+    return [row for row in current if not ignored & {row.id, row.path_id}]
+
+
+def _compare(rows: Sequence[_Candidate], body: Json) -> tuple[list[_Candidate], list[_Candidate]]:
+    """Return the incidents that are the same outage, and open ones that may be."""
+    alerts = set(alerts_in(body.get("summary")))
+    same: list[_Candidate] = []
+    similar: list[_Candidate] = []
+    for row in rows:
+        alike = likeness(body["name"], row.name or "")
+        if alike == "same" or (alerts and alerts & set(alerts_in(row.summary))):
+            same.append(row)
+        elif alike == "similar" and row.is_open:
+            similar.append(row)
+    return same, similar
+
+
+def _find_identical(rows: Sequence[_Candidate], body: Json, now: datetime, window: float) -> str | None:
+    for row in rows:
+        if row.is_open and _is_identical(row, body) and _age(row, now) <= window:
+            return row.id
+    return None
 
 
 async def identical_since(api: Api, body: Json, began: float) -> str | None:
-    """Return the id of the incident that an API key made since of the very same fields.
+    """Return the id of an incident with identical fields that an API key declared since a time.
 
     Args:
         api: incident.io.
@@ -130,20 +147,20 @@ async def identical_since(api: Api, body: Json, began: float) -> str | None:
         began: Unix seconds by the service's clock.
 
     Raises:
-        ServiceError: It could not be looked up.
+        ServiceError: The incidents could not be read.
     """
     since = datetime.fromtimestamp(began, UTC)
     query = [("mode[one_of]", body["mode"]), ("created_at[gte]", since.date().isoformat())]
     query += [("sort_by", "created_at_newest_first")]
     for row in await read_rows(api, LIST.request(query), _Candidate, limit=MAX_PAGE_SIZE):
-        made = parse_instant(row.created_at)
-        if made is not None and made.timestamp() >= began - 1 and _is_identical(row, body, partly=True):
+        created = parse_instant(row.created_at)
+        if created is not None and created.timestamp() >= began - 1 and _is_identical(row, body, partly=True):
             return row.id
     return None
 
 
 async def _read(api: Api) -> tuple[list[_Candidate], bool]:
-    """Read the newest open and recent incidents, and return whether those are all."""
+    """Return the newest open and recent incidents, and whether the list is complete."""
     since = datetime.fromtimestamp(api.now(), UTC) - timedelta(seconds=RECENT_SECONDS)
     query = [("status_category[one_of]", category) for category in OPEN]
     query += [("created_at[gte]", since.date().isoformat()), ("filter_mode", "any")]
@@ -153,19 +170,19 @@ async def _read(api: Api) -> tuple[list[_Candidate], bool]:
 
 
 def _age(row: _Candidate, now: datetime) -> float:
-    made = parse_instant(row.created_at)
-    return float("inf") if made is None else (now - made).total_seconds()
+    created = parse_instant(row.created_at)
+    return float("inf") if created is None else (now - created).total_seconds()
 
 
 def _is_identical(row: _Candidate, body: Json, *, partly: bool = False) -> bool:
-    """Return whether an API key made this incident with all the fields of the declaration.
+    """Return whether an API key declared this incident with all the fields of the declaration.
 
     Args:
         row: The incident.
         body: The declaration.
-        partly: Whether fields that a list does not carry may be left uncompared.
+        partly: Ignore fields that a list does not contain.
     """
-    read = {
+    current = {
         "name": row.name,
         "summary": row.summary,
         "severity_id": row.severity_id,
@@ -173,17 +190,13 @@ def _is_identical(row: _Candidate, body: Json, *, partly: bool = False) -> bool:
         "mode": row.mode,
         "visibility": row.visibility,
     }
-    compared = {name: value for name, value in body.items() if name in read}
-    rest = set(body) - set(read)
-    return (
-        row.api_key is not None
-        and (partly or not rest)
-        and all(_plain(read[name]) == _plain(compared[name]) for name in compared)
-    )
+    if row.api_key is None or not (partly or body.keys() <= current.keys()):
+        return False
+    return all(_plain(current[name]) == _plain(value) for name, value in body.items() if name in current)
 
 
 def _one_line(text: str, length: int) -> str:
-    """Return another's text on one line, nothing in it hidden."""
+    """Return foreign text on one line, with hidden characters shown."""
     return shorten(one_line(text), length)
 
 
@@ -191,12 +204,12 @@ def _plain(value: object) -> str:
     return " ".join(str(value or "").split())
 
 
-def _instead(same: Sequence[_Candidate]) -> str:
-    which = "; ".join(f"{row.describe()} {_one_line(row.permalink or '', 200)}".strip() for row in same[:MOST_SHOWN])
-    names = [row.pasted for row in same]
+def _explain(same: Sequence[_Candidate]) -> str:
+    which = "; ".join(f"{row.describe()} {_one_line(row.permalink or '', 200)}".strip() for row in same[:MAX_SHOWN])
+    names = [row.argument for row in same]
     despite = names[0] if len(names) == 1 else json.dumps(names)
-    do = (
+    advice = (
         "Post an update there with incidentio_post_update, or raise its severity. If this is another outage, declare it"
         f" with despite={despite}."
     )
-    return f"This looks declared already: {which}. {do} Not sent."
+    return f"This looks already declared: {which}. {advice} Not sent."

@@ -1,6 +1,6 @@
 """Editing an incident: only what is passed changes, and clearing is explicit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Annotated
@@ -10,14 +10,17 @@ from pydantic import Field, ValidationError
 from incident_mcp.errors import InputError, NoAnswerError
 from incident_mcp.incidentio.access import SHOW, access_advice, journal_keys, read_one
 from incident_mcp.incidentio.ids import IncidentRef, path_id
+from incident_mcp.incidentio.incident_statuses import STATUSES, is_closed
 from incident_mcp.incidentio.incidents.create import CustomFields, Roles, Timestamps
-from incident_mcp.incidentio.incidents.matching import RawIncidentAnswer, holds
-from incident_mcp.incidentio.incidents.records import Incident, IncidentAnswer
-from incident_mcp.incidentio.names.classification import find_severity, find_status, id_of, name_of, valid_names
+from incident_mcp.incidentio.incidents.matching import RawIncidentResponse, matches_edit
+from incident_mcp.incidentio.incidents.records import Incident, IncidentResponse
 from incident_mcp.incidentio.names.custom_fields import custom_field_entries
+from incident_mcp.incidentio.names.finding import find_optional, id_of, name_of
 from incident_mcp.incidentio.names.incidents import describe_incident
 from incident_mcp.incidentio.names.roles import role_assignments
 from incident_mcp.incidentio.names.timestamps import timestamp_values
+from incident_mcp.incidentio.names.valid_names import valid_names
+from incident_mcp.incidentio.severities import SEVERITIES
 from incident_mcp.records.record import Json, R, quoted, read_body, shorten, without_none
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
@@ -31,7 +34,7 @@ _TEXTS = ("summary", "call_url")
 _MAPS = ("custom_fields", "roles", "timestamps")
 Clear = Annotated[
     list[str] | None,
-    Field(description='What to empty: "summary", "call_url", "roles.lead", "timestamps.X", "custom_fields.X".'),
+    Field(description='Fields to clear: "summary", "call_url", "roles.lead", "timestamps.X", "custom_fields.X".'),
 ]
 
 
@@ -42,8 +45,8 @@ async def incidentio_edit_incident(
     incident: IncidentRef,
     name: Annotated[str | None, Field(description="New name.")] = None,
     summary: Annotated[str | None, Field(description="New summary; replaces the old one.")] = None,
-    severity: Annotated[str | None, Field(description="Name or id.")] = None,
-    status: Annotated[str | None, Field(description="Name or id.")] = None,
+    severity: Annotated[str | None, Field(description="Name or ID.")] = None,
+    status: Annotated[str | None, Field(description="Name or ID.")] = None,
     call_url: Annotated[str | None, Field(description="Link to the call.")] = None,
     slack_channel_name: Annotated[str | None, Field(description="New channel name.")] = None,
     custom_fields: CustomFields = None,
@@ -55,27 +58,28 @@ async def incidentio_edit_incident(
 ) -> WriteResult[Incident]:
     """Edit an incident. Omitted fields stay unchanged. To escalate, raise the severity."""
     cleared = _read_clear(clear or ())
-    _refuse_both(cleared, custom_fields or {}, summary=summary, call_url=call_url)
+    _check_not_both(cleared, custom_fields or {}, summary=summary, call_url=call_url)
+    to_severity = await find_optional(api, SEVERITIES, severity)
+    to_status = await find_optional(api, STATUSES, status)
     fields = without_none(
         name=name,
-        summary="" if "summary" in cleared.texts else summary,
-        severity_id=id_of(to_severity := await find_severity(api, severity)),
-        incident_status_id=id_of(to_status := await find_status(api, status)),
-        call_url="" if "call_url" in cleared.texts else call_url,
+        summary=cleared.text("summary", summary),
+        severity_id=id_of(to_severity),
+        incident_status_id=id_of(to_status),
+        call_url=cleared.text("call_url", call_url),
         slack_channel_name_override=slack_channel_name,
-        custom_field_entries=await custom_field_entries(api, custom_fields, cleared.of("custom_fields")),
-        incident_role_assignments=await role_assignments(api, roles, settings.me, cleared.of("roles")),
-        incident_timestamp_values=await timestamp_values(api, timestamps, cleared.of("timestamps")),
+        custom_field_entries=await custom_field_entries(api, custom_fields, cleared.entries["custom_fields"]),
+        incident_role_assignments=await role_assignments(api, roles, settings.me, cleared.entries["roles"]),
+        incident_timestamp_values=await timestamp_values(api, timestamps, cleared.entries["timestamps"]),
     )
     if not fields:
         raise InputError(
-            "Nothing to edit: pass at least one of the fields to change. A blank counts as left out; to empty a field,"
+            "Nothing to edit: pass at least one of the fields to change. A blank value is ignored; to clear a field,"
             " name it in clear. Not sent."
         )
-    edit = plan_edit(
-        "incidentio_edit_incident", api, incident, fields, Incident, _whole, notify=notify_incident_channel
-    )
-    changes = without_none(
+    notify = notify_incident_channel
+    edit = plan_edit("incidentio_edit_incident", api, incident, fields, Incident, lambda edited: edited, notify=notify)
+    values = without_none(
         status=name_of(to_status),
         severity=name_of(to_severity),
         name=name,
@@ -83,41 +87,41 @@ async def incidentio_edit_incident(
         call_url=call_url,
         slack_channel_name=slack_channel_name,
     )
-    said = [f"{what} to {quoted(str(value))}" for what, value in changes.items()]
-    for what, values in (("custom field", custom_fields), ("role", roles), ("timestamp", timestamps)):
-        said += [f"{what} {key} to {_shown(value)}" for key, value in (values or {}).items()]
-    said += [f"clear {each}" for each in clear or ()]
-    loses = bool(clear) or (to_status is not None and to_status.category == "closed")
-    who = await describe_incident(api, writer, incident, dry_run=dry_run, destructive=loses)
-    question = f"Edit incident {who}: {', '.join(said)}; {_notified(notify=notify_incident_channel)}."
-    return await writer.perform(api, replace(edit, question=question, destructive=loses), dry_run=dry_run)
+    entries = {"custom field": custom_fields, "role": roles, "timestamp": timestamps}
+    changes = [*_describe_changes(values, entries), *(f"clear {each}" for each in clear or ())]
+    destructive = bool(clear) or is_closed(to_status)
+    described = await describe_incident(api, writer, incident, dry_run=dry_run, destructive=destructive)
+    question = f"Edit incident {described}: {', '.join(changes)}; {_notification(notify=notify)}."
+    return await writer.perform(api, replace(edit, question=question, destructive=destructive), dry_run=dry_run)
 
 
-def _whole(incident: Incident) -> Incident:
-    return incident
-
-
-def _shown(value: str | list[str]) -> str:
-    return quoted(value, 100) if value else "nothing"
+def _describe_changes(values: Json, entries: Mapping[str, Mapping[str, str | list[str]] | None]) -> list[str]:
+    changes = [f"{field} to {quoted(str(value))}" for field, value in values.items()]
+    for kind, named in entries.items():
+        changes += [
+            f"{kind} {name} to {quoted(value, 100) if value else 'nothing'}" for name, value in (named or {}).items()
+        ]
+    return changes
 
 
 @dataclass
 class _Cleared:
-    """What is to be emptied."""
+    """The fields to clear."""
 
     texts: list[str] = field(default_factory=list[str])
-    entries: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    entries: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in _MAPS})
+    """Names of custom fields, roles and timestamps."""
 
-    def of(self, kind: str) -> list[str]:
-        """Return the names of one kind."""
-        return [name for each, name in self.entries if each == kind]
+    def text(self, name: str, value: str | None) -> str | None:
+        """Return the value to send for a text field."""
+        return "" if name in self.texts else value
 
 
 def _read_clear(clear: Sequence[str]) -> _Cleared:
-    """Read what is to be emptied.
+    """Read the names of the fields to clear.
 
     Raises:
-        InputError: It names what cannot be emptied.
+        InputError: A name is not a field that can be cleared.
     """
     cleared = _Cleared()
     for each in clear:
@@ -126,22 +130,27 @@ def _read_clear(clear: Sequence[str]) -> _Cleared:
         if kind in _TEXTS and not name:
             cleared.texts.append(kind)
         elif kind in _MAPS and name.strip():
-            cleared.entries.append((kind, name.strip()))
+            cleared.entries[kind].append(name.strip())
         else:
-            takes = ", ".join([*_TEXTS, *(f"{kind}.NAME" for kind in _MAPS)])
-            raise InputError(f"clear: {shorten(each, 60)!r} cannot be emptied. It takes {takes}. Not sent.")
+            allowed = ", ".join([*_TEXTS, *(f"{kind}.NAME" for kind in _MAPS)])
+            raise InputError(f"clear: {shorten(each, 60)!r} cannot be cleared. Allowed: {allowed}. Not sent.")
     return cleared
 
 
-def _refuse_both(cleared: _Cleared, custom_fields: dict[str, list[str]], **texts: str | None) -> None:
+def _check_not_both(cleared: _Cleared, custom_fields: Mapping[str, Sequence[str]], **texts: str | None) -> None:
+    """Raise if a field is both set and cleared.
+
+    Raises:
+        InputError: A field is.
+    """
     both = [name for name, value in texts.items() if value is not None and name in cleared.texts]
-    # The same name twice would be one key, so that clearing won; other spellings are found once they are ids.
-    both += [f"custom_fields.{name}" for name in cleared.of("custom_fields") if custom_fields.get(name)]
+    # The same name twice would be one key, and clearing would win. Different forms of a name are found as ids later.
+    both += [f"custom_fields.{name}" for name in cleared.entries["custom_fields"] if custom_fields.get(name)]
     if both:
         raise InputError(f"{both[0]} is both set and cleared. Pass one of the two. Not sent.")
 
 
-def _notified(*, notify: bool) -> str:
+def _notification(*, notify: bool) -> str:
     return "its channel is notified" if notify else "its channel is not notified"
 
 
@@ -168,42 +177,49 @@ def plan_edit(
     to_record: Callable[[Incident], R],
     *,
     notify: bool,
-) -> WritePlan[IncidentAnswer, R]:
-    """Write an edit as the API wants it: wrapped, and always saying whether to notify the channel.
+) -> WritePlan[IncidentResponse, R]:
+    """Plan an edit. Its request always states whether to notify the channel.
 
-    It has no key: after a lost reply the incident is read back, and the edit sent again if it is not as wanted, then
-    without notifying the channel, which the lost one may have done.
+    The API has no idempotency key for edits. After a lost reply the incident is read back; if the edit did not take
+    effect it is sent again, without notifying the channel, which the lost request may already have done.
     """
     at = path_id(incident)
     scope = ", ".join(dict.fromkeys([SHOW.scope, *(EDIT_SCOPES[name] for name in fields)]))
     body = {"incident": fields, "notify_incident_channel": notify}
     request = EDIT.request(at={"incident": at}, body=body, scope=scope, advice=access_advice(scope))
-
-    async def find_effect(_: Baseline) -> IncidentAnswer | None:
-        raw = await read_one(api, at, RawIncidentAnswer)
-        if not holds(raw.incident, fields):
-            return None
-        try:
-            return read_body(raw.model_dump(), IncidentAnswer)
-        except ValidationError:
-            text = f"{api.service.name} answered the incident without a readable id: whether it is edited is open."
-            raise NoAnswerError(text) from None
-
     return WritePlan(
         tool=tool,
         request=request,
-        response_type=IncidentAnswer,
+        response_type=IncidentResponse,
         record_type=record,
-        to_record=lambda answer: to_record(answer.incident),
+        to_record=lambda response: to_record(response.incident),
         repeat=Repeat.CHECKED,
-        question=f"Edit incident {incident}; {_notified(notify=notify)}.",
+        question=f"Edit incident {incident}; {_notification(notify=notify)}.",
         remember_seconds=UPDATE_SECONDS,
-        find_effect=find_effect,
+        find_effect=partial(_find_edited, api, at, fields),
         targets=journal_keys(api, at),
-        targets_of=lambda answer: journal_keys(api, answer.incident.id, answer.incident.reference),
+        targets_of=lambda response: journal_keys(api, response.incident.id, response.incident.reference),
         repeat_request=replace(request, body={"incident": fields, "notify_incident_channel": False}),
         explain_refusal=partial(valid_names, api, fields),
     )
+
+
+async def _find_edited(api: Api, incident: str, fields: Json, _: Baseline) -> IncidentResponse | None:
+    """Return the incident if an edit took effect.
+
+    Raises:
+        NoAnswerError: It did, but the response has no readable id.
+    """
+    raw = await read_one(api, incident, RawIncidentResponse)
+    if not matches_edit(raw.incident, fields):
+        return None
+    try:
+        return read_body(raw.model_dump(), IncidentResponse)
+    except ValidationError:
+        raise NoAnswerError(
+            f"{api.service.name} returned the incident without a readable ID, so it is unknown whether the edit took"
+            " effect."
+        ) from None
 
 
 TOOLS = [write_tool(incidentio_edit_incident, "Edit an incident")]

@@ -32,7 +32,7 @@ Likeness = Literal["same", "similar", "different"]
 _LONGEST = 300
 _SHORT = 3
 _FREE = 2
-"""Most long words of a name whose order may differ."""
+"""Maximum number of long words whose order may differ."""
 _PLURAL = 5
 _PREFIX = 4
 _SIMILAR = 0.5
@@ -62,7 +62,7 @@ _SYMPTOMS = {
     "EXHAUSTED": "exhaust exhausts exhausted exhausting exhaustion",
     "CANNOT": "cannot cant unable",
 }
-"""The ways to say one symptom; `_PHRASES` adds those of several words."""
+"""The words for a symptom; `_PHRASES` adds those of several words."""
 _SYMPTOM = {way: symptom for symptom, ways in _SYMPTOMS.items() for way in ways.split()}
 _ALIASES = {"db": "database", "dbs": "database"}
 
@@ -96,6 +96,7 @@ _PHRASES = (
 _DASHES = frozenset("-\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
 _JOINTS = _DASHES | frozenset("_./:")
 """What joins the parts of an identifier, between letters or digits."""
+_INNER_SIGNS = _JOINTS | {","}
 _JOINT = "\0"
 _SIGNS = frozenset("#%@*")
 _STATUSES = re.compile("[45][0-9][0-9]s")
@@ -106,11 +107,11 @@ def likeness(a: str, b: str) -> Likeness:
     a, b = a.strip(), b.strip()
     if a == b:
         return "same"
-    # No more of a name is kept than says whether it is longer than what is read.
+    # One character more than is read shows that a name is longer.
     one, other = _read(a[: _LONGEST + 1]), _read(b[: _LONGEST + 1])
     if not one.words or not other.words:
         return "different"
-    if one.is_whole and other.is_whole and _is_same(one, other):
+    if one.is_complete and other.is_complete and _is_same(one, other):
         return "same"
     starts, others = one.starts, other.starts
     return "similar" if len(starts & others) >= _SIMILAR * len(starts | others) else "different"
@@ -120,7 +121,7 @@ def likeness(a: str, b: str) -> Likeness:
 class _Name:
     """A name as its words, in order."""
 
-    is_whole: bool
+    is_complete: bool
     extras: set[str] = field(default_factory=set[str])
     words: list[str] = field(default_factory=list[str])
     literal: list[str] = field(default_factory=list[str])
@@ -145,7 +146,7 @@ class _Name:
 
     @property
     def has_symptom_between(self) -> bool:
-        """Whether a symptom stands between two long words."""
+        """True if a symptom is between two long words."""
         places = [place for place, word in enumerate(self.words) if _is_long(word)]
         return bool(places) and any(word in _SYMPTOMS for word in self.words[places[0] : places[-1]])
 
@@ -181,7 +182,7 @@ def _is_in_order(one: _Name, other: _Name) -> bool:
 @lru_cache(maxsize=512)
 def _read(text: str) -> _Name:
     plain = unicodedata.normalize("NFKC", text[:_LONGEST])
-    name = _Name(is_whole=len(text) <= _LONGEST and len(plain) <= _LONGEST)
+    name = _Name(is_complete=len(text) <= _LONGEST and len(plain) <= _LONGEST)
     plain = _LAST_TAGS.sub("", _FIRST_TAGS.sub("", plain[:_LONGEST].strip()))
     for phrase, replacement in _PHRASES:
         plain = phrase.sub(replacement, plain)
@@ -195,19 +196,34 @@ def _read(text: str) -> _Name:
     return name
 
 
-def _sign(letter: str, before: str, behind: str) -> str:
-    """Return a letter or a sign inside a number itself, a symbol as a word, or what separates words or parts."""
+def _sign(letter: str, before: str, after: str) -> str:
+    """Return a letter, digit or sign in a number unchanged, a symbol as a word, a joint, or white space."""
     if _is_part(letter):
         return letter
-    if _is_part(before) and _is_part(behind) and (letter in _JOINTS or letter == ","):
-        is_number = before.isdigit() and behind.isdigit()
-        return letter if is_number else _JOINT if letter in _JOINTS else " "
+    if _is_part(before) and _is_part(after) and letter in _INNER_SIGNS:
+        return _inner_sign(letter, before + after)
     if letter == "&":
         return " and "
-    is_symbol = letter != "|" and (letter in _SIGNS or unicodedata.category(letter) in {"Sc", "Sm", "So"})
-    is_minus = letter in _DASHES and behind.isdigit() and not _is_part(before)
-    is_prefix = letter in ".!" and (_is_part(behind) or behind == "=") and not _is_part(before)
-    return f" {letter} " if is_symbol or is_minus or is_prefix else " "
+    return f" {letter} " if _is_symbol(letter) or _is_prefix(letter, before, after) else " "
+
+
+def _inner_sign(letter: str, neighbours: str) -> str:
+    if neighbours.isdigit():
+        return letter
+    return _JOINT if letter in _JOINTS else " "
+
+
+def _is_symbol(letter: str) -> bool:
+    return letter != "|" and (letter in _SIGNS or unicodedata.category(letter) in {"Sc", "Sm", "So"})
+
+
+def _is_prefix(letter: str, before: str, after: str) -> bool:
+    """Return whether a sign belongs to what follows it: `-1`, `.env`, `!=`."""
+    if _is_part(before):
+        return False
+    if letter in _DASHES:
+        return after.isdigit()
+    return letter in ".!" and (_is_part(after) or after == "=")
 
 
 def _is_part(letter: str) -> bool:
@@ -231,9 +247,15 @@ def _word(folded: str) -> str:
     if _STATUSES.fullmatch(folded):
         return folded[:-1]
     word = _ALIASES.get(folded, folded)
+    return _singular(word) if _may_be_plural(word) else word
+
+
+def _may_be_plural(word: str) -> bool:
     is_english = word.isascii() and word.isalpha()
-    if len(word) < _PLURAL or not is_english or word in _SINGULAR or word.endswith(("ss", "us", "is")):
-        return word
+    return len(word) >= _PLURAL and is_english and word not in _SINGULAR and not word.endswith(("ss", "us", "is"))
+
+
+def _singular(word: str) -> str:
     if word.endswith("ies"):
         return word[:-3] + "y"
     if word.endswith(("sses", "shes", "ches", "xes")) and not word.endswith("aches"):

@@ -1,25 +1,24 @@
-"""Incidents: read one, list many, find by words."""
+"""Listing incidents."""
 
-from typing import Annotated, Literal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.access import LIST
-from incident_mcp.incidentio.incident_statuses import Category
+from incident_mcp.incidentio.incident_statuses import STATUSES, Category
+from incident_mcp.incidentio.incident_types import TYPES
 from incident_mcp.incidentio.incidents.records import IncidentRow, Incidents
 from incident_mcp.incidentio.incidents.search import search
-from incident_mcp.incidentio.names.classification import find_severity, named_filter
+from incident_mcp.incidentio.named_rows import CachedList, N
 from incident_mcp.incidentio.names.custom_fields import custom_field_filter
+from incident_mcp.incidentio.names.finding import find
 from incident_mcp.incidentio.names.roles import role_filter
-from incident_mcp.incidentio.pages import (
-    MAX_PAGE_SIZE,
-    After,
-    Limit,
-    read_rows,
-)
+from incident_mcp.incidentio.pages import MAX_PAGE_SIZE, After, Limit, read_rows
+from incident_mcp.incidentio.severities import SEVERITIES
 from incident_mcp.records.instants import date_or_instant, parse_instant
-from incident_mcp.records.record import without_none
+from incident_mcp.records.record import Json
 from incident_mcp.tooling.dependencies import AppSettings, IncidentioApi
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
@@ -30,7 +29,7 @@ Mode = Literal["standard", "retrospective", "test", "tutorial"]
 def _date(value: str | None) -> str | None:
     read = None if value is None else date_or_instant(value)
     if value is not None and read is None:
-        raise ValueError("takes a date like 2026-11-21, or an instant with a zone like 2026-11-21T03:12:00Z")
+        raise ValueError("takes a date like 2026-11-21, or a timestamp with a time zone like 2026-11-21T03:12:00Z")
     return read
 
 
@@ -50,14 +49,66 @@ def _is_reversed(start: str | None, end: str | None) -> bool:
     return starts is not None and ends is not None and starts > ends
 
 
-Names = Annotated[list[str] | None, Field(description="Names or ids.")]
+Names = Annotated[list[str] | None, Field(description="Names or IDs.")]
 NotNames = Annotated[list[str] | None, Field(description="None of these.")]
-FieldValues = Annotated[dict[str, list[str]] | None, Field(description="Field to values, names or ids.")]
-Day = Annotated[str | None, AfterValidator(_date), Field(description="Date or RFC 3339 instant.")]
+FieldValues = Annotated[dict[str, list[str]] | None, Field(description="Field to values, names or IDs.")]
+Day = Annotated[str | None, AfterValidator(_date), Field(description="Date or RFC 3339 timestamp.")]
 Range = Annotated[str | None, AfterValidator(_range), Field(description="FROM~TO, dates.")]
 NameContains = Annotated[
-    str | None, Field(description="Words of the name or summary, in any order; looks through up to 1,000.")
+    str | None, Field(description="Words in the name or summary, in any order; searches up to 1,000.")
 ]
+
+Parameters = list[tuple[str, str]]
+Resolver = Callable[[Api, str, Any, str | None], Awaitable[Parameters]]
+"""Returns query parameters for an argument, from the parameter's name, the argument's value and who `me` is."""
+
+
+def _by_name(rows: CachedList[N]) -> Resolver:
+    async def resolve(api: Api, parameter: str, value: str | Sequence[str], _me: str | None) -> Parameters:
+        names = [value] if isinstance(value, str) else value
+        return [(parameter, (await find(api, rows, name)).id) for name in names]
+
+    return resolve
+
+
+async def _unchanged(_api: Api, parameter: str, value: str | Sequence[str], _me: str | None) -> Parameters:
+    return [(parameter, each) for each in ([value] if isinstance(value, str) else value)]
+
+
+async def _unless_all(_api: Api, parameter: str, value: str, _me: str | None) -> Parameters:
+    # `all` is the API's default.
+    return [] if value == "all" else [(parameter, value)]
+
+
+async def _custom_fields(api: Api, parameter: str, value: dict[str, list[str]], _me: str | None) -> Parameters:
+    return await custom_field_filter(api, parameter, value)
+
+
+FILTERS: tuple[tuple[str, str, Resolver], ...] = (
+    ("status_category", "status_category[one_of]", _unchanged),
+    ("status_category_not_in", "status_category[not_in]", _unchanged),
+    ("status", "status[one_of]", _by_name(STATUSES)),
+    ("status_not_in", "status[not_in]", _by_name(STATUSES)),
+    ("severity", "severity[one_of]", _by_name(SEVERITIES)),
+    ("severity_not_in", "severity[not_in]", _by_name(SEVERITIES)),
+    ("incident_type", "incident_type[one_of]", _by_name(TYPES)),
+    ("incident_type_not_in", "incident_type[not_in]", _by_name(TYPES)),
+    ("severity_gte", "severity[gte]", _by_name(SEVERITIES)),
+    ("severity_lte", "severity[lte]", _by_name(SEVERITIES)),
+    ("mode", "mode[one_of]", _unchanged),
+    ("custom_fields", "custom_field[{id}][one_of]", _custom_fields),
+    ("custom_fields_not_in", "custom_field[{id}][not_in]", _custom_fields),
+    ("incident_role", "incident_role[{id}][one_of]", role_filter),
+    ("created_at_gte", "created_at[gte]", _unchanged),
+    ("created_at_lte", "created_at[lte]", _unchanged),
+    ("created_at_range", "created_at[date_range]", _unchanged),
+    ("updated_at_gte", "updated_at[gte]", _unchanged),
+    ("updated_at_lte", "updated_at[lte]", _unchanged),
+    ("updated_at_range", "updated_at[date_range]", _unchanged),
+    ("sort_by", "sort_by", _unchanged),
+    ("filter_mode", "filter_mode", _unless_all),
+)
+"""Argument, the vendor's query parameter, and what turns the one into the other."""
 
 
 async def incidentio_list_incidents(
@@ -78,7 +129,7 @@ async def incidentio_list_incidents(
     incident_role: Annotated[
         dict[str, list[str]] | None, Field(description='Role to people: {"lead": ["a@b.c"]}.')
     ] = None,
-    mode: Annotated[list[Mode] | None, Field(description="Left out: standard and retrospective.")] = None,
+    mode: Annotated[list[Mode] | None, Field(description="Default: standard and retrospective.")] = None,
     custom_fields: FieldValues = None,
     custom_fields_not_in: FieldValues = None,
     created_at_gte: Day = None,
@@ -97,50 +148,43 @@ async def incidentio_list_incidents(
 ) -> Incidents:
     """List incidents, newest first. Filters are ANDed; values within a filter are ORed.
 
-    Test and tutorial incidents are hidden unless `mode` asks for them. Rows are short: get one incident for the rest.
+    Test and tutorial incidents are hidden unless `mode` includes them. Rows are short: get one incident for the rest.
     """
     api.allow(limit)
-    for name, start, end in (("created", created_at_gte, created_at_lte), ("updated", updated_at_gte, updated_at_lte)):
-        if filter_mode == "all" and _is_reversed(start, end):
-            raise InputError(f"{name}_at_gte is later than {name}_at_lte, which nothing can match. Not sent.")
-    query = [("status_category[one_of]", value) for value in status_category or ()]
-    query += [("status_category[not_in]", value) for value in status_category_not_in or ()]
-    query += await named_filter(api, "status", status, status_not_in)
-    query += await named_filter(api, "severity", severity, severity_not_in)
-    query += await named_filter(api, "incident_type", incident_type, incident_type_not_in)
-    for name, value in (("severity[gte]", severity_gte), ("severity[lte]", severity_lte)):
-        query += [(name, found.id)] if (found := await find_severity(api, value)) else []
-    query += [("mode[one_of]", value) for value in mode or ()]
-    query += await custom_field_filter(api, custom_fields, "one_of")
-    query += await custom_field_filter(api, custom_fields_not_in, "not_in")
-    query += await role_filter(api, incident_role, settings.me)
-    dates = without_none(
-        **{
-            "created_at[gte]": created_at_gte,
-            "created_at[lte]": created_at_lte,
-            "created_at[date_range]": created_at_range,
-            "updated_at[gte]": updated_at_gte,
-            "updated_at[lte]": updated_at_lte,
-            "updated_at[date_range]": updated_at_range,
-        }
-    )
-    query += [*dates.items(), ("sort_by", sort_by)]
-    query += [("filter_mode", filter_mode)] if filter_mode == "any" else []
+    query = await _build_query(api, locals(), settings.me)
     if name_contains is not None:
         return await search(api, query, name_contains, limit=limit, after=after)
     rows = await read_rows(api, LIST.request(query), IncidentRow, limit=limit, after=after)
-    return Incidents(
-        incidents=rows, has_more=not rows.complete, after=rows.after, total=rows.total, unreadable=rows.unreadable
-    )
+    return Incidents(incidents=rows, **rows.paging)
+
+
+async def _build_query(api: Api, arguments: Json, me: str | None) -> Parameters:
+    """Return the query parameters for the tool's arguments.
+
+    Raises:
+        InputError: A name is unknown or ambiguous, or nothing can match.
+    """
+    _check_dates(arguments)
+    query: Parameters = []
+    for argument, parameter, resolve in FILTERS:
+        if arguments[argument] is not None:
+            query += await resolve(api, parameter, arguments[argument], me)
+    return query
+
+
+def _check_dates(arguments: Json) -> None:
+    if arguments["filter_mode"] == "any":
+        return
+    for field in ("created_at", "updated_at"):
+        if _is_reversed(arguments[f"{field}_gte"], arguments[f"{field}_lte"]):
+            raise InputError(f"{field}_gte is later than {field}_lte, so nothing can match. Not sent.")
 
 
 async def open_references(api: Api) -> list[str]:
-    """Read the references of recent incidents, the open ones first."""
+    """Return the references of recent incidents, open ones first."""
     read = await read_rows(api, LIST.request(), IncidentRow, limit=MAX_PAGE_SIZE)
     rows = sorted(read, key=lambda row: row.status_category not in ("live", "triage"))
     return [row.reference for row in rows]
 
 
-TOOLS = [
-    read_tool(incidentio_list_incidents, "List incidents"),
-]
+TOOLS = [read_tool(incidentio_list_incidents, "List incidents")]

@@ -1,4 +1,4 @@
-"""Whether an incident is as an edit wants it."""
+"""Whether an incident has the values of an edit, compared by meaning and not as written."""
 
 import re
 from collections.abc import Callable
@@ -13,63 +13,75 @@ from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import Json, part, parts
 
 
-class RawIncidentAnswer(BaseModel):
-    """One incident as it travels, unread."""
+class RawIncidentResponse(BaseModel):
+    """The response envelope of one incident, not parsed further."""
 
     incident: Json
 
 
-def holds(raw: Json, fields: Json) -> bool:
-    """Return whether an incident is as an edit wants it, compared by meaning and not by spelling.
+def matches_edit(raw: Json, fields: Json) -> bool:
+    """Return whether an incident has the values of an edit.
 
     Args:
-        raw: The incident as the API describes it.
-        fields: The body's fields of the edit.
+        raw: The incident as the API returns it.
+        fields: The fields in the edit's request body.
     """
-    return all(_is(raw, name, wanted) for name, wanted in fields.items())
+    return all(_COMPARISONS.get(name, _same_text)(raw, name, requested) for name, requested in fields.items())
 
 
-def _is(raw: Json, name: str, wanted: Any) -> bool:  # noqa: ANN401  # any JSON
-    match name:
-        case "severity_id" | "incident_status_id":
-            return part(raw, name.removesuffix("_id")).get("id") == wanted
-        case "custom_field_entries":
-            entries = {part(each, "custom_field").get("id"): parts(each, "values") for each in parts(raw, name)}
-            return all(_same_values(entries.get(each["custom_field_id"], []), each["values"]) for each in wanted)
-        case "incident_role_assignments":
-            return all(_has_role(parts(raw, name), each) for each in wanted)
-        case "incident_timestamp_values":
-            at = {part(e, "incident_timestamp").get("id"): part(e, "value").get("value") for e in parts(raw, name)}
-            return all(
-                parse_instant(at.get(e["incident_timestamp_id"])) == parse_instant(e.get("value")) for e in wanted
-            )
-        case _:
-            normalize = _NORMALIZED.get(name, _plain)
-            return normalize(raw.get(name.removesuffix("_override"))) == normalize(wanted)
+def _same_id(raw: Json, name: str, requested: str) -> bool:
+    return part(raw, name.removesuffix("_id")).get("id") == requested
 
 
-def _channel(value: object) -> str:
-    return _plain(value).removeprefix("#")
+def _same_text(raw: Json, name: str, requested: str) -> bool:
+    return _plain(raw.get(name)) == _plain(requested)
 
 
-def _has_role(slots: list[Json], wanted: Json) -> bool:
-    """Return whether a role is assigned as wanted; without an assignee, whether nobody has it."""
-    people = [part(slot, "assignee") for slot in slots if part(slot, "role").get("id") == wanted["incident_role_id"]]
-    people = [person for person in people if person]
-    if "assignee" not in wanted:
-        return not people
-    return any(
-        all(str(person.get(key, "")).casefold() == str(value).casefold() for key, value in wanted["assignee"].items())
-        for person in people
+def _same_address(raw: Json, name: str, requested: str) -> bool:
+    return _address(raw.get(name)) == _address(requested)
+
+
+def _same_channel(raw: Json, name: str, requested: str) -> bool:
+    current = raw.get(name.removesuffix("_override"))
+    return _plain(current).removeprefix("#") == _plain(requested).removeprefix("#")
+
+
+def _same_custom_fields(raw: Json, name: str, requested: list[Json]) -> bool:
+    current = {part(entry, "custom_field").get("id"): parts(entry, "values") for entry in parts(raw, name)}
+    return all(_same_values(current.get(entry["custom_field_id"], []), entry["values"]) for entry in requested)
+
+
+def _same_timestamps(raw: Json, name: str, requested: list[Json]) -> bool:
+    current = {part(entry, "incident_timestamp").get("id"): part(entry, "value") for entry in parts(raw, name)}
+    return all(
+        parse_instant(current.get(entry["incident_timestamp_id"], {}).get("value")) == parse_instant(entry.get("value"))
+        for entry in requested
     )
 
 
-def _same_values(held: list[Json], wanted: list[Json]) -> bool:
-    """Return whether a field holds the values: written `value_option_id`, read `value_option.id`."""
-    if len(held) != len(wanted):
+def _same_roles(raw: Json, name: str, requested: list[Json]) -> bool:
+    return all(_same_role(parts(raw, name), assignment) for assignment in requested)
+
+
+def _same_role(current: list[Json], requested: Json) -> bool:
+    """Return whether a role matches the requested assignment; without an assignee, whether it is unassigned."""
+    slots = [slot for slot in current if part(slot, "role").get("id") == requested["incident_role_id"]]
+    people = [person for slot in slots if (person := part(slot, "assignee"))]
+    if "assignee" not in requested:
+        return not people
+    return any(_same_person(person, requested["assignee"]) for person in people)
+
+
+def _same_person(person: Json, requested: Json) -> bool:
+    return all(str(person.get(key, "")).casefold() == str(value).casefold() for key, value in requested.items())
+
+
+def _same_values(current: list[Json], requested: list[Json]) -> bool:
+    """Return whether a custom field has these values: sent as `value_option_id`, returned as `value_option.id`."""
+    if len(current) != len(requested):
         return False
-    left = [_value_names(value) for value in held]
-    for value in wanted:
+    left = [_value_names(value) for value in current]
+    for value in requested:
         found = next((names for names in left if names & _value_names(value)), None)
         if found is None:
             return False
@@ -78,7 +90,7 @@ def _same_values(held: list[Json], wanted: list[Json]) -> bool:
 
 
 def _value_names(value: Json) -> set[str]:
-    """Return all that a value may be called: an entry of the catalog by its id, external id or alias."""
+    """Return all names of a value: for a catalog entry its id, external id and aliases."""
     option, entry = part(value, "value_option"), part(value, "value_catalog_entry")
     names = [value.get("value_option_id"), value.get("value_catalog_entry_id"), option.get("id"), entry.get("id")]
     aliases = entry.get("aliases")
@@ -88,6 +100,7 @@ def _value_names(value: Json) -> set[str]:
 
 
 def _number(value: object) -> str:
+    """Return a number in a form that is the same for `1`, `1.0` and `01`; other text unchanged."""
     try:
         sign, digits, exponent = Decimal(str(value).strip()).as_tuple()
     except InvalidOperation:
@@ -96,18 +109,20 @@ def _number(value: object) -> str:
         return str(value)
     # `Decimal.normalize` would round to 28 digits.
     written = "".join(map(str, digits)).lstrip("0")
-    bare = written.rstrip("0")
-    return f"{'-' * sign}{bare}e{exponent + len(written) - len(bare)}" if bare else "0"
+    significant = written.rstrip("0")
+    if not significant:
+        return "0"
+    return f"{'-' * sign}{significant}e{exponent + len(written) - len(significant)}"
 
 
 def _plain(value: object) -> str:
-    """Return a text without what no reader sees: line ends, white space at the end of lines and around it."""
+    """Return a text without invisible differences: line ends, and white space around it and at the end of lines."""
     text = str(value or "").replace("\r\n", "\n")
     return "\n".join(line.rstrip() for line in text.split("\n")).strip()
 
 
 def _address(value: object) -> str:
-    """Return an address as two spellings of the same one agree; other text unchanged but for its white space."""
+    """Return a URL in a form that is the same for equivalent ones; other text as `_plain` returns it."""
     text = _plain(value)
     if not re.match(r"https?://", text, re.IGNORECASE):
         return text
@@ -120,5 +135,13 @@ def _address(value: object) -> str:
     ).geturl()
 
 
-_NORMALIZED: dict[str, Callable[[object], str]] = {"call_url": _address, "slack_channel_name_override": _channel}
-"""By field of an edit: what its texts are compared by; other texts by `_plain`."""
+_COMPARISONS: dict[str, Callable[[Json, str, Any], bool]] = {
+    "severity_id": _same_id,
+    "incident_status_id": _same_id,
+    "custom_field_entries": _same_custom_fields,
+    "incident_role_assignments": _same_roles,
+    "incident_timestamp_values": _same_timestamps,
+    "call_url": _same_address,
+    "slack_channel_name_override": _same_channel,
+}
+"""By the request body's field; other fields are texts."""

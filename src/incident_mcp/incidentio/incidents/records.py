@@ -1,4 +1,4 @@
-"""An incident as the API nests it, flattened: names for ids, role to person, field to values."""
+"""An incident, flattened: names instead of ids, person by role, values by custom field."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -12,8 +12,8 @@ from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import Instant, Json, Listed, Long, Name, Record, is_foreign, part, parts
 
 
-def _flat(read: Callable[[list[Json]], object]) -> BeforeValidator:
-    """Flatten a nested list of the API's; what was flattened before, as our own dumps are, stays as it is."""
+def _flattened(read: Callable[[list[Json]], object]) -> BeforeValidator:
+    """Flatten a nested list of the API; a value from this project's own dump is already flat."""
 
     def flatten(value: object, info: ValidationInfo) -> object:
         if not is_foreign(info):
@@ -23,13 +23,13 @@ def _flat(read: Callable[[list[Json]], object]) -> BeforeValidator:
     return BeforeValidator(flatten)
 
 
-def _named(entries: Iterable[tuple[Json, Any]]) -> Json | None:
-    """Return values by the names of what they belong to; a second thing of the same name carries its id."""
+def _by_name(entries: Iterable[tuple[Json, Any]]) -> Json | None:
+    """Return values by the name of what they belong to; a second item of the same name is shown with its id."""
     values: Json = {}
     ids: dict[str, object] = {}
-    for thing, value in entries:
-        number = _text(thing.get("id"))
-        name = _text(thing.get("name")) or number or "?"
+    for item, value in entries:
+        number = _text(item.get("id"))
+        name = _text(item.get("name")) or number or "?"
         if ids.setdefault(name, number) != number:
             name = f"{name} ({number})"
         values[name] = [*values[name], *value] if isinstance(value, list) and name in values else value
@@ -37,7 +37,7 @@ def _named(entries: Iterable[tuple[Json, Any]]) -> Json | None:
 
 
 def _text(value: object) -> str:
-    """Return a text or number as text, and nothing of anything else."""
+    """Return a text or number as text; an empty text for anything else."""
     if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     return str(value) if isinstance(value, str | int | float) else ""
@@ -54,58 +54,57 @@ def _person(assignee: Json) -> str | None:
 
 
 def _people(entries: list[Json]) -> Json | None:
-    """Role to person, of roles that somebody has; several people of one role are joined by a comma."""
-    assigned = [(part(entry, "role"), [who]) for entry in entries if (who := _person(part(entry, "assignee")))]
-    named = _named(assigned)
-    return named and {role: ", ".join(people) for role, people in named.items()}
+    """Return the person by role, for assigned roles; several people with the same role are joined by commas."""
+    assigned = [(part(entry, "role"), [name]) for entry in entries if (name := _person(part(entry, "assignee")))]
+    people = _by_name(assigned)
+    return people and {role: ", ".join(names) for role, names in people.items()}
 
 
 def _values(entries: list[Json]) -> Json | None:
-    """Custom field to its values, of fields that have any."""
+    """Return the values by custom field, for fields that have any."""
     read = [(part(entry, "custom_field"), [value_text(each) for each in parts(entry, "values")]) for entry in entries]
-    return _named((field, [value for value in values if value]) for field, values in read if any(values))
+    return _by_name((field, [value for value in values if value]) for field, values in read if any(values))
 
 
 def value_text(value: Json) -> str:
-    """Return a value's words: of an option or entry its name, of a kind that is not known whatever it holds."""
+    """Return a custom field's value as text: an option's or entry's name, or any text of a value of unknown kind."""
     kinds = [name for name in value if name.startswith("value_")] or [name for name in value if name != "id"]
-    return next((text for name in kinds if (text := _words(value[name]))), "")
+    return next((text for name in kinds if (text := _inner_text(value[name]))), "")
 
 
-def _words(value: object) -> str:
+def _inner_text(value: object) -> str:
     if isinstance(value, dict):
-        parts_of = cast("Json", value)
-        return next(
-            (text for name in ("value", "name", "label", "email", "id") if (text := _words(parts_of.get(name)))), ""
-        )
+        fields = cast("Json", value)
+        texts = (_inner_text(fields.get(name)) for name in ("value", "name", "label", "email", "id"))
+        return next(filter(None, texts), "")
     if isinstance(value, bool):
         return "true" if value else "false"
     return _text(value)
 
 
-def _instants(entries: list[Json]) -> Json | None:
-    """Timestamp to its instant, of those that are set."""
+def _times(entries: list[Json]) -> Json | None:
+    """Return the date and time by incident timestamp, for timestamps that are set."""
     read = [(part(entry, "incident_timestamp"), part(entry, "value").get("value")) for entry in entries]
-    return _named((each, at) for each, at in read if parse_instant(at))
+    return _by_name((timestamp, time) for timestamp, time in read if parse_instant(time))
 
 
 def _durations(entries: list[Json]) -> Json | None:
-    """Duration metric to seconds, of those that are known."""
+    """Return the seconds by duration metric, for known durations."""
     read = [(part(entry, "duration_metric"), entry.get("value_seconds")) for entry in entries]
-    return _named(
-        (each, round(seconds))
-        for each, seconds in read
+    return _by_name(
+        (metric, round(seconds))
+        for metric, seconds in read
         if isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds)
     )
 
 
 class Incident(Long):
-    """An incident, whole."""
+    """A full incident record."""
 
     REST = ": incidentio_get_incident with offset={offset} shows the rest"
     id: str
     reference: str | None = None
-    """What people call it: INC-123."""
+    """INC-123."""
     name: str | None = None
     status: str | None = Field(default=None, validation_alias=AliasPath("incident_status", "name"))
     status_category: str | None = Field(default=None, validation_alias=AliasPath("incident_status", "category"))
@@ -117,16 +116,16 @@ class Incident(Long):
     permalink: str | None = None
     call_url: str | None = None
     creator: Actor = None
-    roles: Annotated[dict[str, str] | None, _flat(_people)] = Field(
+    roles: Annotated[dict[str, str] | None, _flattened(_people)] = Field(
         default=None, validation_alias="incident_role_assignments"
     )
-    custom_fields: Annotated[dict[str, list[str]] | None, _flat(_values)] = Field(
+    custom_fields: Annotated[dict[str, list[str]] | None, _flattened(_values)] = Field(
         default=None, validation_alias="custom_field_entries"
     )
-    timestamps: Annotated[dict[str, Instant] | None, _flat(_instants)] = Field(
+    timestamps: Annotated[dict[str, Instant] | None, _flattened(_times)] = Field(
         default=None, validation_alias="incident_timestamp_values"
     )
-    duration_seconds: Annotated[dict[str, int] | None, _flat(_durations)] = Field(
+    duration_seconds: Annotated[dict[str, int] | None, _flattened(_durations)] = Field(
         default=None, validation_alias="duration_metrics"
     )
     slack_channel_id: str | None = None
@@ -145,29 +144,29 @@ class Incident(Long):
     last_activity_at: Instant | None = None
     severity_id: str | None = Field(default=None, validation_alias=AliasPath("severity", "id"), exclude=True)
     made_at: str | None = Field(default=None, validation_alias="created_at", exclude=True)
-    """`created_at` to the last digit."""
+    """`created_at` unrounded."""
 
 
-class IncidentAnswer(BaseModel):
-    """How one incident travels."""
+class IncidentResponse(BaseModel):
+    """The response envelope of one incident."""
 
     incident: Incident
 
 
 def _lead(entries: list[Json]) -> str | None:
-    """Return who leads, of an incident's role assignments."""
+    """Return the incident lead's name, from role assignments."""
     leads = [_person(part(entry, "assignee")) for entry in entries if part(entry, "role").get("role_type") == "lead"]
     return ", ".join(dict.fromkeys(filter(None, leads))) or None
 
 
-Lead = Annotated[str | None, _flat(_lead)]
+Lead = Annotated[str | None, _flattened(_lead)]
 
 
 class IncidentRow(Record):
     """An incident in a list."""
 
     id: str | None = Field(default=None, exclude=True)
-    """What the API takes for the cursor behind it."""
+    """Also the cursor of the next row."""
     reference: str
     name: Name | None = None
     severity: str | None = Field(default=None, validation_alias=AliasPath("severity", "name"))
@@ -176,35 +175,35 @@ class IncidentRow(Record):
     lead: Lead = Field(default=None, validation_alias="incident_role_assignments")
     created_at: Instant | None = None
     updated_at: Instant | None = None
-    """Left out while it is the instant of creation."""
+    """Omitted if the incident was not updated since it was created."""
 
     @field_validator("updated_at")
     @classmethod
-    def _never_updated(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _omit_if_not_updated(cls, value: str | None, info: ValidationInfo) -> str | None:
         return None if value == info.data.get("created_at") else value
 
 
 class Incidents(Listed):
-    """Incidents, and where to go on."""
+    """A list of incidents."""
 
     MARK = "Texts that end in … were cut to fit: get the one incident, or pass a smaller limit."
     incidents: list[IncidentRow]
     after: str | None = None
     total: int | None = None
-    """Of all that match, where the API says it."""
+    """Number of matches, if the API reports it."""
     looked_at: int | None = None
-    """With `name_contains`: how many incidents were looked at."""
+    """With `name_contains`: number of incidents searched."""
     looked_at_all: bool | None = None
-    """With `name_contains`: whether those were all that the other filters leave."""
+    """With `name_contains`: true if all incidents that match the other filters were searched."""
     note: str | None = None
     sorted_by_hits: bool = Field(default=False, exclude=True)
-    """Whether the rows come in another order than the service's."""
+    """True if the rows are not in the service's order."""
 
     def first(self, rows: int) -> Self | None:
-        """Return the answer with its first rows and the cursor behind them."""
+        """Return the result with only its first rows and the cursor that follows them."""
         last = last_with_id(self.incidents, rows)
         if self.sorted_by_hits or not last:
             return None
-        # The API's cursor is the id of the last record.
+        # The cursor is the id of the last row.
         update = {"incidents": self.incidents[:last], "has_more": True, "after": self.incidents[last - 1].id}
         return self.model_copy(update=update)

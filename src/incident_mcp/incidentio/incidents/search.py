@@ -1,89 +1,46 @@
-"""Finding incidents by words of their name or summary."""
+"""Searching the names and summaries of incidents: the API has no filter for that."""
 
 from contextlib import aclosing
 
-import anyio.lowlevel
 from pydantic import Field
 
-from incident_mcp.errors import InputError
 from incident_mcp.incidentio.access import LIST
 from incident_mcp.incidentio.incidents.records import IncidentRow, Incidents
 from incident_mcp.incidentio.pages import each_page
-from incident_mcp.records import words
+from incident_mcp.records.words import Search
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Query
 
-MOST_LOOKED_AT = 1000
-"""Incidents that are looked through for words."""
+MAX_SEARCHED = 1000
+"""Incidents that a search reads."""
 
 
 class _SearchedRow(IncidentRow):
-    """An incident that is looked for by words."""
+    """An incident with the texts to search."""
 
-    whole_name: str | None = Field(default=None, validation_alias="name", exclude=True)
+    full_name: str | None = Field(default=None, validation_alias="name", exclude=True)
     summary: str | None = Field(default=None, exclude=True)
 
 
-async def search(api: Api, query: Query, text: str, *, limit: int, after: str | None) -> Incidents:
-    """Look through names and summaries of up to 1,000 incidents, for the API has no filter for that."""
-    wanted = words.parse(text)
-    if not wanted:
-        raise InputError("name_contains has no words to look for. Pass some, or leave it out.")
-    found: list[_SearchedRow] = []
-    partly: list[tuple[int, _SearchedRow]] = []
-    looked_at = unreadable = 0
-    pages = each_page(api, LIST.request(query), _SearchedRow, limit=MOST_LOOKED_AT, after=after)
+async def search(api: Api, query: Query, terms: str, *, limit: int, after: str | None) -> Incidents:
+    """Search up to 1,000 incidents for terms in name and summary."""
+    found = Search[_SearchedRow](terms, lambda row: (row.full_name, row.summary))
+    pages = each_page(api, LIST.request(query), _SearchedRow, limit=MAX_SEARCHED, after=after)
     async with aclosing(pages):
         async for page in pages:
-            looked_at += len(page.rows)
-            unreadable += page.unreadable or 0
-            for row in page.rows:
-                # Others get their turn, however long the texts are.
-                await anyio.lowlevel.checkpoint()
-                hits = words.matched(wanted, row.whole_name, row.summary)
-                if hits == len(wanted):
-                    found.append(row)
-                elif hits:
-                    partly.append((hits, row))
+            await found.add(page.rows, page.unreadable)
             after = page.after
-            if len(found) > limit:
+            if len(found.matches) > limit:
                 break
-    return _found(found, partly, after, limit=limit, looked_at=looked_at, unreadable=unreadable)
-
-
-def _found(
-    found: list[_SearchedRow],
-    partly: list[tuple[int, _SearchedRow]],
-    after: str | None,
-    *,
-    limit: int,
-    looked_at: int,
-    unreadable: int,
-) -> Incidents:
-    """Return what a search found; rows with some of the words where none has all of them."""
-    rest = None if after is None else "narrow the filters, or go on from `after`"
-    note = words.describe_result(
-        bool(found), bool(partly), rest, " Test incidents are hidden unless `mode` asks for them."
-    )
-    if not found and partly:
-        best = [row for _, row in sorted(partly, key=lambda each: -each[0])[:limit]]
-        return Incidents(
-            incidents=[*best],
-            sorted_by_hits=True,
-            has_more=after is not None,
-            after=after,
-            looked_at=looked_at,
-            looked_at_all=after is None,
-            unreadable=unreadable or None,
-            note=note,
-        )
+    rest = None if after is None else "narrow the filters, or continue from `after`"
     return Incidents(
-        incidents=[*found[:limit]],
-        has_more=len(found) > limit or after is not None,
-        # The API's cursor is the id of the last record.
-        after=found[limit - 1].id if len(found) > limit else after,
-        looked_at=looked_at,
+        incidents=[*found.results[:limit]],
+        sorted_by_hits=not found.matches,
+        has_more=len(found.matches) > limit or after is not None,
+        # The API's cursor is the id of the last row.
+        after=found.matches[limit - 1].id if len(found.matches) > limit else after,
+        looked_at=found.searched,
         looked_at_all=after is None,
-        unreadable=unreadable or None,
-        note=note,
+        unreadable=found.unreadable,
+        note=found.note(rest, "Test incidents are hidden unless `mode` includes them."),
     )

@@ -1,106 +1,104 @@
-"""Finding a row by id or name, in lists that are kept for a minute; what fits nothing or several is refused."""
+"""Finding a row by id or name: unknown and ambiguous names are rejected with the list of candidates."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from incident_mcp.errors import InputError
+from incident_mcp.incidentio.named_rows import CachedList, N, NamedRow
 from incident_mcp.incidentio.pages import Rows
 from incident_mcp.records.record import Json, shorten
 from incident_mcp.transport.api import Api
 
-MOST_CANDIDATES = 20
+MAX_CANDIDATES = 20
+
+T = TypeVar("T")
 
 
-class Named(Protocol):
-    """A row with an id and a name."""
-
-    @property
-    def id(self) -> str: ...  # noqa: D102
-    @property
-    def name(self) -> str: ...  # noqa: D102
-
-
-N = TypeVar("N", bound=Named)
-
-
-async def find(
-    api: Api, what: str, value: str, load: Callable[[Api], Awaitable[Sequence[N]]], *, of: str = "", key: str = ""
-) -> N:
-    """Find a row by id or by name, in any case; a name not found is looked for once more in a fresh list.
-
-    Args:
-        api: incident.io.
-        what: What it is, as the tools' argument calls it; the list is kept under this and `key`.
-        value: Id or name.
-        load: Reads the rows.
-        of: What the list belongs to, for errors.
-        key: The id of what the list belongs to.
+async def find(api: Api, rows: CachedList[N], value: str) -> N:
+    """Find a row by id or by name, regardless of case; if it is not in the cached list, the list is reloaded once.
 
     Raises:
-        InputError: Nothing or more than one thing fits; the text lists the candidates.
+        InputError: No row matches, or several do; the message lists the candidates.
     """
     started = time.monotonic()
-    rows, read_at = await api.cached(what + key, lambda: load(api))
-    found = fitting(rows, value)
+    loaded, read_at = await rows.read(api)
+    found = matching(loaded, value)
     if not found and read_at < started:
-        rows, _ = await api.cached(what + key, lambda: load(api), newer_than=read_at)
-        found = fitting(rows, value)
-    return _only(what, value, found, rows, of=of)
-
-
-def _only(what: str, value: str, found: Sequence[N], rows: Sequence[Named], *, of: str = "") -> N:
-    """Return the one row that fits.
-
-    Raises:
-        InputError: None fits, or several do; the text lists the candidates.
-    """
+        loaded, _ = await rows.read(api, newer_than=read_at)
+        found = matching(loaded, value)
     if len(found) == 1:
         return found[0]
-    shown = repr(shorten(value, 80))
-    if found:
-        which = ", ".join(f"{row.name} ({row.id})" for row in found[:MOST_CANDIDATES])
-        raise InputError(f"{what} {shown} fits several: {which}. Pass the id. Not sent.")
-    looked = "" if is_complete(rows) else f"It was looked for among the first {len(rows)}: pass its id. "
-    raise InputError(f"There is no {what} {shown}{of}. {looked}Pass one of: {candidates(rows)}. Not sent.")
+    raise InputError(_explain_ambiguous(rows, value, found) if found else _explain_unknown(rows, value, loaded))
 
 
-def is_complete(rows: Sequence[object]) -> bool:
-    """Return whether rows are all that there are, as far as is known."""
-    return not isinstance(rows, Rows) or rows.complete
+async def find_optional(api: Api, rows: CachedList[N], value: str | None) -> N | None:
+    """Find a row as `find` does; None for None."""
+    return None if value is None else await find(api, rows, value)
 
 
-def fitting(rows: Iterable[N], value: str) -> list[N]:
-    """Return the rows with this id, else those with this name, else those that are also called so.
+def id_of(row: NamedRow | None) -> str | None:
+    """Return a row's id; None for None."""
+    return None if row is None else row.id
 
-    `Team (01ABC)`, as answers and errors write two of one name, is the one with that id.
+
+def name_of(row: NamedRow | None) -> str | None:
+    """Return a row's name; None for None."""
+    return None if row is None else row.name
+
+
+def _explain_ambiguous(rows: CachedList[N], value: str, found: Sequence[N]) -> str:
+    which = ", ".join(f"{row.name} ({row.id})" for row in found[:MAX_CANDIDATES])
+    return f"{rows.kind} {shorten(value, 80)!r} is ambiguous: {which}. Pass the ID. Not sent."
+
+
+def _explain_unknown(rows: CachedList[N], value: str, loaded: Rows[N]) -> str:
+    limit = "" if loaded.complete else f"Only the first {len(loaded)} were searched: pass its ID. "
+    known = candidates(loaded)
+    return f"Unknown {rows.kind} {shorten(value, 80)!r}{rows.owner}. {limit}Pass one of: {known}. Not sent."
+
+
+def matching(rows: Iterable[N], value: str) -> list[N]:
+    """Return the rows with this id, else those with this name, else those with it as another name.
+
+    Results and errors write two rows of the same name as `Team (01ABC)`, which matches the row with that id.
     """
-    rows = list(rows)
-    wanted = _folded(value)
-    return (
-        [row for row in rows if row.id == value.strip() or _folded(f"{row.name} ({row.id})") == wanted]
-        or [row for row in rows if _folded(row.name) == wanted]
-        or [row for row in rows if wanted in map(_folded, getattr(row, "other_names", ()))]
+    name = fold(value)
+    return first_matches(
+        rows,
+        lambda row: row.id == value.strip() or fold(f"{row.name} ({row.id})") == name,
+        lambda row: fold(row.name) == name,
+        lambda row: name in map(fold, row.other_names),
     )
 
 
-def _folded(text: str) -> str:
+def first_matches(rows: Iterable[T], *tests: Callable[[T], bool]) -> list[T]:
+    """Return the rows that pass the first test that any row passes."""
+    rows = list(rows)
+    for test in tests:
+        if found := [row for row in rows if test(row)]:
+            return found
+    return []
+
+
+def fold(text: str) -> str:
+    """Return a text without differences in case and white space."""
     return " ".join(text.split()).casefold()
 
 
-def candidates(rows: Sequence[Named]) -> str:
-    """List what could have been meant."""
+def candidates(rows: Sequence[NamedRow]) -> str:
+    """Return the names that could have been intended."""
     names = [shorten(" ".join(row.name.split()), 80) for row in rows]
-    more = f", and {len(names) - MOST_CANDIDATES} more" if len(names) > MOST_CANDIDATES else ""
-    return ", ".join(names[:MOST_CANDIDATES]) + more if names else "(the account has none)"
+    more = f", and {len(names) - MAX_CANDIDATES} more" if len(names) > MAX_CANDIDATES else ""
+    return ", ".join(names[:MAX_CANDIDATES]) + more if names else "(the account has none)"
 
 
 def distinct(entries: list[Json], key: str, argument: str) -> list[Json]:
-    """Return entries of which none is about the same thing as another.
+    """Return the entries of a request body.
 
     Raises:
-        InputError: Two names are the same thing's.
+        InputError: Two entries have the same value of `key`: two names that refer to the same item.
     """
     if len({entry[key] for entry in entries}) < len(entries):
-        raise InputError(f"{argument} names one thing twice. Pass it once. Not sent.")
+        raise InputError(f"{argument} names the same item twice. Pass it once. Not sent.")
     return entries

@@ -1,4 +1,4 @@
-"""Which incident an id is: its reference and name, read once and kept for a minute."""
+"""References and names of incidents, cached for one minute."""
 
 from collections.abc import Iterable
 
@@ -14,36 +14,36 @@ from incident_mcp.transport.api import Api
 from incident_mcp.writing.perform import Writer
 
 _FORBIDDEN = 403
-_MOST_SINGLE = 8
-"""Incidents that are read singly since the newest ones do not hold them."""
-_MOST_PAGES = 8
+_MAX_SINGLE_READS = 8
+"""Incidents that are read one by one because they are not among the newest."""
+_MAX_PAGES = 8
 """Pages of the newest incidents, for an account whose pages must be small."""
 
 
 class IncidentName(Record):
-    """What an incident is called."""
+    """An incident's reference and name."""
 
     id: str
     reference: str | None = None
     name: str | None = None
 
 
-class _Answer(BaseModel):
+class _Response(BaseModel):
     incident: IncidentName
 
 
-async def named(api: Api, incident: str) -> IncidentName:
-    """Return an incident by any of its spellings; by its id alone where the key may not read incidents.
+async def incident_name(api: Api, incident: str) -> IncidentName:
+    """Return an incident's names by any accepted reference; only its id if the key may not read incidents.
 
     Raises:
-        InputError: It is no reference.
-        RefusedError: There is no such incident, or the key may not read the incident that a number names.
+        InputError: The text is not a reference.
+        RefusedError: The incident does not exist, or the key may not read incidents and the reference is a number.
     """
     at = path_id(incident)
 
     async def load() -> IncidentName:
         try:
-            return (await read_one(api, at, _Answer)).incident
+            return (await read_one(api, at, _Response)).incident
         except RefusedError as failure:
             if failure.status != _FORBIDDEN or at.isdigit():
                 raise
@@ -54,41 +54,41 @@ async def named(api: Api, incident: str) -> IncidentName:
 
 
 async def incident_names(api: Api, ids: Iterable[str]) -> dict[str, IncidentName]:
-    """Return what incidents are called, as far as that can be read: by one list of the newest, not one call each."""
-    wanted = list(dict.fromkeys(ids))
-    if not wanted:
+    """Return the names of incidents by id, where they can be read: one list of the newest replaces single reads."""
+    requested = list(dict.fromkeys(ids))
+    if not requested:
         return {}
-
-    async def load() -> dict[str, IncidentName]:
-        query = [("mode[one_of]", mode) for mode in ("standard", "retrospective", "test", "tutorial")]
-        a_page = api.service.page_sizes.get(LIST.path, MAX_PAGE_SIZE)
-        most = min(MAX_PAGE_SIZE, a_page * _MOST_PAGES)
-        rows = await read_rows(api, LIST.request(query), IncidentName, limit=most)
-        return {row.id: row for row in rows}
-
     try:
-        newest, _ = await api.cached("names of incidents", load)
+        newest, _ = await api.cached("names of incidents", lambda: _newest_names(api))
     except ServiceError:
         return {}
-    found = {number: newest[number] for number in wanted if number in newest}
+    found = {number: newest[number] for number in requested if number in newest}
 
-    async def single(number: str) -> None:
+    async def read_single(number: str) -> None:
         try:
-            found[number] = await named(api, number)
+            found[number] = await incident_name(api, number)
         except IncidentMcpError:
             return
 
+    missing = [number for number in requested if number not in found]
     async with anyio.create_task_group() as tasks:
-        for number in [number for number in wanted if number not in found][:_MOST_SINGLE]:
-            tasks.start_soon(single, number)
+        for number in missing[:_MAX_SINGLE_READS]:
+            tasks.start_soon(read_single, number)
     return found
+
+
+async def _newest_names(api: Api) -> dict[str, IncidentName]:
+    query = [("mode[one_of]", mode) for mode in ("standard", "retrospective", "test", "tutorial")]
+    page_size = api.service.page_sizes.get(LIST.path, MAX_PAGE_SIZE)
+    rows = await read_rows(api, LIST.request(query), IncidentName, limit=min(MAX_PAGE_SIZE, page_size * _MAX_PAGES))
+    return {row.id: row for row in rows}
 
 
 async def describe_incident(
     api: Api, writer: Writer, incident: str, *, dry_run: bool, destructive: bool = False
 ) -> str:
-    """Return an incident's reference and name, if a write to it needs confirmation; else what was passed."""
+    """Return an incident's reference and name if a write to it needs confirmation, otherwise `incident`."""
     if dry_run or not writer.needs_confirmation(destructive=destructive):
         return incident
-    found = await named(api, incident)
+    found = await incident_name(api, incident)
     return f'{found.reference or found.id} "{shorten(found.name or "", 100)}"'

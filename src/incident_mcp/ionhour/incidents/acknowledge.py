@@ -4,8 +4,8 @@ from typing import Self
 
 from pydantic import model_validator
 
-from incident_mcp.ionhour.incidents.incident import read_incident
-from incident_mcp.ionhour.incidents.target import described, write_targets
+from incident_mcp.ionhour.incidents.access import read_incident
+from incident_mcp.ionhour.incidents.target import confirmation_label, write_targets
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord
 from incident_mcp.records.record import Instant
 from incident_mcp.tooling.dependencies import DryRun, IonhourApi, WriterDep
@@ -20,7 +20,7 @@ ACKNOWLEDGE = Operation("POST", "/incidents/{incident_id}/acknowledge")
 
 
 class Acknowledgement(IonhourRecord):
-    """Who acknowledged an incident, and when."""
+    """Who acknowledged an incident and when."""
 
     id: int | None = None
     title: str | None = None
@@ -30,7 +30,7 @@ class Acknowledgement(IonhourRecord):
 
 
 class _Acknowledged(Acknowledgement):
-    """The answer to an acknowledgement: one that does not say so is no proof."""
+    """The response to an acknowledgement: it must confirm it."""
 
     @model_validator(mode="after")
     def _is_acknowledged(self) -> Self:
@@ -43,18 +43,25 @@ async def ionhour_acknowledge_incident(
     api: IonhourApi, writer: WriterDep, incident_id: IncidentId, dry_run: DryRun = False
 ) -> WriteResult[Acknowledgement]:
     """Acknowledge an incident as the key's owner, which stops it from paging more people."""
-    who = await described(api, writer, incident_id, dry_run=dry_run)
-    acknowledge = plan_acknowledgement("ionhour_acknowledge_incident", api, incident_id, who)
-    return await writer.perform(api, acknowledge, dry_run=dry_run)
+    label = await confirmation_label(api, writer, incident_id, dry_run=dry_run)
+    plan = plan_acknowledgement("ionhour_acknowledge_incident", api, incident_id, label)
+    return await writer.perform(api, plan, dry_run=dry_run)
 
 
 def plan_acknowledgement(
-    tool: str, api: Api, incident_id: int, who: str | None = None
+    tool: str, api: Api, incident_id: int, label: str | None = None
 ) -> WritePlan[Acknowledgement, Acknowledgement]:
-    """Write an acknowledgement as the API wants it."""
-    resolved = f"Incident {incident_id} is resolved already: there is nothing left to acknowledge."
+    """Plan an acknowledgement.
 
-    async def find_effect(_: Baseline) -> Acknowledgement | None:
+    Args:
+        tool: The calling tool.
+        api: Ionhour.
+        incident_id: The incident's number.
+        label: The incident's name in the confirmation question; by default its number.
+    """
+    resolved = f"Incident {incident_id} is already resolved: there is nothing left to acknowledge."
+
+    async def find_acknowledged(_: Baseline) -> Acknowledgement | None:
         found = await read_incident(api, incident_id)
         return Acknowledgement.from_dump(found.dump()) if found.acknowledged_at else None
 
@@ -65,12 +72,10 @@ def plan_acknowledgement(
         record_type=Acknowledgement,
         to_record=lambda answer: answer.model_copy(update={"id": incident_id}),
         repeat=Repeat.HARMLESS,
-        question=f"Acknowledge Ionhour incident {who or incident_id}; it pages nobody further.",
-        find_effect=find_effect,
+        question=f"Acknowledge Ionhour incident {label or incident_id}, which stops it from paging further people.",
+        find_effect=find_acknowledged,
         targets=write_targets(api, incident_id),
     )
 
 
-TOOLS = [
-    write_tool(ionhour_acknowledge_incident, "Acknowledge an Ionhour incident", idempotent=True),
-]
+TOOLS = [write_tool(ionhour_acknowledge_incident, "Acknowledge an Ionhour incident", idempotent=True)]

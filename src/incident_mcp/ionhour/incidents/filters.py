@@ -1,4 +1,4 @@
-"""Ids of projects and checks by the names that incidents carry: the API has no documented list of projects."""
+"""IDs of projects and checks by name: the API documents no list of either, so names are read from incidents."""
 
 import re
 from collections.abc import Mapping
@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from pydantic import AliasChoices, AliasPath, Field
 
 from incident_mcp.errors import InputError
-from incident_mcp.ionhour.incidents.incident import LIST
+from incident_mcp.ionhour.incidents.access import LIST
 from incident_mcp.ionhour.pages import each_page
 from incident_mcp.ionhour.records import IonhourRecord
 from incident_mcp.records.record import shorten
 from incident_mcp.transport.api import Api
 
-MOST_LOOKED_AT = 500
-MOST_SHOWN = 20
+MAX_SEARCHED = 500
+"""Incidents that are read for names."""
+MAX_SHOWN = 20
+"""Names that an error lists."""
 
 
 class _Row(IonhourRecord):
-    """An incident with just what names a project and a check."""
+    """The project and the check of an incident."""
 
     id: int
     project: str | None = Field(default=None, validation_alias=AliasPath("project", "name"))
@@ -26,56 +28,59 @@ class _Row(IonhourRecord):
     check_id: int | None = Field(default=None, validation_alias=AliasChoices("checkId", AliasPath("check", "id")))
 
 
-async def project_filter(api: Api, value: str | None, workspace: int | None) -> int | None:
-    """Return a project's id; None for None."""
-    return await _find(api, "project", value, workspace)
+async def find_project(api: Api, value: str | None, workspace: int | None) -> int | None:
+    """Return the ID of a project from its ID or name; None for None."""
+    return None if value is None else await _find(api, "project", value, workspace)
 
 
-async def check_filter(api: Api, value: str | None, workspace: int | None) -> int | None:
-    """Return a check's id; None for None."""
-    return await _find(api, "check", value, workspace)
+async def find_check(api: Api, value: str | None, workspace: int | None) -> int | None:
+    """Return the ID of a check from its ID or name; None for None."""
+    return None if value is None else await _find(api, "check", value, workspace)
 
 
-async def _find(api: Api, what: str, value: str | None, workspace: int | None) -> int | None:
-    """Find an id by name in the rows of recent incidents.
+async def _find(api: Api, kind: str, value: str, workspace: int | None) -> int:
+    """Return an ID, from the names in recent incidents unless the value is a number.
 
     Raises:
-        InputError: No row has the name, or several ids have it.
+        InputError: The name is unknown or ambiguous, or the number is 0.
     """
-    if value is None:
-        return None
     if re.fullmatch(r"[0-9]{1,16}(\.0+)?", value, re.ASCII):
         number = int(float(value))
         if number < 1:
-            raise InputError(f"{what}_id takes a number from 1 on, or a name. Not sent.")
+            raise InputError(f"{kind}_id must be a name or a number from 1. Not sent.")
         return number
-    names, looked_at = await _names(api, what, workspace)
-    wanted = " ".join(value.split()).casefold()
-    found = sorted({number for number, name in names.items() if " ".join(name.split()).casefold() == wanted})
+    names, searched = await _names(api, kind, workspace)
+    found = [number for number, name in names.items() if _plain(name) == _plain(value)]
     if len(found) == 1:
         return found[0]
     shown = repr(shorten(value, 60))
     if found:
-        raise InputError(f"{what}_id: {shown} is the name of several: {', '.join(map(str, found))}. Pass the number.")
-    known = ", ".join(f"{name} ({number})" for number, name in list(names.items())[:MOST_SHOWN]) or "none"
+        raise InputError(f"{kind}_id: {shown} is ambiguous: {', '.join(map(str, sorted(found)))}. Pass the number.")
+    known = ", ".join(f"{name} ({number})" for number, name in list(names.items())[:MAX_SHOWN]) or "none"
     raise InputError(
-        f"{what}_id: none of the last {looked_at} incidents is of a {what} called {shown}. Those found: {known}."
+        f"{kind}_id: none of the last {searched} incidents has a {kind} named {shown}. Known: {known}."
         " Pass one of these, or a number."
     )
 
 
-async def _names(api: Api, what: str, workspace: int | None) -> tuple[Mapping[int, str], int]:
+def _plain(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
+async def _names(api: Api, kind: str, workspace: int | None) -> tuple[Mapping[int, str], int]:
+    """Return the names by ID, and the number of incidents that were read for them."""
+
     async def load() -> tuple[dict[int, str], int]:
         query = [("workspaceId", str(workspace))] if workspace else []
         names: dict[int, str] = {}
-        looked_at = 0
-        async for page in each_page(api, LIST.request(query), _Row, most=MOST_LOOKED_AT):
-            looked_at += len(page.items)
-            for row in page.items:
-                number, name = getattr(row, f"{what}_id"), getattr(row, what)
+        searched = 0
+        async for page in each_page(api, LIST.request(query), _Row, limit=MAX_SEARCHED):
+            searched += len(page.rows)
+            for row in page.rows:
+                number, name = getattr(row, f"{kind}_id"), getattr(row, kind)
                 if number is not None and name:
                     names.setdefault(number, name)
-        return names, looked_at
+        return names, searched
 
-    (names, looked_at), _ = await api.cached(f"{what}s {workspace}", load)
-    return names, looked_at
+    (names, searched), _ = await api.cached(f"{kind}s {workspace}", load)
+    return names, searched

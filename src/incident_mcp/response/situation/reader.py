@@ -1,4 +1,4 @@
-"""Reading what is open in both services, in as few requests as possible; what cannot be read is a problem."""
+"""Reading what is open in both services, in as few requests as possible."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
@@ -14,24 +14,27 @@ from incident_mcp.incidentio.actors import Actor
 from incident_mcp.incidentio.incidents.alert_links import AlertId
 from incident_mcp.incidentio.incidents.records import Lead
 from incident_mcp.incidentio.pages import MAX_PAGE_SIZE, each_page, read_rows
-from incident_mcp.ionhour.incidents.incident import IonhourIncident, priority, read_incident, unresolved_incidents
+from incident_mcp.ionhour.incidents.access import read_incident as read_alert
+from incident_mcp.ionhour.incidents.access import unresolved_incidents as unresolved_alerts
+from incident_mcp.ionhour.incidents.records import IonhourIncident as Alert
+from incident_mcp.ionhour.incidents.records import severity_rank
 from incident_mcp.records.record import Json, Record, Whole, part
-from incident_mcp.response.links import LinkedIncident, alert_id, day_of, declared_since
-from incident_mcp.response.reading import Part, Reading, When
+from incident_mcp.response.links import LinkedIncident, alert_id, declared_since, start_day
+from incident_mcp.response.reading import Part, Reading, Timestamp
 from incident_mcp.settings import KEY_VARIABLES, Settings
 from incident_mcp.tooling.dependencies import Services
 from incident_mcp.transport.api import Api
 
-MOST_OPEN = 500
-"""Open incidents that are read before the worst are picked."""
-MOST_UPDATES = 1000
-"""Updates of one incident that are read for the latest, where they do not come newest first."""
-MOST_LINKED = 40
+MAX_OPEN = 500
+"""Open incidents that are read, to show the most severe ones."""
+MAX_UPDATES = 1000
+"""Updates of one incident that are read for the latest one, if they are not sorted newest first."""
+MAX_LINKED = 40
 """Alerts that are looked up because an incident names them."""
 
 
-def _is_leaderless(value: object) -> bool:
-    """Return whether role assignments say that nobody leads; those that cannot be read do not say so."""
+def _has_no_lead(value: object) -> bool:
+    """Return whether role assignments are readable and contain no lead."""
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in cast("list[object]", value)):
         return False
     roles = cast("list[Json]", value)
@@ -39,18 +42,18 @@ def _is_leaderless(value: object) -> bool:
 
 
 class OpenIncident(LinkedIncident):
-    """A live or triage incident as the API lists it."""
+    """A live or triage incident."""
 
     rank: Whole | None = Field(default=None, validation_alias=AliasPath("severity", "rank"))
     lead: Lead = Field(default=None, validation_alias="incident_role_assignments")
-    leaderless: Annotated[bool, BeforeValidator(_is_leaderless)] = Field(
+    has_no_lead: Annotated[bool, BeforeValidator(_has_no_lead)] = Field(
         default=False, validation_alias="incident_role_assignments"
     )
-    created_at: When | None = None
+    created_at: Timestamp | None = None
 
 
 class Update(Record):
-    """An update with what the situation shows of it."""
+    """An update of an incident."""
 
     id: str
     incident_id: str | None = None
@@ -58,16 +61,16 @@ class Update(Record):
     status: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "name"))
     updater: Actor = None
     merged_into_incident_id: str | None = None
-    created_at: When | None = None
+    created_at: Timestamp | None = None
 
 
-class Reader:
-    """Reads what the situation needs.
+class SituationReader:
+    """Reads what the situation shows.
 
     Args:
         services: Both services.
-        now: The present.
-        limit: Most rows of each service that are shown.
+        now: The current time.
+        limit: Maximum number of rows of each service to show.
     """
 
     def __init__(self, services: Services, now: datetime, limit: int) -> None:
@@ -77,124 +80,183 @@ class Reader:
         self.reading = Reading(services, limit, "Pass a smaller limit.")
         self.problems = self.reading.problems
         self.open: list[OpenIncident] | None = None
-        self.alerts: list[IonhourIncident] | None = None
+        self.alerts: list[Alert] | None = None
         self.alerts_total = 0
-        self.linked: dict[AlertId, IonhourIncident] = {}
+        self.linked: dict[AlertId, Alert] = {}
         """Alerts that open incidents name and that are not among the unresolved ones."""
         self.declared: list[LinkedIncident] = []
-        """Incidents made since the oldest alert that no open incident names."""
+        """Incidents created since the oldest alert that no open incident names."""
         self.all_declared_known = False
-        self.updates_read = False
-        """Whether the page of all incidents' updates was."""
         self.updates_known: set[str] = set()
+        """IDs of incidents with a known latest update, or known to have none."""
         self._updates_partly_known: set[str] = set()
-        """Incidents of whose updates some could not be read."""
-        """Incidents whose latest update is known, or known not to exist."""
+        """IDs of incidents with unreadable updates."""
         self._updates: dict[str, Update] = {}
+        self._first_updates_read = False
 
     @property
     def shown(self) -> Sequence[OpenIncident]:
-        """The open incidents that are shown."""
+        """The open incidents to show."""
         return (self.open or [])[: self.limit]
 
     @property
-    def shown_alerts(self) -> Sequence[IonhourIncident]:
-        """The alerts that are shown."""
+    def shown_alerts(self) -> Sequence[Alert]:
+        """The alerts to show."""
         return (self.alerts or [])[: self.limit]
 
     @cached_property
-    def known_alerts(self) -> Mapping[AlertId, IonhourIncident]:
-        """All alerts that were read, once everything is."""
+    def known_alerts(self) -> Mapping[AlertId, Alert]:
+        """All alerts that were read, once everything is read."""
         return {alert_id(alert): alert for alert in self.alerts or ()} | self.linked
 
     @cached_property
     def references(self) -> Mapping[str, str]:
-        """The references of the open incidents by their ids, once those are read."""
+        """The references of the open incidents by ID, once those are read."""
         return {row.id: row.reference for row in self.open or ()}
 
     def latest(self, incident: OpenIncident) -> Update | None:
-        """Return an incident's newest update, None if it has none or it is not known."""
+        """Return an incident's latest update; None if it has none or it is unknown."""
         known = incident.id in self.updates_known or incident.id in self._updates_partly_known
         return self._updates.get(incident.id) if known else None
 
-    async def read_open(self, api: Api) -> None:
-        """Read the live and triage incidents, the worst first."""
+    async def read(self, settings: Settings) -> None:
+        """Read what is open in both services, then what belongs to it, then updates that are still missing."""
+        await self.reading.read(self._open_parts(settings))
+        await self.reading.read(self._related_parts())
+        if self._first_updates_read:
+            await self.reading.read(self._update_parts())
+
+    def _open_parts(self, settings: Settings) -> list[Part]:
+        parts: list[Part] = []
+        if (api := self.services.incidentio) is not None:
+            parts.append(Part("incident.io's incidents", "", api, partial(self._read_open, api)))
+        else:
+            self.problems.add(f"incident.io's incidents: there is no key ({KEY_VARIABLES['incidentio']}).")
+        if (api := self.services.ionhour) is not None:
+            workspace = settings.ionhour_workspace_id
+            parts.append(Part("Ionhour's alerts", "", api, partial(self._read_alerts, api, workspace)))
+        else:
+            self.problems.add(f"Ionhour's alerts: there is no key ({KEY_VARIABLES['ionhour']}).")
+        return parts
+
+    def _related_parts(self) -> list[Part]:
+        parts: list[Part] = []
+        if (api := self.services.incidentio) is not None and self.open is not None:
+            if self.open:
+                parts.append(Part("updates", "", api, partial(self._read_first_updates, api)))
+            parts += self._declared_parts(api)
+        if (api := self.services.ionhour) is not None and self.alerts is not None:
+            parts += self._linked_parts(api)
+        return parts
+
+    def _declared_parts(self, api: Api) -> list[Part]:
+        """Return the reading of the incidents created since the first alert that no open incident names."""
+        named = {alert for row in self.open or () for alert in row.alerts}
+        unnamed = [alert for alert in self.shown_alerts if alert_id(alert) not in named]
+        days = [day for alert in unnamed if (day := start_day(alert.started_at, self.now))]
+        if not days:
+            return []
+        return [Part("incidents declared earlier", "", api, partial(self._read_declared, api, min(days)), requests=4)]
+
+    def _linked_parts(self, api: Api) -> list[Part]:
+        """Return the reading of the alerts that incidents name and that are not among the unresolved ones."""
+        unresolved = {alert_id(alert) for alert in self.alerts or ()}
+        named = dict.fromkeys(alert for row in self.shown for alert in row.alerts if alert not in unresolved)
+        if len(named) > MAX_LINKED:
+            self.problems.add(f"Incidents name {len(named)} more Ionhour alerts; {MAX_LINKED} were looked up.")
+        return [
+            Part("Ionhour alert", str(alert.number), api, partial(self._read_linked, api, alert))
+            for alert in list(named)[:MAX_LINKED]
+        ]
+
+    def _update_parts(self) -> list[Part]:
+        """Return the reading of the updates of each incident whose latest one is still unknown."""
+        if (api := self.services.incidentio) is None:
+            return []
+        return [
+            Part("updates of", row.reference, api, partial(self._read_updates_of, api, row))
+            for row in self.shown
+            if row.id not in self.updates_known
+        ]
+
+    async def _read_open(self, api: Api) -> None:
+        """Read the live and triage incidents, the most severe first, then the oldest."""
         query = [("status_category[one_of]", "live"), ("status_category[one_of]", "triage")]
-        rows = await read_rows(api, LIST.request(query), OpenIncident, limit=MOST_OPEN)
+        rows = await read_rows(api, LIST.request(query), OpenIncident, limit=MAX_OPEN)
         self.open = sorted(rows, key=lambda row: (-(-1 if row.rank is None else row.rank), row.created_at or self.now))
         self.problems.add_unreadable(rows.unreadable, "open incident")
         if not rows.complete:
             self.problems.add(f"incident.io has more than {len(rows)} open incidents; the others were not read.")
 
-    async def read_alerts(self, api: Api, workspace: int | None) -> None:
+    async def _read_alerts(self, api: Api, workspace: int | None) -> None:
         """Read the unresolved alerts, the most urgent first."""
-        rows, self.alerts_total = await unresolved_incidents(api, workspace)
+        rows, self.alerts_total = await unresolved_alerts(api, workspace)
         self.alerts = sorted(rows, key=_urgency)
         if self.alerts_total > len(rows):
-            self.problems.add(f"Ionhour has {self.alerts_total} unresolved incidents; {len(rows)} were read.")
+            self.problems.add(f"Ionhour has {self.alerts_total} unresolved alerts; {len(rows)} were read.")
 
-    async def read_updates(self, api: Api) -> None:
-        """Read one page of all incidents' updates; newest first, it has the latest of every incident on it."""
+    async def _read_first_updates(self, api: Api) -> None:
+        """Read one page of all incidents' updates: if sorted, it has the latest update of each incident on it."""
         rows = await read_rows(api, incident_updates.LIST.request(), Update, limit=MAX_PAGE_SIZE)
-        self.updates_read = True
-        self._keep(rows)
+        self._first_updates_read = True
+        self._keep_latest(rows)
         if rows.unreadable or any(row.incident_id is None for row in rows):
-            # It may be the latest of any incident, so that each one's are read.
+            # An unreadable one may be the latest of any incident, so the updates of each incident are read.
             return
         if rows.complete:
-            self.updates_known = {row.id for row in self.open or ()}
-        elif _newest_first(rows):
-            self.updates_known = {row.incident_id for row in rows if row.incident_id and row.created_at}
+            self.updates_known = set(self.references)
+        elif _is_newest_first(rows):
+            self.updates_known = {row.incident_id or "" for row in rows if row.created_at}
 
-    async def read_updates_of(self, api: Api, incident: OpenIncident) -> None:
-        """Read one incident's updates until the newest is sure to be among them."""
+    async def _read_updates_of(self, api: Api, incident: OpenIncident) -> None:
+        """Read one incident's updates until the latest is certainly among them."""
         rows: list[Update] = []
         unreadable, known = 0, False
         request = incident_updates.LIST.request([("incident_id", incident.id)])
-        pages = each_page(api, request, Update, limit=MOST_UPDATES)
+        pages = each_page(api, request, Update, limit=MAX_UPDATES)
         async with aclosing(pages):
             async for page in pages:
                 rows += page.rows
                 unreadable += page.unreadable or 0
-                known = page.after is None or _newest_first(rows)
+                known = page.after is None or _is_newest_first(rows)
                 if known:
                     break
-        self._keep(rows, incident.id)
+        self._keep_latest(rows, incident.id)
         self.problems.add_unreadable(unreadable, "update", f" of {incident.reference}")
         if not known:
             self.problems.add(f"{incident.reference} has more than {len(rows)} updates; the latest is not known.")
         elif unreadable:
-            # The problem says so; a newer one may be among them, so that nobody is said to have neglected it.
+            # An unreadable one may be newer, so the incident does not count as neglected.
             self._updates_partly_known.add(incident.id)
         else:
             self.updates_known.add(incident.id)
 
-    def _keep(self, rows: Sequence[Update], incident_id: str | None = None) -> None:
-        """Keep the newest update of each incident; one without an instant only if there is no other."""
+    def _keep_latest(self, rows: Sequence[Update], incident_id: str | None = None) -> None:
+        """Keep each incident's latest update; one without a timestamp only if there is no other."""
         for row in rows:
-            of = row.incident_id or incident_id
-            if of is not None and _is_newer(row, self._updates.get(of)):
-                self._updates[of] = row
+            key = row.incident_id or incident_id
+            if key is not None and _is_newer(row, self._updates.get(key)):
+                self._updates[key] = row
 
-    async def read_linked(self, api: Api, alert: AlertId) -> None:
-        """Read an alert that an incident names, and keep it if its public id agrees."""
-        found = await read_incident(api, alert.number)
+    async def _read_linked(self, api: Api, alert: AlertId) -> None:
+        """Read an alert that an incident names, and keep it if its public ID agrees."""
+        found = await read_alert(api, alert.number)
         if found.public_id == alert.public_id:
             self.linked[alert] = found
 
-    async def read_declared(self, api: Api, since: str) -> None:
-        """Read the incidents made since an alert began, for those that name it and are not open any more."""
+    async def _read_declared(self, api: Api, since: str) -> None:
+        """Read the incidents created since a day: they may name alerts although they are no longer open."""
         declared = await declared_since(api, since)
         self.declared, self.all_declared_known = declared.rows, declared.complete
-        unknown = "which alerts nobody declared is not known."
+        unknown = "it is unknown which alerts are not declared."
         if declared.more:
             self.problems.add(
-                f"More than {len(declared.rows)} incidents were made since the oldest alert that no open one names:"
-                f" {unknown}"
+                f"More than {len(declared.rows)} incidents were created since the oldest alert that no open incident"
+                f" names: {unknown}"
             )
         elif declared.unreadable:
             self.problems.add_unreadable(declared.unreadable, "recent incident")
-            self.problems.add(f"As recent incidents could not be read, {unknown}")
+            self.problems.add(f"Recent incidents could not be read: {unknown}")
 
 
 def _is_newer(update: Update, than: Update | None) -> bool:
@@ -203,69 +265,12 @@ def _is_newer(update: Update, than: Update | None) -> bool:
     return than.created_at is None or update.created_at > than.created_at
 
 
-def _newest_first(rows: Sequence[Update]) -> bool:
-    """Return whether rows come newest first: the order is not documented, and only then the newest is among them."""
-    instants = [row.created_at for row in rows if row.created_at is not None]
-    return instants == sorted(instants, reverse=True) and instants[:1] > instants[-1:]
+def _is_newest_first(rows: Sequence[Update]) -> bool:
+    """Return whether rows are sorted newest first, which the API does not document."""
+    times = [row.created_at for row in rows if row.created_at is not None]
+    return times == sorted(times, reverse=True) and times[:1] > times[-1:]
 
 
-def _urgency(alert: IonhourIncident) -> tuple[bool, int, str]:
-    """Unacknowledged first, then P1 before P4, then the oldest."""
-    return alert.acknowledged_at is not None, priority(alert.severity) or 9, alert.started_at or "~"
-
-
-async def read_all(reader: Reader, settings: Settings) -> None:
-    """Read both services: first what is open, then only what that leaves to be read."""
-    incidentio, ionhour = reader.services.incidentio, reader.services.ionhour
-    first: list[Part] = []
-    if incidentio is not None:
-        first.append(Part("incident.io's incidents", "", incidentio, partial(reader.read_open, incidentio)))
-    else:
-        reader.problems.add(f"incident.io's incidents: there is no key ({KEY_VARIABLES['incidentio']}).")
-    if ionhour is not None:
-        workspace = settings.ionhour_workspace_id
-        first.append(Part("Ionhour's incidents", "", ionhour, partial(reader.read_alerts, ionhour, workspace)))
-    else:
-        reader.problems.add(f"Ionhour's incidents: there is no key ({KEY_VARIABLES['ionhour']}).")
-    await reader.reading.together(first)
-    second: list[Part] = []
-    if incidentio is not None and reader.open:
-        second.append(Part("updates", "", incidentio, partial(reader.read_updates, incidentio)))
-    if incidentio is not None and reader.open is not None:
-        second += _declared_left(reader, incidentio)
-    if ionhour is not None and reader.alerts is not None:
-        second += _linked_left(reader, ionhour)
-    await reader.reading.together(second)
-    if incidentio is not None and reader.updates_read:
-        await reader.reading.together(_updates_left(reader, incidentio))
-
-
-def _declared_left(reader: Reader, api: Api) -> list[Part]:
-    """Return the reading of the incidents made since the first alert that no open incident names."""
-    named = {alert for row in reader.open or () for alert in row.alerts}
-    unnamed = [alert for alert in reader.shown_alerts if alert_id(alert) not in named]
-    days = [day for alert in unnamed if (day := day_of(alert.started_at, reader.now))]
-    if not days:
-        return []
-    return [Part("incidents declared earlier", "", api, partial(reader.read_declared, api, min(days)), requests=4)]
-
-
-def _linked_left(reader: Reader, api: Api) -> list[Part]:
-    """Return the reading of the alerts that incidents name and that are not among the unresolved ones."""
-    unresolved = {alert_id(alert) for alert in reader.alerts or ()}
-    named = dict.fromkeys(alert for row in reader.shown for alert in row.alerts if alert not in unresolved)
-    if len(named) > MOST_LINKED:
-        reader.problems.add(f"Incidents name {len(named)} more Ionhour incidents; {MOST_LINKED} were looked up.")
-    return [
-        Part("Ionhour incident", str(alert.number), api, partial(reader.read_linked, api, alert))
-        for alert in list(named)[:MOST_LINKED]
-    ]
-
-
-def _updates_left(reader: Reader, api: Api) -> list[Part]:
-    """Return the reading of each incident's updates that the page of all incidents' did not reach."""
-    return [
-        Part("updates of", row.reference, api, partial(reader.read_updates_of, api, row))
-        for row in reader.shown
-        if row.id not in reader.updates_known
-    ]
+def _urgency(alert: Alert) -> tuple[bool, int, str]:
+    """Return a sort key: unacknowledged first, then P1 before P4, then the oldest."""
+    return alert.acknowledged_at is not None, severity_rank(alert.severity) or 9, alert.started_at or "~"

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import anyio
-from mcp import Client, MCPError
-from mcp.client.stdio import StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text

@@ -150,6 +150,11 @@ async def read_the_timeline(walk: Walk, call: Caller) -> None:
     entries: list[Json] = answer["entries"]
     rows = [{"clock": row["at"][11:16], "from": row["source"], "what": _describe(row)} for row in entries]
     walk.show(table(rows, {"clock": "UTC", "from": "From", "what": "What happened"}))
+    _check_entries(walk, entries)
+
+
+def _check_entries(walk: Walk, entries: list[Json]) -> None:
+    """Check that the timeline is in order and complete."""
     expect([row["at"] for row in entries] == sorted(row["at"] for row in entries), "The entries are not in order.")
     kinds = {row["kind"] for row in entries if row["source"] == "Ionhour"}
     expect({"opened", "acknowledged", "note"} <= kinds, "Entries of the alert are missing.")

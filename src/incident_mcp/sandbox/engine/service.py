@@ -1,7 +1,7 @@
 """One REST API as an ASGI app: keys, faults, routes and the log of requests.
 
-The operations are plain functions from a service's records and a `Call` to a `Reply`, and raise `ApiError`. Everything
-about the network is here.
+Operations are plain functions: they take a service's records and a `Call`, and return a `Reply` or raise `ApiError`.
+Everything about the network is here.
 """
 
 import json
@@ -103,6 +103,8 @@ class Backend(ABC):
     """The records of one service, its routes and its error bodies."""
 
     name: ClassVar[str]
+    wrong_method: ClassVar[int] = 405
+    """The status of a known path with another method."""
 
     def __init__(self, clock: Clock, key: str, routes: RouteTable) -> None:
         self.clock = clock
@@ -187,13 +189,14 @@ class Service:
                 await exchange.answer(reply)
 
     def _fault_reply(self, fault: Fault) -> Reply:
-        headers = merge(self._throttling_headers() if fault.status == 429 else {}, fault.headers)  # noqa: PLR2004  # an HTTP status
+        throttled = fault.status == 429  # noqa: PLR2004  # an HTTP status
+        headers = merge(self._throttling_headers() if throttled else {}, fault.headers)
         body = fault.body
         if body is None and fault.kind == "html":
             body = f"<html><head><title>{fault.status}</title></head><body><h1>{fault.status}</h1></body></html>"
         elif body is None:
-            problem = Problem("The sandbox was told to fail")
-            body = self.backend.error(fault.status, [problem], headers.get("retry-after"))
+            problems = [Problem("The sandbox was told to fail")]
+            body = self.backend.error(fault.status, problems, headers.get("retry-after"))
         return Reply(fault.status, body, headers)
 
     def _throttling_headers(self) -> Headers:
@@ -224,9 +227,7 @@ class Service:
                 path = {name: unquote(text) for name, text in match.groupdict().items()}
                 return operation(Call(path, received.query, received.body))
             known = known or match is not None
-        # NestJS, which Ionhour is built on, answers 404 to a wrong method too.
-        status = 405 if known and self.backend.name == "incidentio" else 404
-        raise ApiError(status, f"Cannot {received.method} {received.path}")
+        raise ApiError(self.backend.wrong_method if known else 404, f"Cannot {received.method} {received.path}")
 
 
 @dataclass(frozen=True)
@@ -246,7 +247,7 @@ class _Exchange:
         await to_response(reply, self.clock)(self.request.scope, self.request.receive, self.send)
 
     async def cut(self) -> None:
-        """Announce a body and return without it, at which the server drops the connection."""
+        """Announce a body but send none, so that the server drops the connection."""
         headers = [(b"content-type", b"application/json"), (b"content-length", b"512")]
         await self.send({"type": "http.response.start", "status": 200, "headers": headers})
 

@@ -13,6 +13,7 @@ from incident_mcp.sandbox.engine.service import ApiError, Call, Json
 from incident_mcp.sandbox.engine.shapes import Problem
 
 from .account import IncidentIO, by_id
+from .incident_values import options_of
 
 MODES = ("standard", "retrospective", "test", "tutorial")
 CATEGORIES = ("triage", "declined", "merged", "canceled", "live", "learning", "closed", "paused")
@@ -123,20 +124,15 @@ def _by_rank(account: IncidentIO, operator: str, values: list[str], key: str) ->
 def _dates(name: str, operator: str, values: list[str], key: str) -> Filter:
     """Filter by instant. Both ends are inclusive; a bare date is midnight in UTC, also at the end of a range."""
     text = _only(values, key)
-    start, end = None, None
-    match operator:
-        case "gte":
-            start = _instant(text, key)
-        case "lte":
-            end = _instant(text, key)
-        case "date_range" if text.count("~") == 1:
-            start, end = (_instant(part, key) for part in text.split("~"))
-        case _:
-            raise _invalid(key, f"{operator}={text!r} is not one of gte, lte, date_range=FROM~TO")
+    ranges: dict[str, list[str | None]] = {"gte": [text, None], "lte": [None, text], "date_range": [*text.split("~")]}
+    ends = ranges.get(operator, [])
+    if len(ends) != 2:  # noqa: PLR2004  # from and to
+        raise _invalid(key, f"{operator}={text!r} is not one of gte, lte, date_range=FROM~TO")
+    start, end = (None if part is None else _instant(part, key) for part in ends)
 
     def matches(incident: Json) -> bool:
         instant = read_instant(incident[name])
-        return instant is not None and (start is None or instant >= start) and (end is None or instant <= end)
+        return instant is not None and (start or instant) <= instant <= (end or instant)
 
     return matches
 
@@ -153,17 +149,13 @@ def _custom_field(account: IncidentIO, field_id: str, operator: str, values: lis
     if field is None or not field["field_type"].endswith("select"):
         raise _invalid(key, "is not an option custom field, the only kind whose filters are documented")
     catalog = "catalog_type_id" in field
-    options = account.catalog_entries if catalog else account.options
-    known = [row["id"] for row in options if catalog or row["custom_field_id"] == field_id]
-    _require_known(values, known, key)
+    options = account.catalog_entries if catalog else options_of(account, field)
+    _require_known(values, _ids(options), key)
+    value_key = "value_catalog_entry" if catalog else "value_option"
 
     def pick(incident: Json) -> set[str]:
-        return {
-            value["value_catalog_entry" if catalog else "value_option"]["id"]
-            for entry in incident["custom_field_entries"]
-            if entry["custom_field"]["id"] == field_id
-            for value in entry["values"]
-        }
+        entries = [entry for entry in incident["custom_field_entries"] if entry["custom_field"]["id"] == field_id]
+        return {value[value_key]["id"] for entry in entries for value in entry["values"]}
 
     return _membership(operator, values, pick, key)
 

@@ -16,6 +16,10 @@ _EXPECTED_KEY = {
     "single_select": "value_option_id",
     "multi_select": "value_option_id",
 }
+_FORMS = {
+    "value_numeric": (r"-?\d+(\.\d+)?", "must be a number, written as a string"),
+    "value_link": (r"https?://\S+", "must be a URL"),
+}
 
 ENTRIES: Shape = {
     "custom_field_id": Field("string", required=True),
@@ -50,10 +54,11 @@ def write_entries(account: IncidentIO, incident: Json, entries: list[Json]) -> N
 def _embedded(account: IncidentIO, field: Json) -> Json:
     """Return a custom field as incidents embed it: with its options, which GET /v2/custom_fields leaves out."""
     named = {key: field[key] for key in ("id", "name", "description", "field_type")}
-    return {**named, "options": _options(account, field)}
+    return {**named, "options": options_of(account, field)}
 
 
-def _options(account: IncidentIO, field: Json) -> list[Json]:
+def options_of(account: IncidentIO, field: Json) -> list[Json]:
+    """Return the options of a custom field."""
     return [option for option in account.options if option["custom_field_id"] == field["id"]]
 
 
@@ -61,19 +66,17 @@ def _read_value(account: IncidentIO, field: Json, value: Json, at: str) -> Json:
     key = "value_catalog_entry_id" if "catalog_type_id" in field else _EXPECTED_KEY[field["field_type"]]
     keys = [name for name in _KEYS if name in value]
     if keys != [key]:
-        raise _invalid(at + (keys[0] if keys else key), f"{field['name']} takes exactly {key}")
+        raise _invalid(at + [*keys, key][0], f"{field['name']} takes exactly {key}")
     text: str = value[key]
     if key == "value_option_id":
-        option = by_id(_options(account, field), text)
+        option = by_id(options_of(account, field), text)
         if option is None:
             raise _unknown(at + key, text)
         return {"value_option": option}
     if key == "value_catalog_entry_id":
         return {"value_catalog_entry": _find_entry(account, text, at + key)}
-    if key == "value_numeric" and not re.fullmatch(r"-?\d+(\.\d+)?", text):
-        raise _invalid(at + key, "must be a number, written as a string")
-    if key == "value_link" and not re.match(r"https?://\S+$", text):
-        raise _invalid(at + key, "must be a URL")
+    if key in _FORMS and not re.fullmatch(_FORMS[key][0], text):
+        raise _invalid(at + key, _FORMS[key][1])
     return {key: text}
 
 

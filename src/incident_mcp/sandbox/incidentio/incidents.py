@@ -103,11 +103,11 @@ def _create(account: IncidentIO, body: Json) -> Json:
         mode=mode,
         visibility="private" if private else body["visibility"],
     )
-    _write_texts(incident, {key: body[key] for key in ("summary", "slack_team_id") if key in body})
+    _write_texts(incident, body, "summary", "slack_team_id")
     if mode == "retrospective":
         _attach_channel(incident, options)
-    elif "slack_channel_name_override" in body:
-        incident["slack_channel_name"] = body["slack_channel_name_override"]
+    else:
+        _rename_channel(incident, body)
     _write_values(account, incident, body, creating=True)
     account.incidents.append(incident)
     record_update(account, incident, account.clock.tick(), API_KEY_ACTOR)
@@ -166,9 +166,7 @@ def new_incident(  # noqa: PLR0913  # an incident has that many parts
         "slack_channel_url": f"https://slack.com/app_redirect?team=T04PAYSAND&channel={channel}",
         **dict(empty_slots(account)),
         "has_debrief": False,
-        "created_at": rfc3339(created_at),
-        "updated_at": rfc3339(created_at),
-        "last_activity_at": rfc3339(created_at),
+        **dict.fromkeys(("created_at", "updated_at", "last_activity_at"), rfc3339(created_at)),
     }
     change(incident, None, severity)
     return incident
@@ -185,7 +183,12 @@ def _attach_channel(incident: Json, options: Json) -> None:
     incident["slack_channel_id"] = options.get("slack_channel_id", "")
     for key in ("slack_channel_name", "slack_channel_url"):
         del incident[key]
-    _write_texts(incident, {key: options[key] for key in options if key == "postmortem_document_url"})
+    _write_texts(incident, options, "postmortem_document_url")
+
+
+def _rename_channel(incident: Json, body: Json) -> None:
+    if "slack_channel_name_override" in body:
+        incident["slack_channel_name"] = body["slack_channel_name_override"]
 
 
 def edit_incident(account: IncidentIO, call: Call) -> Reply:
@@ -198,9 +201,8 @@ def edit_incident(account: IncidentIO, call: Call) -> Reply:
     draft: Json = {**incident, **{key: [dict(slot) for slot in slots] for key, slots in _slots(incident)}}
     _write_values(account, draft, body, creating=False)
     incident.update(draft)
-    _write_texts(incident, {key: body[key] for key in ("name", "summary", "call_url") if key in body})
-    if "slack_channel_name_override" in body:
-        incident["slack_channel_name"] = body["slack_channel_name_override"]
+    _write_texts(incident, body, "name", "summary", "call_url")
+    _rename_channel(incident, body)
     instant = account.clock.tick()
     if change(incident, status, severity):
         record_update(account, incident, instant, API_KEY_ACTOR)
@@ -220,12 +222,12 @@ def _write_values(account: IncidentIO, incident: Json, body: Json, *, creating: 
     write_timestamps(account, incident, body.get("incident_timestamp_values", []))
 
 
-def _write_texts(incident: Json, texts: Json) -> None:
-    """Set these keys. An empty text clears its key, except the name."""
-    for key, text in texts.items():
-        if text:
-            incident[key] = text
-        elif key != "name":
+def _write_texts(incident: Json, values: Json, *keys: str) -> None:
+    """Set the keys that are among the values. An empty text clears its key, except the name."""
+    for key in keys:
+        if values.get(key):
+            incident[key] = values[key]
+        elif key in values and key != "name":
             incident.pop(key, None)
 
 

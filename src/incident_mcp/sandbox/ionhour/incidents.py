@@ -18,17 +18,13 @@ _NUMBERS = ("workspaceId", "projectId", "checkId")
 def list_incidents(workspace: Ionhour, call: Call) -> Reply:
     """GET /incidents, newest first, though no order is documented."""
     query = read_query(call, _NUMBERS, {"state": (_STATES, "ACTIVE, RESOLVED")})
-    numbers = {key: int(query[key]) for key in _NUMBERS if key in query}
+    wanted = {key: int(query[key]) for key in _NUMBERS if key in query}
     states = _STATES[query["state"].upper()] if "state" in query else None
 
     def matches(row: Json) -> bool:
         project: Json = row["project"] or {}
-        return (
-            numbers.get("workspaceId", workspace.workspace_id) == workspace.workspace_id
-            and numbers.get("projectId") in {None, project.get("id")}
-            and numbers.get("checkId") in {None, row["checkId"]}
-            and (states is None or row["state"] in states)
-        )
+        ids = {"workspaceId": workspace.workspace_id, "projectId": project.get("id"), "checkId": row["checkId"]}
+        return wanted.items() <= ids.items() and (states is None or row["state"] in states)
 
     rows = sorted(filter(matches, workspace.incidents), key=lambda row: row["id"], reverse=True)
     body = page(rows, query)

@@ -10,33 +10,30 @@ from .workspace import Ionhour, read_id
 MOST = 100
 """A larger `limit` is lowered to this; the envelope reports the limit that was applied."""
 _PAGING = ("page", "limit")
+Choices = Mapping[str, tuple[Collection[str], str]]
+"""Parameter to the values that it takes, in any case, and the text that lists the documented ones."""
 
 
-def read_query(
-    call: Call, numbers: Collection[str] = (), choices: Mapping[str, tuple[Collection[str], str]] | None = None
-) -> dict[str, str]:
-    """Return the query's parameters.
-
-    Args:
-        call: The call.
-        numbers: The numeric parameters beside `page` and `limit`.
-        choices: Other parameters, each with the values that it takes in any case, and those that an error names.
-    """
-    choices = choices or {}
+def read_query(call: Call, numbers: Collection[str] = (), choices: Choices | None = None) -> dict[str, str]:
+    """Return the query's parameters: `page`, `limit`, these numbers and these choices."""
     query = dict(call.query)
-    problems: list[Problem] = []
-    for key, value in query.items():
-        if key in {*numbers, *_PAGING}:
-            least = 1 if key in _PAGING else 0
-            if not value.isdecimal() or int(value) < least:
-                problems.append(Problem(f"{key} must be a number not less than {least}", key))
-        elif key not in choices:
-            problems.append(Problem(f"property {key} should not exist", key))
-        elif value.upper() not in choices[key][0]:
-            problems.append(Problem(f"{key} must be one of the following values: {choices[key][1]}", key))
+    messages = {key: _message(key, value, numbers, choices or {}) for key, value in query.items()}
+    problems = [Problem(message, key) for key, message in messages.items() if message]
     if problems:
         raise ApiError(400, *problems)
     return query
+
+
+def _message(key: str, value: str, numbers: Collection[str], choices: Choices) -> str | None:
+    """Return the error message for a parameter, or None if it is valid."""
+    if key in {*numbers, *_PAGING}:
+        least = 1 if key in _PAGING else 0
+        valid = value.isdecimal() and int(value) >= least
+        return None if valid else f"{key} must be a number not less than {least}"
+    if key not in choices:
+        return f"property {key} should not exist"
+    accepted, documented = choices[key]
+    return None if value.upper() in accepted else f"{key} must be one of the following values: {documented}"
 
 
 def page(rows: list[Json], query: dict[str, str]) -> Json:

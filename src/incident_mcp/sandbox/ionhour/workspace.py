@@ -25,6 +25,7 @@ class Ionhour(Backend):
     """One workspace's records, as the API's JSON."""
 
     name = "ionhour"
+    wrong_method = 404  # as NestJS answers, on which Ionhour is built
     workspace_id = 1
 
     def __init__(self, clock: Clock, key: str, routes: RouteTable) -> None:

@@ -1,5 +1,7 @@
 """What an administrator of a small payments company has set up in incident.io."""
 
+from itertools import starmap
+
 from incident_mcp.sandbox.engine.clock import OPENED, account_ulid, rfc3339
 from incident_mcp.sandbox.engine.service import Json
 from incident_mcp.sandbox.incidentio.account import IncidentIO
@@ -74,8 +76,8 @@ def set_up(account: IncidentIO) -> None:
     minor, major, critical = (_record(name, description=text, rank=rank) | _STAMPS for name, rank, text in SEVERITIES)
     account.severities = [major, minor, critical]  # the vendor promises no order
     account.statuses = [status(*row, rank) for rank, row in enumerate(STATUSES, 1)]
-    account.types = [_incident_type(*row) for row in TYPES]
-    account.roles = [_role(*row) for row in ROLES]
+    account.types = list(starmap(_incident_type, TYPES))
+    account.roles = list(starmap(_role, ROLES))
     account.custom_fields = [
         _record(name, description=text, field_type=kind) | _STAMPS for name, kind, _, text in FIELDS
     ]
@@ -86,7 +88,7 @@ def set_up(account: IncidentIO) -> None:
         _record(name, aliases=list(aliases), external_id=external_id) for name, external_id, aliases in PRODUCTS
     ]
     account.timestamps = [_record(name, rank=rank) for rank, name in enumerate(TIMESTAMPS, 1)]
-    account.users = [_user(*row) for row in USERS]
+    account.users = list(starmap(_user, USERS))
 
 
 def status(name: str, category: str, description: str, rank: int) -> Json:

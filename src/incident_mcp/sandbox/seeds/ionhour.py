@@ -75,7 +75,7 @@ def _incident(row: data.Row, start: datetime) -> Json:
         "acknowledgedBy": user,
         "acknowledgedAt": instant(acknowledged_ago),
         "dependencyId": row.dependency,
-        "dependencyName": data.DEPENDENCIES[row.dependency] if row.dependency else None,
+        "dependencyName": data.DEPENDENCIES.get(row.dependency or 0),
         "project": {"id": project, "name": data.PROJECTS[project]} if row.check else None,
         "check": {"id": row.check, "name": name, "token": f"sandbox-token-{token}"} if row.check else None,
         "lastSignalAt": instant(signal_ago),

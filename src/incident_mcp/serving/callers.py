@@ -1,0 +1,119 @@
+"""Callers: services, journal, limits and tools, made from settings and closed at the end."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import anyio
+from pydantic import SecretStr
+
+from incident_mcp.settings import KEY_VARIABLES, URL_VARIABLES, Settings
+from incident_mcp.tooling.caller import Caller
+from incident_mcp.tooling.tools import ToolSpec
+from incident_mcp.transport.rate_limit import RateLimit
+from incident_mcp.transport.redaction import Redactor
+from incident_mcp.transport.service import DOCUMENTED, Limits, Network, Service
+from incident_mcp.writing.journal.memory import MemoryJournal
+from incident_mcp.writing.journal.sqlite import SqliteJournal
+from incident_mcp.writing.limits import SettingLimit
+from incident_mcp.writing.safety import WriteSafety
+
+if TYPE_CHECKING:
+    from incident_mcp.writing.audit import AuditLog
+
+CLOSING_SECONDS = 0.5
+
+
+@asynccontextmanager
+async def open_caller(
+    settings: Settings, tools: Sequence[ToolSpec], network: Network | None = None, limits: Limits = DOCUMENTED
+) -> AsyncGenerator[Caller]:
+    """Make a caller, and close its journal and connections at the end.
+
+    Args:
+        settings: The caller's settings.
+        tools: The tools that the caller is offered.
+        network: Answers instead of the network: a sandbox that outlives the caller.
+        limits: Time and size limits of each service.
+    """
+    caller = _make_caller(settings, tools, network, limits)
+    try:
+        yield caller
+    finally:
+        # A signal cancels what runs here; the connections must still be closed.
+        with anyio.move_on_after(CLOSING_SECONDS, shield=True):
+            await caller.close()
+
+
+def _make_caller(settings: Settings, tools: Sequence[ToolSpec], network: Network | None, limits: Limits) -> Caller:
+    passing = settings.sandbox and network is None
+    if passing:
+        from incident_mcp.sandbox import Sandbox  # noqa: PLC0415  # imported only when needed
+
+        network = Sandbox()
+    service = partial(_service, network=network, limits=limits)
+    incidentio = service("incidentio", "incident.io", settings.incidentio_url, settings.incidentio_key)
+    ionhour = service("ionhour", "Ionhour", settings.ionhour_url, settings.ionhour_key)
+    if incidentio is not None:
+        # The vendor's limit: 1200 requests in a burst, refilled at 20 a second. Ionhour documents no numbers.
+        incidentio.rate_limit = RateLimit(size=1200, rate=20)
+    present = [service for service in (incidentio, ionhour) if service is not None]
+    redactor = Redactor(service.key for service in present)
+    for each in present:
+        each.redact = redactor
+    safety = WriteSafety(
+        # What a sandbox of this process did is gone with it, so its journal is not kept either.
+        journal=MemoryJournal() if passing else SqliteJournal(lambda: _state_folder(settings)),
+        declaration_limit=SettingLimit("declarations", settings.max_declares, "INCIDENT_MCP_MAX_DECLARES"),
+        write_limit=SettingLimit("writes", settings.max_writes, "INCIDENT_MCP_MAX_WRITES"),
+        audit=_audit_log(settings),
+    )
+    return Caller(settings, {tool.name: tool for tool in tools}, safety, incidentio, ionhour)
+
+
+def _state_folder(settings: Settings) -> Path:
+    """Return the folder for the journal.
+
+    Raises:
+        RuntimeError: There is no home folder to look in.
+    """
+    if settings.state_dir is not None:
+        try:
+            return settings.state_dir.expanduser()
+        except RuntimeError:
+            home = settings.state_dir.parts[0]
+            raise RuntimeError(f"INCIDENT_MCP_STATE_DIR: there is no home folder for {home}") from None
+    from platformdirs import user_state_path  # noqa: PLC0415  # imported only by a write
+
+    return user_state_path("incident-mcp", appauthor=False)
+
+
+def _audit_log(settings: Settings) -> "AuditLog | None":
+    if settings.audit_log is None:
+        return None
+    from incident_mcp.writing.audit import AuditLog  # noqa: PLC0415  # imported only when needed
+
+    log = AuditLog(settings.audit_log)
+    log.repair()
+    return log
+
+
+def _service(  # noqa: PLR0913  # all that two services differ in, and what they share by name
+    slug: Literal["incidentio", "ionhour"],
+    name: str,
+    url: str,
+    key: SecretStr | None,
+    *,
+    network: Network | None,
+    limits: Limits,
+) -> Service | None:
+    if network is not None:
+        key = SecretStr(network.key(slug))
+    if key is None:
+        return None
+    transport = network.transport(slug) if network else None
+    return Service(
+        name, url, key, KEY_VARIABLES[slug], transport=transport, limits=limits, url_variable=URL_VARIABLES[slug]
+    )

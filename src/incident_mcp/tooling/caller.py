@@ -1,0 +1,65 @@
+"""Who calls, and one call: all that a request carries, so that one process can serve several callers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mcp.server import ServerRequestContext
+from mcp_types import InputResponses
+
+from incident_mcp.settings import Settings
+from incident_mcp.tooling.tools import ToolSpec
+from incident_mcp.transport.service import Service
+from incident_mcp.writing.confirm import Confirmation, Questions
+from incident_mcp.writing.safety import WriteSafety
+
+
+@dataclass
+class Caller:
+    """A person or program that calls tools: no two callers share any of this, unless they are given the same object."""
+
+    settings: Settings
+    """The keys, who the caller is (`me`), and what it may do (read-only, toolsets, confirmation)."""
+    tools: Mapping[str, ToolSpec]
+    """The tools that the caller is offered, by name, in their list order."""
+    safety: WriteSafety
+    """The journal, write limits and audit log."""
+    incidentio: Service | None = None
+    """The account at incident.io, with everything cached of it; None without a key."""
+    ionhour: Service | None = None
+    questions: Questions = field(default_factory=Questions)
+    """Confirmations that were requested and not answered yet."""
+
+    async def close(self) -> None:
+        """Write the journal and close the connections."""
+        self.safety.journal.close()
+        for service in (self.incidentio, self.ionhour):
+            if service is not None:
+                await service.close()
+
+
+Request = ServerRequestContext[Caller]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request of a caller: what resolvers, prompts and resources work with."""
+
+    request: Request
+    answers: InputResponses | None = None
+    """The host's answers to the questions of an earlier round."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who makes the request. On stdio the lifespan makes the only caller."""
+        return self.request.lifespan_context
+
+    @property
+    def client(self) -> str | None:
+        """The client's name and version; None if unknown."""
+        client = self.request.session.client_params
+        return f"{client.client_info.name} {client.client_info.version}" if client else None
+
+    @property
+    def confirmation(self) -> Confirmation:
+        """The way to request confirmation in this call."""
+        return Confirmation(self.request, self.answers, self.caller.questions)
