@@ -33,14 +33,14 @@ RESULT_PROPERTIES: Schema = {
     },
     "repeated": {
         "type": "boolean",
-        "description": "True: an earlier, identical call did this; nothing new was made now.",
+        "description": "True: an earlier, identical call did this; nothing new was created.",
     },
     "similar_open": {
         "type": "array",
         "items": {"type": "string"},
-        "description": "Of a declaration: incidents that may be the same outage.",
+        "description": "For declarations: incidents that may be the same outage.",
     },
-    "note": {"type": "string", "description": "What to know beside the record."},
+    "note": {"type": "string", "description": "Remarks about the result."},
 }
 """What `WriteResult.dump` adds to a record."""
 

@@ -4,17 +4,17 @@ An exception is complete when it is raised: nothing adds to its text on the way 
 
 IncidentMcpError              the only kind whose text reaches the model
 ├── SettingError              a setting is missing or cannot be used
-├── InputError                the arguments cannot be carried out; nothing was sent
+├── InputError                the arguments cannot be used; nothing was sent
 │   ├── WriteLimitError       too many writes in a short time; nothing was sent
 │   └── NotConfirmedError     a write needed confirmation and did not get it; nothing was sent
 ├── ServiceError              one request to a service failed
 │   ├── NotSentError          it never reached the service, or was throttled
-│   ├── RefusedError          the service answered that it did not carry it out (4xx)
-│   └── NoAnswerError         it may have been carried out: lost reply, timeout, 5xx, unreadable answer
-│       └── TooLargeError     the answer was not read: it is larger than anything that fits into memory
+│   ├── RefusedError          the service rejected it (4xx)
+│   └── NoAnswerError         it may have taken effect: lost response, timeout, 5xx, unreadable response
+│       └── TooLargeError     the response was not read: it is larger than the limit
 └── WriteError                a write failed, with its outcome as a value (`writing/outcome.py`)
 
-ResourceUnreadableError       the only kind whose text reaches the reader of a resource
+ResourceUnreadableError       the only kind whose text reaches the client that reads a resource
 └── IncidentNotFoundError     the incident does not exist
 """
 
@@ -24,7 +24,7 @@ from typing import Self
 
 
 class IncidentMcpError(Exception):
-    """Base of all that is raised on purpose; its text is written for the model and the person."""
+    """Base of all that is raised on purpose; its text is written for the model and the user."""
 
 
 class SettingError(IncidentMcpError):
@@ -32,7 +32,7 @@ class SettingError(IncidentMcpError):
 
 
 class InputError(IncidentMcpError):
-    """The arguments cannot be carried out; nothing was sent."""
+    """The arguments cannot be used; nothing was sent."""
 
 
 class WriteLimitError(InputError):
@@ -57,12 +57,12 @@ class ServiceError(IncidentMcpError):
     Attributes:
         text: Who failed, and why.
         step: What to do next, by the status alone or as the request advises.
-        status: HTTP status, None without an answer.
-        retry_after: Seconds that the service asks to wait, None if it does not say.
-        request_id: The service's own, for its support.
-        problems: The service's own list of what is wrong, as (field, message).
-        transient: Another attempt may succeed: no answer came, or one that reports a passing fault.
-        late: The service may still be working on it.
+        status: HTTP status, None without a response.
+        retry_after: Seconds that the service asks to wait, None if unknown.
+        request_id: The service's ID of the request, for its support.
+        problems: The service's list of what is wrong, as (field, message).
+        transient: Another attempt may succeed: there was no response, or it indicates a transient fault.
+        late: The service may still be processing it.
     """
 
     def __init__(  # noqa: PLR0913  # all but the text by name
@@ -103,15 +103,15 @@ class NotSentError(ServiceError):
 
 
 class RefusedError(ServiceError):
-    """The service answered that it did not carry the request out."""
+    """The service rejected the request."""
 
 
 class NoAnswerError(ServiceError):
-    """The request was sent, and whether it was carried out is unknown."""
+    """The request was sent, and it may have taken effect."""
 
 
 class TooLargeError(NoAnswerError):
-    """The answer is larger than what is read of one; a list can be read in smaller pages."""
+    """The response is larger than what is read of one; a list can be read in smaller pages."""
 
 
 def join_sentences(*sentences: str | None) -> str:

@@ -207,7 +207,7 @@ async def record(call: Any, tool: str, arguments: dict[str, Any]) -> dict[str, A
     answer = await call.ok(tool, **arguments)
     if tool in KEYED:
         assert answer.pop("repeated") is True
-        assert "answered the record of an earlier request" in answer.pop("note")
+        assert "returned the record of another, earlier request" in answer.pop("note")
     return answer
 
 

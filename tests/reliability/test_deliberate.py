@@ -341,7 +341,7 @@ async def test_a_key_reused_at_once_elsewhere_is_not_reported_as_done(serve: Ser
         async with serve(state=tmp_path / "other") as call:
             arguments = {"incident": "INC-114", "message": "One.", **change}
             answer = await call.ok("incidentio_post_update", **arguments, idempotency_key=str(change))
-        assert "differs from what was sent" in answer["note"]
+        assert "differs from the request" in answer["note"]
 
 
 async def test_look_alikes_at_once_from_two_processes_are_one(box: Sandbox, serve: Serve) -> None:

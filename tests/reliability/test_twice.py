@@ -183,7 +183,7 @@ async def test_an_equal_call_is_a_repeat_for_its_window_and_meant_after_it(
         again = await call.ok(case.tool, **case.arguments)
         assert again["repeated"] is True
         assert again["id"] == first["id"]
-        ways = {str(CREATE): "despite", str(CREATE_NOTE): "other words"}
+        ways = {str(CREATE): "despite", str(CREATE_NOTE): "change the text"}
         assert ways.get(str(case), "idempotency_key") in again["note"]
         assert case.count(box.state()) == 1
         change_row(state, "at = at - 20")
@@ -279,7 +279,7 @@ async def test_a_call_that_cannot_wait_for_an_equal_one_any_longer_is_not_sent(b
         told = await brief.result(CREATE.tool, **CREATE.arguments)
         tasks.cancel_scope.cancel()
     assert word(told) == "not sent"
-    assert "under way" in text_of(told)
+    assert "in progress" in text_of(told)
     assert sent(box, CREATE) == 1
 
 

@@ -119,7 +119,7 @@ async def test_a_line_longer_than_what_is_read_at_once_is_followed(file: Path) -
     for _ in range(3):
         await log.append({"text": "x" * 200_000})
     os.truncate(file, file.stat().st_size - 5)
-    log.mend()
+    log.repair()
     await log.append({"text": "after"})
     assert verify(file).problem is None
 

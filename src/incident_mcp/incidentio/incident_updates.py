@@ -127,7 +127,7 @@ def plan_update(
     return WritePlan(
         tool=tool,
         request=CREATE.request(body=body, scope=scope, advice=_advice(scope)),
-        answer_type=IncidentUpdateResponse,
+        response_type=IncidentUpdateResponse,
         record_type=record,
         to_record=lambda response: to_record(_with_name(response.incident_update, incident)),
         repeat=Repeat.KEYED,

@@ -126,7 +126,7 @@ def plan_note(tool: str, api: Api, incident_id: int, body: str, label: str | Non
     return WritePlan(
         tool=tool,
         request=CREATE.request(at={"incident_id": incident_id}, body={"body": body}),
-        answer_type=_WrittenNote,
+        response_type=_WrittenNote,
         record_type=Note,
         to_record=lambda answer: answer,
         repeat=Repeat.NEVER,
@@ -146,7 +146,7 @@ async def ionhour_update_note(
     edit: WritePlan[Note, Note] = WritePlan(
         tool="ionhour_update_note",
         request=UPDATE.request(at=_path(incident_id, note_id), body={"body": body}, advice=_NOT_AUTHOR),
-        answer_type=_WrittenNote,
+        response_type=_WrittenNote,
         record_type=Note,
         to_record=lambda answer: answer,
         repeat=Repeat.HARMLESS,
@@ -173,7 +173,7 @@ def plan_deletion(
     return WritePlan(
         tool=tool,
         request=DELETE.request(at=_path(incident_id, note_id), advice=_NOT_AUTHOR | _NOT_FOUND),
-        answer_type=_Anything,
+        response_type=_Anything,
         record_type=Deleted,
         to_record=lambda _: Deleted(incident_id=incident_id, note_id=note_id),
         repeat=Repeat.HARMLESS,

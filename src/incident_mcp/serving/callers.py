@@ -96,7 +96,7 @@ def _audit_log(settings: Settings) -> "AuditLog | None":
     from incident_mcp.writing.audit import AuditLog  # noqa: PLC0415  # imported only when needed
 
     log = AuditLog(settings.audit_log)
-    log.mend()
+    log.repair()
     return log
 
 

@@ -1,1 +1,1 @@
-"""One logical write, carried out at most once: plan, journal, confirmation, limits and audit log."""
+"""Writes that take effect at most once: plan, journal, confirmation, limits, outcome and audit log."""

@@ -1,6 +1,6 @@
-"""The audit log: one JSON line a write, each with the hash of the line before, so that a change shows.
+"""The audit log: one JSON line per write, each with the hash of the previous line, so that changes can be detected.
 
-A chain shows what was changed or taken out of its middle; lines cut off its end leave no trace in the file itself.
+The chain reveals changed lines and lines removed from the middle; removing lines from the end leaves no trace.
 """
 
 import hashlib
@@ -18,16 +18,16 @@ import filelock
 from incident_mcp.records.record import Json
 
 NO_LINE = "0" * 64
-"""What stands for the hash of the line before the first."""
+"""The `previous` hash of the first line."""
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class AuditLog:
-    """Appends to one file, from any number of processes.
+    """Appends to one file, safely from several processes.
 
     Args:
-        path: The file; made with mode 0600.
+        path: The file; created with mode 0600.
     """
 
     path: Path
@@ -35,11 +35,11 @@ class AuditLog:
     """Why the last line could not be written."""
 
     async def append(self, entry: Json) -> None:
-        """Add a line; a log that cannot be written loses no call, and is logged once until it can be again."""
+        """Append a line. A log that cannot be written fails no call, and is reported once per streak of failures."""
         await anyio.to_thread.run_sync(self._append, {"at": datetime.now(UTC).isoformat(), **entry})
 
-    def mend(self) -> None:
-        """Replace a last line that a crash cut by one that says so."""
+    def repair(self) -> None:
+        """Replace a last line that a crash cut off with one that records this."""
         try:
             there = self.path.exists()
         except (OSError, ValueError):
@@ -49,11 +49,11 @@ class AuditLog:
 
     def _append(self, entry: Json | None) -> None:
         try:
-            path = self.path.expanduser()  # a `~` that is still there has no home folder
+            path = self.path.expanduser()  # fails if the home folder is unknown
             with filelock.FileLock(f"{path}.lock", timeout=5, mode=0o600):
                 descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
                 with os.fdopen(descriptor, "r+b") as file:
-                    previous = _mend(file)
+                    previous = _repair(file)
                     if entry is not None:
                         _write(file, entry, previous)
         except (OSError, ValueError, RuntimeError) as error:
@@ -66,7 +66,7 @@ class AuditLog:
 
 
 def _write(file: BinaryIO, entry: Json, previous: str) -> str:
-    # In ASCII: exact, and a text-direction character cannot make a line read as another one.
+    # ASCII only: exact, and text-direction characters cannot make one line look like another.
     line = json.dumps({**entry, "previous": previous}, separators=(",", ":")).encode()
     file.seek(0, os.SEEK_END)
     file.write(line + b"\n")
@@ -75,12 +75,12 @@ def _write(file: BinaryIO, entry: Json, previous: str) -> str:
     return hashlib.sha256(line).hexdigest()
 
 
-def _mend(file: BinaryIO) -> str:
-    """Make the file end with a whole line and give that line's hash."""
+def _repair(file: BinaryIO) -> str:
+    """Make the file end with a complete line, and return that line's hash."""
     size = file.seek(0, os.SEEK_END)
     tail = _tail(file, size)
-    *whole, cut = tail.split(b"\n")
-    previous = hashlib.sha256(whole[-1]).hexdigest() if whole else NO_LINE
+    *complete, cut = tail.split(b"\n")
+    previous = hashlib.sha256(complete[-1]).hexdigest() if complete else NO_LINE
     if not cut:
         return previous
     file.truncate(size - len(cut))
@@ -89,7 +89,7 @@ def _mend(file: BinaryIO) -> str:
 
 
 def _tail(file: BinaryIO, size: int) -> bytes:
-    """Give the end of the file from the start of its last whole line on, or all of it."""
+    """Return the end of the file from the start of its last complete line, or the whole file."""
     step = 65_536
     while True:
         start = max(0, size - step)
@@ -102,12 +102,12 @@ def _tail(file: BinaryIO, size: int) -> bytes:
 
 @dataclass(frozen=True)
 class Verified:
-    """What a check of a log found."""
+    """The result of checking a log."""
 
     lines: int
-    """Whole, unchanged ones from the first on."""
+    """Complete, unchanged lines from the start."""
     problem: str | None = None
-    """What is wrong with the first bad line, by number; None when the log is intact."""
+    """What is wrong with the first bad line, with its number; None if the log is intact."""
 
 
 def verify(path: Path) -> Verified:
@@ -129,11 +129,11 @@ def verify(path: Path) -> Verified:
 
 def _problem(line: bytes, previous: str) -> str | None:
     if not line.endswith(b"\n"):
-        return "is cut (the next start of the server mends it)"
+        return "is cut off (the next start of the server repairs it)"
     try:
         entry: Any = json.loads(line)
     except ValueError:
-        return "is no JSON"
+        return "is not valid JSON"
     if not isinstance(entry, dict) or cast("Json", entry).get("previous") != previous:
-        return "does not follow the line before: one of the two was changed, or one is missing"
+        return "does not follow the previous line: one of the two was changed, or a line is missing"
     return None

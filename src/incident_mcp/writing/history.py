@@ -19,7 +19,7 @@ from incident_mcp.writing.plan import Baseline, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 _SLACK_SECONDS = 2.0
-"""How exactly a service's clock is known from its `Date`; without one its clock may differ by a minute."""
+"""The precision of a service's clock, known from its `Date`; without one the clock may be off by a minute."""
 _NO_DATE_SLACK_SECONDS = 60.0
 
 
@@ -39,7 +39,7 @@ class History:
     undone_created_at: float | None = None
     """When that earlier call's record was created."""
     existing_ids: tuple[str, ...] | None = None
-    """IDs of what is there before the write is sent; None if that was not read."""
+    """IDs of what exists before the write is sent; None if that was not read."""
 
     @property
     def unresolved_entry(self) -> Entry | None:
@@ -84,9 +84,9 @@ def record_of(plan: WritePlan[Any, R], entry: Entry) -> R | None:
         return None
 
 
-def created_at(plan: WritePlan[A, Any], answer: A) -> float | None:
+def created_at(plan: WritePlan[A, Any], response: A) -> float | None:
     """Return the Unix time at which a response's record was created, None if unknown."""
-    created = parse_instant(plan.created_at(answer)) if plan.created_at else None
+    created = parse_instant(plan.created_at(response)) if plan.created_at else None
     return None if created is None else created.timestamp()
 
 
@@ -131,39 +131,39 @@ async def resolve(plan: WritePlan[A, Any], entry: Entry, baseline: Baseline) -> 
         await anyio.sleep(min(left, 2.0))
 
 
-def to_result(api: Api, plan: WritePlan[A, R], answer: A, history: History, started: float) -> WriteResult[R]:
-    """Return the record that the service answered, with whether it is new.
+def to_result(api: Api, plan: WritePlan[A, R], response: A, history: History, started: float) -> WriteResult[R]:
+    """Return the record of a response, with whether it is new.
 
     Args:
         api: The service.
         plan: The write.
-        answer: The response.
+        response: The response.
         history: What was known before.
         started: `time.monotonic()` at which the write began.
     """
-    record = plan.to_record(answer)
-    created = created_at(plan, answer)
+    record = plan.to_record(response)
+    created = created_at(plan, response)
     older = created is not None and is_before_call(api, created, started)
-    if plan.matches_request is not None and not plan.matches_request(answer) and (older or plan.caller_key):
+    if plan.matches_request is not None and not plan.matches_request(response) and (older or plan.caller_key):
         return _of_another_request(record, older=older)
     done_before = history.entry is not None and history.entry.state == "done" and bool(plan.caller_key)
     if older or done_before:
-        note = "It was done before, by an earlier call; nothing new was made now."
+        note = "An earlier call already did this; nothing new was created."
         return WriteResult(record, repeated=True, note=note)
     quiet = plan.repeat_request not in (None, plan.request) and (history.unresolved or api.sent_again)
-    note = "An earlier attempt was lost, so this one was sent without notifying the channel a second time."
+    note = "An earlier attempt was lost, so this one was sent without notifying the channel again."
     return WriteResult(record, note=note if quiet else None)
 
 
 def _of_another_request(record: R, *, older: bool) -> WriteResult[R]:
     if older:
         note = (
-            "The service answered the record of an earlier request, made with the same idempotency key and"
-            " another content: this request was not carried out. For a new one pass a new idempotency_key."
+            "The service returned the record of another, earlier request with the same idempotency key: this request"
+            " did not take effect. To send it, pass a new idempotency_key."
         )
         return WriteResult(record, repeated=True, note=note)
     note = (
-        "This record differs from what was sent: the service changed it, or it belongs to another request"
-        " that was just made with the same idempotency key. Compare before you report it as done."
+        "This record differs from the request: the service changed it, or it belongs to another request that was just"
+        " sent with the same idempotency key. Compare them before you report it as done."
     )
     return WriteResult(record, note=note)

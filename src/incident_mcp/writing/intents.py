@@ -1,4 +1,4 @@
-"""What a write is recognised by, and the idempotency keys that are derived from it."""
+"""Intents: how an identical write is recognised, and the idempotency keys that are derived from it."""
 
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -11,25 +11,25 @@ from incident_mcp.writing.journal.entry import fingerprint
 
 BUCKET_SECONDS = 6 * 3600
 """How long the first key of an intent stays the same."""
-MOST_KEYS = 12
-"""Keys of earlier intents that one call passes over."""
+MAX_KEYS = 12
+"""Maximum number of keys of earlier intents that one call skips."""
 
 
 @dataclass(frozen=True)
 class Intent:
-    """What a write is recognised by."""
+    """Identifies a write: two identical calls have the same intent."""
 
     account: str
     hash: str
 
     def key(self, now: float, after: str | None = None) -> str:
-        """Return the idempotency key: the first of this time, or the one after another."""
+        """Return an idempotency key: the first one of the current bucket, or the one that follows `after`."""
         bucket = int(now // BUCKET_SECONDS)
-        keys = [self._derived(bucket, number) for number in range(MOST_KEYS * 8)]
+        keys = [self._derived(bucket, number) for number in range(MAX_KEYS * 8)]
         return keys[keys.index(after) + 1] if after in keys[:-1] else keys[0]
 
     def late_key(self, now: float, window: float) -> str:
-        """Return a key of these moments, for an intent that is repeated very often."""
+        """Return a key of the current window, for an intent that is repeated very often."""
         return self._derived(int(now // max(window, 1.0)), -1)
 
     def _derived(self, bucket: int, number: int) -> str:
@@ -37,18 +37,18 @@ class Intent:
 
 
 def account_of(api: Api) -> str:
-    """Return what stands for a service and a key, without naming either."""
+    """Return a hash that identifies a service and an API key."""
     return fingerprint(api.service.name, api.service.base_url, api.service.key.get_secret_value())[:16]
 
 
 def intent_of(api: Api, tool: str, request: Request, *more: str | None) -> Intent:
-    """Return what a request is recognised by.
+    """Return the intent of a request.
 
     Args:
         api: The service.
-        tool: The tool that asks for it.
+        tool: The calling tool.
         request: The request, without a derived key.
-        *more: What else makes it another intent: the caller's key, what was declared in spite of a look-alike.
+        *more: What else distinguishes it: the caller's key, the incidents to ignore as duplicates.
     """
     account = account_of(api)
     parts = (account, tool, request.method, request.path, _canonical(request.body), *more)
@@ -56,7 +56,7 @@ def intent_of(api: Api, tool: str, request: Request, *more: str | None) -> Inten
 
 
 def _canonical(value: Any, name: str = "") -> Any:  # noqa: ANN401  # the JSON edge
-    """Return a body as far as it means something: order, padding, line ends and an e-mail's case do not."""
+    """Return a body without meaningless differences: order, padding, line endings and the case of an email address."""
     if isinstance(value, dict):
         return {key: _canonical(item, key) for key, item in cast("Json", value).items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A write that the journal remembers: it takes place once, however often it is called.
+"""A write that the journal remembers: it takes effect once, regardless of how often it is called.
 
 In order: the journal reports whether an identical call was made before; the limits count; the intent is recorded on
 disk; the request is sent; the outcome is recorded on disk and in the audit log.
@@ -33,7 +33,7 @@ from incident_mcp.writing.history import (
     resolve,
     to_result,
 )
-from incident_mcp.writing.intents import MOST_KEYS, Intent
+from incident_mcp.writing.intents import MAX_KEYS, Intent
 from incident_mcp.writing.journal.entry import AHEAD_SECONDS, SAME_KEY_SECONDS, Entry
 from incident_mcp.writing.journal.protocol import PendingWrite
 from incident_mcp.writing.outcome import Done, Failed, NotSent, Unknown, WriteError
@@ -43,7 +43,7 @@ from incident_mcp.writing.safety import WriteSafety
 from incident_mcp.writing.sending import OutcomeLog, send_plan
 
 _Outcome: TypeAlias = Done[tuple[WriteResult[R], A]] | Failed
-"""What the tool returns and what the service answered, or why the write failed."""
+"""What the tool returns and what the service returned, or why the write failed."""
 
 
 @dataclass
@@ -72,11 +72,11 @@ class JournaledWrite(Generic[A, R]):
         self.history = history = await read_history(journal, plan, self.intent, self.asked_at)
         if journal.unreadable and plan.repeat is Repeat.NEVER:
             raise WriteError.not_sent(
-                f"{journal.unreadable}, so a note that an earlier call left could not be told from a new one. Free it,"
-                " or move the file away; then call again."
+                f"{journal.unreadable}, so a note of an earlier call could not be distinguished from a new one."
+                " Repair it, or move the file away, then call again."
             )
         if history.unresolved and history.superseded and await is_undone(plan):
-            # Whatever the lost attempt did, this caller did something else since.
+            # Regardless of the lost attempt, another write changed the target since.
             history.unresolved, history.undone = False, True
         if repeated := await self._find_repeat():
             await self.log.record(plan.tool, plan.request, "repeated")
@@ -105,8 +105,8 @@ class JournaledWrite(Generic[A, R]):
             if entry.intent != self.intent.hash:
                 raise InputError(
                     f"idempotency_key {shorten(key, 60)!r} belongs to another request, made by {entry.tool}"
-                    f" {max(entry.age, 0):.0f} s ago: the service would answer that one's record. Pass a new key for"
-                    " this request, or leave it out. Not sent."
+                    f" {max(entry.age, 0):.0f} s ago: the service would return that request's record. Pass a new key"
+                    " for this request, or omit it. Not sent."
                 )
 
     async def _find_repeat(self) -> WriteResult[R] | None:
@@ -128,9 +128,9 @@ class JournaledWrite(Generic[A, R]):
             history.undone, history.undone_created_at = True, created_at(plan, identical)
             return None
         if plan.repeat is Repeat.CHECKED:
-            note = "It is as this edit wants it already: nothing was sent now, and nobody was notified."
+            note = "The incident already matches this edit: nothing was sent, and no one was notified."
             return WriteResult(plan.to_record(identical), note=note)
-        note = "An identical call was made before: nothing was sent now."
+        note = "An identical call was made before: nothing was sent."
         return WriteResult(plan.to_record(identical), repeated=True, note=note)
 
     async def _find_identical(self, existing: Existing[A] | None) -> A | None:
@@ -158,10 +158,10 @@ class JournaledWrite(Generic[A, R]):
             if found is None:
                 return None
             record = plan.to_record(found)
-        again = "pass an idempotency_key" if plan.repeat is Repeat.KEYED else "use other words"
+        again = "pass an idempotency_key" if plan.repeat is Repeat.KEYED else "change the text"
         if plan.declares:
-            again = "name this incident in despite"
-        note = f"An identical call did this {max(entry.age, 0):.0f} s ago; nothing was sent now."
+            again = "pass this incident in despite"
+        note = f"An identical call did this {max(entry.age, 0):.0f} s ago; nothing was sent."
         note += "" if plan.repeat is Repeat.CHECKED else f" To do it again on purpose, {again}."
         return WriteResult(record, repeated=True, note=note)
 
@@ -197,7 +197,7 @@ class JournaledWrite(Generic[A, R]):
 
     @asynccontextmanager
     async def _journal_interruption(self, write: PendingWrite) -> AsyncGenerator[None]:
-        """Keep the journal true if an exception ends the write: it did not take place, or its outcome is unknown."""
+        """Keep the journal correct if an exception ends the write."""
         try:
             yield
         except IncidentMcpError:
@@ -212,8 +212,8 @@ class JournaledWrite(Generic[A, R]):
         """Record an outcome in the journal, and return it with what else is known of it."""
         journal = self.safety.journal
         if isinstance(outcome, Done):
-            result, answer = outcome.value
-            targets = self.plan.targets_of(answer) if self.plan.targets_of else ()
+            result, response = outcome.value
+            targets = self.plan.targets_of(response) if self.plan.targets_of else ()
             await journal.mark_done(write, result.record.dump() if result.record else {}, targets)
             return outcome
         if isinstance(outcome.failure, NoAnswerError):
@@ -223,12 +223,12 @@ class JournaledWrite(Generic[A, R]):
             await journal.mark_unknown(write, unsettled_seconds=seconds)
             outcome = replace(outcome, journal_trouble=self.safety.journal_trouble)
         else:
-            # That this attempt did not take place does not change what is known of an earlier one.
+            # That this attempt did not take effect does not change what is known of an earlier one.
             await journal.undo(write)
         return outcome if isinstance(outcome, Unknown) else replace(outcome, earlier_unknown=self.history.unresolved)
 
     async def _resolve_or_send(self, write: PendingWrite, entry: Entry) -> _Outcome[R, A]:
-        """Find what an earlier attempt did, or send the write."""
+        """Find the effect of an earlier attempt, or send the write."""
         plan, baseline = self.plan, Baseline(entry.started_at, entry.existing_ids)
         if unresolved := self.history.unresolved_entry:
             try:
@@ -237,7 +237,7 @@ class JournaledWrite(Generic[A, R]):
                 return NotSent(failure=failure)
             if found is not None:
                 await self.log.record(plan.tool, plan.request, "done before")
-                note = "An earlier, identical call had done this; nothing was sent now."
+                note = "An earlier, identical call already did this; nothing was sent."
                 return Done((WriteResult(plan.to_record(found), repeated=True, note=note), found))
         return await self._send(write, entry.key, baseline)
 
@@ -256,12 +256,12 @@ class JournaledWrite(Generic[A, R]):
             if not isinstance(outcome, Done):
                 return outcome
             created = created_at(plan, outcome.value)
-            if keys_used == MOST_KEYS or not (derived and self._is_of_earlier_intent(created, previous)):
+            if keys_used == MAX_KEYS or not (derived and self._is_of_earlier_intent(created, previous)):
                 return Done((to_result(api, plan, outcome.value, self.history, self.started), outcome.value))
             keys_used, previous = keys_used + 1, created
             key = (
                 intent.key(api.now(), key)
-                if keys_used < MOST_KEYS
+                if keys_used < MAX_KEYS
                 else intent.late_key(api.now(), plan.remember_seconds)
             )
             await self.safety.journal.change_key(write, key)

@@ -41,7 +41,7 @@ class SettingLimit:
     def error(self, count: int, free_in: float) -> WriteLimitError:
         """Return the error that names the setting."""
         return WriteLimitError(
-            f"Write limit: {count} {self.kind} in the last 10 minutes, and {self.maximum} is the most"
-            f" ({self.setting}). Ask a person whether this is wanted; there is room for one more in"
-            f" {math.ceil(free_in)} s. Not sent."
+            f"Write limit: {count} {self.kind} in the last 10 minutes, and the maximum is {self.maximum}"
+            f" ({self.setting}). Ask the user whether this is intended; one more is allowed in {math.ceil(free_in)} s."
+            " Not sent."
         )

@@ -1,11 +1,11 @@
-"""The outcomes of a write, and the one function that words the failed ones for the model.
+"""The outcomes of a write, and the function that describes the failed ones to the model.
 
 | Outcome   | What it means                                                                          |
 |-----------|----------------------------------------------------------------------------------------|
-| `Done`    | the service carried the write out, in this call or in an earlier, identical one        |
+| `Done`    | the write took effect, in this call or in an earlier, identical one                    |
 | `NotSent` | the write never reached the service, or was throttled: nothing was changed             |
-| `Refused` | the service answered that it did not carry the write out: nothing was changed          |
-| `Unknown` | the write was sent, and whether it was carried out is unknown; an identical call is safe |
+| `Refused` | the service rejected the write: nothing was changed                                    |
+| `Unknown` | the write was sent, and it may have taken effect; an identical call is safe            |
 
 If an earlier, identical call's outcome is still unknown, a `NotSent` or `Refused` call does not change that.
 """
@@ -27,7 +27,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True)
 class Done(Generic[T_co]):
-    """The service carried the write out."""
+    """The write took effect."""
 
     name: ClassVar[str] = "done"
     value: T_co
@@ -38,7 +38,7 @@ class _Failed:
     """What is known of a write that failed."""
 
     failure: ServiceError
-    """The request that failed."""
+    """Why the request failed."""
     advice: str = ""
     """What the call knows beyond the failure, like the names that would be valid."""
     journal_trouble: str | None = None
@@ -56,7 +56,7 @@ class NotSent(_Failed):
 
 @dataclass(frozen=True, kw_only=True)
 class Refused(_Failed):
-    """The service answered that it did not carry the write out."""
+    """The service rejected the write."""
 
     name: ClassVar[str] = "refused"
     failure: RefusedError
@@ -64,7 +64,7 @@ class Refused(_Failed):
 
 @dataclass(frozen=True, kw_only=True)
 class Unknown(_Failed):
-    """The write was sent, and whether it was carried out is unknown."""
+    """The write was sent, and it may have taken effect."""
 
     name: ClassVar[str] = "unknown"
     failure: NoAnswerError
@@ -117,8 +117,8 @@ def describe(outcome: Failed) -> str:
 def _meaning(outcome: Failed) -> str:
     if outcome.earlier_unknown:
         return (
-            "still unknown: this call did nothing, and whether an earlier, identical one did is open. Call again with"
-            " the same arguments, it will not be done twice."
+            "still unknown: this call did nothing, and it is unknown whether an earlier, identical call did. Call again"
+            " with the same arguments, it will not be done twice."
         )
     match outcome:
         case NotSent():

@@ -38,7 +38,7 @@ class Writer:
     ask: Callable[[str, str], Awaitable[None]]
     """Asks for confirmation of a question about a request's hash; raises unless the answer is yes."""
     confirmed: bool = False
-    """Whether this call's writes were confirmed already."""
+    """Whether the writes of this call are already confirmed."""
 
     async def perform(self, api: Api, plan: WritePlan[A, R], *, dry_run: bool) -> WriteResult[R]:
         """Perform a write, or return the request that it would send.
@@ -53,14 +53,14 @@ class Writer:
             return WriteResult(would_send=Planned(api.service.name, request.method, request.path, request.body))
         request = fingerprint(intent.hash, plan.request.body)
         if await self.confirm(plan.question, request, destructive=plan.destructive):
-            # The answer may take longer than a call may.
+            # The user may take longer to answer than a call may take.
             api.renew()
         if not plan.remember_seconds:
             return await self._perform_unjournaled(api, plan, intent)
         asked_at = time.time()
         async with self.safety.journal.lock(intent.hash, api.deadline) as acquired:
             if not acquired:
-                raise WriteError.not_sent("An identical call is still under way. Call again with the same arguments.")
+                raise WriteError.not_sent("An identical call is still in progress. Call again with the same arguments.")
             return await JournaledWrite(api, plan, intent, self.safety, self._log(api), asked_at).perform()
 
     def needs_confirmation(self, *, destructive: bool = False) -> bool:
@@ -68,10 +68,10 @@ class Writer:
         return self.confirm_policy == "writes" or (self.confirm_policy == "destructive" and destructive)
 
     async def confirm(self, question: str, request: str, *, destructive: bool = False) -> bool:
-        """Ask for confirmation if the settings require it, once per call; return whether it was asked now.
+        """Ask for confirmation if the settings require it, once per call; return whether it was asked for just now.
 
         Raises:
-            NotConfirmedError: The answer is no, or nobody can be asked.
+            NotConfirmedError: The answer is no, or no one can be asked.
         """
         if self.confirmed or not self.needs_confirmation(destructive=destructive):
             return False
@@ -84,11 +84,11 @@ class Writer:
         """Let one declaration at a time check for the same outage and be sent, over all processes with one journal.
 
         Raises:
-            WriteError: Another one is under way for too long; nothing was sent.
+            WriteError: Another one takes too long; nothing was sent.
         """
         async with self.safety.journal.lock(f"declare-{account_of(api)}", api.deadline) as acquired:
             if not acquired:
-                raise WriteError.not_sent("Another declaration is under way. Call again.")
+                raise WriteError.not_sent("Another declaration is in progress. Call again.")
             yield
 
     async def is_repeat(self, api: Api, plan: WritePlan[A, R]) -> bool:

@@ -16,17 +16,17 @@ UPDATE_SECONDS = 120
 
 @dataclass(frozen=True)
 class Baseline:
-    """The state before the first attempt: what is newer counts as the write's effect."""
+    """The state before the first attempt: what is newer counts as the effect of the write."""
 
     started_at: float
     """Unix seconds by the service's clock."""
     existing_ids: tuple[str, ...] | None = None
-    """Ids of what was there; None if that was not read."""
+    """IDs of what existed; None if that was not read."""
 
 
 @dataclass(frozen=True)
 class Existing(Generic[A]):
-    """What is there before a write without an idempotency key is sent."""
+    """What exists before a write without an idempotency key is sent."""
 
     ids: tuple[str, ...]
     identical: A | None = None
@@ -38,26 +38,26 @@ class WritePlan(Generic[A, R]):
     """One logical write.
 
     Attributes:
-        tool: The tool that asks for it.
+        tool: The calling tool.
         request: The request; a keyed write's has no idempotency key yet.
-        answer_type: What the service answers.
-        record_type: What the tool returns.
-        to_record: Makes the record from the answer.
+        response_type: The type of the response.
+        record_type: The type of the tool's record.
+        to_record: Builds the record from the response.
         repeat: Whether the request may be sent again while its outcome is unknown.
         question: What will happen, in one sentence with its values, for a person to confirm.
         destructive: Whether something is lost or people are paged.
         remember_seconds: For how long an identical call returns this one's record; 0 keeps no journal entry.
-        find_effect: Finds what an earlier attempt did, None if it did nothing.
-        read_existing: Reads what is there before the write, and what of the given last seconds is identical.
-        accept_any_effect: Whether `find_effect` accepts anything that is there, whoever made it and when.
+        find_effect: Finds the effect of an earlier attempt, None without one.
+        read_existing: Reads what exists before the write, and what is identical from the last n seconds.
+        accept_any_effect: Whether `find_effect` counts regardless of who made it and when.
         caller_key: The caller's idempotency key, sent unchanged.
-        fixed_key: An idempotency key that identifies the thing itself, whatever its text.
+        fixed_key: An idempotency key that identifies the resource to create, regardless of its text.
         distinguished_by: What makes an otherwise identical call a different intent.
         declares: Whether it declares an incident.
-        targets: What it writes to.
-        targets_of: What it wrote to, by the answer.
-        created_at: When the answer's record was created.
-        matches_request: Whether the answer's record is what the request asks for.
+        targets: The resources that it writes to.
+        targets_of: The resources that it wrote to, by the response.
+        created_at: When the response's record was created.
+        matches_request: Whether the response's record is what was requested.
         still_in_effect: Whether what an identical, earlier write changed is unchanged; if not, a repeat is intended.
         repeat_request: Replaces the request after a lost attempt.
         explain_refusal: Explains a refusal further, as with the names that would be valid.
@@ -65,7 +65,7 @@ class WritePlan(Generic[A, R]):
 
     tool: str
     request: Request
-    answer_type: type[A]
+    response_type: type[A]
     record_type: type[R]
     to_record: Callable[[A], R]
     repeat: Repeat

@@ -1,4 +1,4 @@
-"""What a tool that writes answers: the record, or the request that `dry_run` held back."""
+"""The result of a tool that writes: the record, or the request that `dry_run` held back."""
 
 from dataclasses import dataclass
 from typing import Generic
@@ -10,7 +10,7 @@ from incident_mcp.records.text import visible_answer
 
 @dataclass(frozen=True)
 class Planned:
-    """A write as it would be sent, answered by `dry_run`."""
+    """The request that a write would send, returned by `dry_run`."""
 
     service: str
     method: str
@@ -30,19 +30,19 @@ class WriteResult(Generic[R]):
     record: R | None = None
     would_send: Planned | None = None
     repeated: bool = False
-    """The record was made by an earlier, identical call; nothing new was made now."""
+    """True if an earlier, identical call created the record and this one created nothing new."""
     note: str | None = None
-    """What the caller should know beside the record."""
+    """Remarks about the result."""
     similar_open: tuple[str, ...] = ()
     """Open or recent incidents that may be the same outage."""
 
     def answer(self) -> Json:
-        """Return what a tool answers; a request that is shown is sent whole."""
+        """Return the tool's JSON; a request of `dry_run` stays complete."""
         rest = " here, not in what is sent" if self.would_send else self.record.REST if self.record else ""
         return bound(visible_answer(self.dump()), MAX_TOKENS, rest)
 
     def dump(self) -> Json:
-        """Return the answer's JSON: the record's own fields, with what else is true of this call."""
+        """Return the result as JSON: the record's fields, with what else is known of this call."""
         answer: Json = {} if self.record is None else self.record.dump()
         if self.would_send is not None:
             answer |= {"dry_run": True, "would_send": self.would_send.dump()}

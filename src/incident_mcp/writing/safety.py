@@ -1,4 +1,4 @@
-"""What a caller owns for its writes to be safe."""
+"""What makes the writes of one caller safe."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,12 @@ from incident_mcp.writing.plan import WritePlan
 
 @dataclass
 class WriteSafety:
-    """The journal, limits and audit log of one caller; whoever serves several callers makes one for each."""
+    """The journal, limits and audit log of one caller; a server for several callers makes one for each."""
 
     journal: Journal
     declaration_limit: WriteLimit
     write_limit: WriteLimit
-    """Of all writes but declarations."""
+    """For all writes except declarations."""
     audit: "AuditLog | None" = None
 
     def limit_for(self, plan: WritePlan[Any, Any]) -> WriteLimit:

@@ -1,4 +1,4 @@
-"""Sending a write once its turn has come, and recording the outcome in the audit log."""
+"""Sending a write, and recording its outcome in the audit log."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from incident_mcp.writing.plan import WritePlan
 
 @dataclass(frozen=True)
 class OutcomeLog:
-    """Records the outcomes of one tool call's writes to a service in the audit log, if there is one."""
+    """Records the outcomes of one call's writes to a service in the audit log, if there is one."""
 
     audit: "AuditLog | None"
     caller: str | None
@@ -53,19 +53,19 @@ async def send_plan(
         api: The service.
         plan: The write.
         request: Its request, with the idempotency key.
-        find_effect: Finds what a lost attempt did.
+        find_effect: Finds the effect of a lost attempt.
         log: Where the outcome is recorded.
     """
     recorded: Done[A] | Failed | None = None
     try:
-        answer = await api.send(
+        response = await api.send(
             request,
-            plan.answer_type,
+            plan.response_type,
             repeat=plan.repeat,
             find_effect=find_effect,
             repeat_request=plan.repeat_request,
         )
-        outcome = recorded = Done(answer)
+        outcome = recorded = Done(response)
     except ServiceError as failure:
         outcome = recorded = outcome_of(failure)
         if isinstance(outcome, Refused) and plan.explain_refusal is not None:

@@ -161,7 +161,7 @@ def plan_declaration(
     return WritePlan(
         tool=tool,
         request=CREATE.request(body=body),
-        answer_type=IncidentResponse,
+        response_type=IncidentResponse,
         record_type=Incident,
         to_record=lambda response: response.incident,
         repeat=Repeat.KEYED,

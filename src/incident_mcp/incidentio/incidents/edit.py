@@ -190,7 +190,7 @@ def plan_edit(
     return WritePlan(
         tool=tool,
         request=request,
-        answer_type=IncidentResponse,
+        response_type=IncidentResponse,
         record_type=record,
         to_record=lambda response: to_record(response.incident),
         repeat=Repeat.CHECKED,

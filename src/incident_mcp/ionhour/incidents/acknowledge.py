@@ -68,7 +68,7 @@ def plan_acknowledgement(
     return WritePlan(
         tool=tool,
         request=ACKNOWLEDGE.request(at={"incident_id": incident_id}, advice={409: resolved}),
-        answer_type=_Acknowledged,
+        response_type=_Acknowledged,
         record_type=Acknowledgement,
         to_record=lambda answer: answer.model_copy(update={"id": incident_id}),
         repeat=Repeat.HARMLESS,

@@ -1,1 +1,1 @@
-"""What must survive a lost reply or a crash."""
+"""The journal: what must survive a lost response or a crash."""

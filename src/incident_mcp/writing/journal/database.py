@@ -1,7 +1,7 @@
-"""Making and opening the journal's database: in WAL mode, a flush a transaction, wherever that is safe.
+"""Creating and opening the journal's database: in WAL mode with one flush per transaction, if that is safe.
 
-In WAL mode changes lie in a file beside the database (`-wal`) until they are moved into it. SQLite replays such a file
-into whatever database stands there, so a new journal never starts beside an old one's.
+In WAL mode changes are stored in a file next to the database (`-wal`) until they are moved into it. SQLite replays that
+file into any database of that name, so a new journal is never created next to the file of an old one.
 """
 
 import os
@@ -16,13 +16,13 @@ from pathlib import Path
 from incident_mcp.writing.journal.folder import NAME, file_lock, private_folder, release
 
 VERSION = 1
-"""Kept in SQLite's `user_version`; a journal of a later version is not read."""
+"""Stored in SQLite's `user_version`; a journal of a later version is not read."""
 LOCK_SECONDS = 1.0
-"""How long another process may hold the database before it counts as not readable."""
+"""How long another process may hold the database before it counts as unreadable."""
 
 _BESIDE = ("-wal", "-shm", "-journal")
 _WAL_PAGES = 4_000
-"""How many pages (16 MB, some 200 writes) `-wal` takes before a commit moves them into the database."""
+"""Number of pages in `-wal` (16 MB, some 200 writes) after which a commit moves them into the database."""
 _FIRST_COLUMNS = ("intent", "tool", "account", "key", "state", "result_id", "answer", "at", "lands_by")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS writes (
@@ -55,14 +55,14 @@ DROP INDEX IF EXISTS sent_by_kind;
 CREATE TABLE IF NOT EXISTS upkeep (id INTEGER PRIMARY KEY CHECK (id = 1), pruned REAL NOT NULL);
 INSERT OR IGNORE INTO upkeep VALUES (1, 0);
 """
-"""What a journal of an earlier release lacks. Processes of that release can use it with this too, so the version stays.
+"""What is missing in a journal of an earlier release. Such a release can still use it, so the version stays the same.
 
 `upkeep` holds when old rows were last deleted.
 """
 
 
 def create(path: Path) -> None:
-    """Make an empty journal at once: a file without tables was cut off, and is never taken for a new one."""
+    """Create an empty journal atomically: a file without tables was cut off and is never mistaken for a new one."""
     folder = private_folder(path.parent)
     lock = file_lock(folder, "creation")
     with suppress(NotImplementedError):
@@ -76,7 +76,7 @@ def create(path: Path) -> None:
             with closing(sqlite3.connect(new, isolation_level=None)) as db:
                 _extend(db, ())
             for suffix in _BESIDE:
-                # Of a journal that was removed: SQLite would replay it into the new one.
+                # It belongs to a removed journal: SQLite would replay it into the new one.
                 path.with_name(NAME + suffix).unlink(missing_ok=True)
             _publish(new, path)
         finally:
@@ -91,20 +91,20 @@ def _publish(new: Path, path: Path) -> None:
     except FileExistsError:
         return
     except OSError:
-        # A file system without hard links.
+        # The file system does not support hard links.
         if not path.exists():
             new.rename(path)
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open a journal that is there.
+    """Open an existing journal.
 
     Args:
         path: The file.
-        read_only: Whether to write nothing at all, for which the file must be whole.
+        read_only: Whether to write nothing at all; the file must then be complete.
 
     Raises:
-        sqlite3.DatabaseError: It cannot be read: cut off, of a later version, or something else.
+        sqlite3.DatabaseError: It cannot be read: it is cut off, of a later version, or not a journal.
     """
     if path.stat().st_size == 0:
         raise sqlite3.DatabaseError("the file is empty: something cut it off")
@@ -120,7 +120,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         version = check_version(db)
         columns = [row[1] for row in db.execute("PRAGMA table_info(writes)")]
         if not set(_FIRST_COLUMNS) <= set(columns):
-            raise sqlite3.DatabaseError("it has no table of writes, or another one")  # noqa: TRY301  # closed below
+            raise sqlite3.DatabaseError("it has no table of writes, or a different one")  # noqa: TRY301  # closed below
         if version < VERSION:
             _extend(db, columns)
     except BaseException:
@@ -130,12 +130,12 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def is_whole(path: Path) -> bool:
-    """Return whether the file holds all of the journal: nothing is left to be moved into it, or out of it."""
+    """Return whether the file contains the complete journal: no change is left in another file."""
     return not any(size for _, size in beside(path, "-wal", "-journal"))
 
 
 def beside(path: Path, *suffixes: str) -> list[tuple[int, int]]:
-    """Return inode and size of what SQLite keeps beside a database, where a link leads; zeros of what is not there."""
+    """Return inode and size of SQLite's files next to a database, links followed; zeros for a file that is missing."""
     found: list[tuple[int, int]] = []
     for suffix in suffixes:
         try:
@@ -148,7 +148,7 @@ def beside(path: Path, *suffixes: str) -> list[tuple[int, int]]:
 
 
 def _make_private(path: Path) -> None:
-    """Close a journal to others, unless it has another name elsewhere: its mode is then for others to choose."""
+    """Make a file private, unless it has another name elsewhere: its mode is then not ours to choose."""
     with suppress(OSError):
         found = path.lstat()
         if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
@@ -159,7 +159,7 @@ def check_version(db: sqlite3.Connection) -> int:
     """Return the version of a journal.
 
     Raises:
-        sqlite3.DatabaseError: It is a later one than this.
+        sqlite3.DatabaseError: It is later than the known versions.
     """
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
@@ -179,17 +179,17 @@ def _extend(db: sqlite3.Connection, known: Sequence[str]) -> None:
 
 
 def prepare_to_write(db: sqlite3.Connection, path: Path) -> None:
-    """Bring a journal of an earlier release up to date: nothing in it is lost, and earlier releases go on with it."""
+    """Upgrade a journal of an earlier release: nothing in it is lost, and the earlier release can still use it."""
     if not _has_upkeep(db):
         _extend(db, [row[1] for row in db.execute("PRAGMA table_info(writes)")])
     if db.execute("PRAGMA journal_mode").fetchone() != ("wal",) and _can_use_wal(path.resolve().parent):
-        # Another process that holds it now leaves the switch to the next one; both modes are safe together.
+        # While another process holds it, the switch is left to a later write; both modes are safe together.
         with suppress(sqlite3.OperationalError):
             db.execute("PRAGMA journal_mode = WAL").fetchone()
 
 
 def _can_use_wal(folder: Path) -> bool:
-    """Return whether WAL mode works here: it takes memory that all processes map, so never over a network."""
+    """Return whether WAL mode works here: it needs memory that all processes map, so never a network file system."""
     if _is_shared(folder):
         return False
     trial = folder / f"{NAME}-new-{uuid.uuid4().hex}"
@@ -226,14 +226,14 @@ _SHARED = (
 
 
 def _is_shared(folder: Path) -> bool:
-    """Return whether another machine may use a folder too, as far as Linux and Windows say."""
+    """Return whether another machine may also use a folder, if Linux or Windows reports it."""
     if sys.platform == "win32":
         return str(folder).startswith("\\\\")
     return kind_of_mount(folder.stat().st_dev, Path("/proc/self/mountinfo")).startswith(_SHARED)
 
 
 def kind_of_mount(device: int, table: Path) -> str:
-    """Return the file system of a device by a table of mounts in Linux's form; "" where that is not known."""
+    """Return the file system of a device from a Linux table of mounts; "" if unknown."""
     wanted = f"{os.major(device)}:{os.minor(device)}"
     with suppress(OSError):
         for line in table.read_text(errors="replace").splitlines():

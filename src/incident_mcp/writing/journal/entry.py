@@ -38,9 +38,9 @@ class Entry:
     started_at: float = 0.0
     """Unix seconds, by the service's clock, at which the first attempt started."""
     existing_ids: tuple[str, ...] | None = None
-    """IDs of what was there before the first attempt; None if that was not read."""
+    """IDs of what existed before the first attempt; None if that was not read."""
     targets: tuple[str, ...] = ()
-    """What it writes to: a later write to one of them ends the time in which a repeat is recognised."""
+    """The resources that it writes to: after a later write to one of them, an identical call is deliberate."""
 
     @property
     def age(self) -> float:

@@ -1,4 +1,4 @@
-"""The journal on disk: SQLite in the state folder, safe for several processes, made on the first write."""
+"""The journal on disk: SQLite in the state folder, safe for several processes, created on the first write."""
 
 import json
 import os
@@ -16,10 +16,10 @@ from incident_mcp.writing.journal.entry import KEPT_SECONDS, Changes, Entry, Las
 from incident_mcp.writing.journal.folder import NAME, private_folder, sweep_locks
 
 RETRY_SECONDS = 2.0
-"""How long a locked journal counts as not readable: one call must not wait for it at every step."""
+"""How long a locked journal counts as unreadable: a call must not wait for it at every step."""
 _PRUNED_EVERY_SECONDS = 86_400
 _PRUNED_AT_ONCE = 100
-"""How many old rows of a table one write deletes: the rest is left to the next ones."""
+"""Maximum number of old rows that one write deletes from a table; later writes delete the rest."""
 
 
 class JournalFile:
@@ -33,12 +33,12 @@ class JournalFile:
         self._folder = folder
         self._db: sqlite3.Connection | None = None
         self._files: tuple[int, ...] = ()
-        """The inodes of what is open; none when it is open to be read this once."""
+        """The inodes of the open files; empty if the database is open for a single read."""
         self._prepared = False
         self._failed: tuple[float, Exception] | None = None
 
     def exists(self) -> bool:
-        """Return whether a journal is there, readable or not."""
+        """Return whether a journal exists, readable or not."""
         try:
             os.lstat(self._folder() / NAME)
         except (FileNotFoundError, NotADirectoryError, RuntimeError):
@@ -48,7 +48,7 @@ class JournalFile:
         return True
 
     def entry(self, intent: str) -> Entry | None:
-        """Read an entry; None if there is none, or no journal yet."""
+        """Return an entry; None if it does not exist, or no journal yet."""
         db = self._open(create=False)
         if db is None:
             return None
@@ -56,7 +56,7 @@ class JournalFile:
             return _entry(db.execute(f"SELECT {COLUMNS} FROM writes WHERE intent = ?", (intent,)).fetchone())  # noqa: S608  # our own words
 
     def last_writes(self, targets: Sequence[str]) -> dict[str, LastWrite]:
-        """Read the last writes to some targets."""
+        """Return the last writes to some targets, by target."""
         db = self._open(create=False)
         if db is None:
             return {}
@@ -66,7 +66,7 @@ class JournalFile:
             return {target: _last_write(*row) for target, row in rows.items() if row}
 
     def entries_with_key(self, account: str, key: str) -> list[Entry]:
-        """Read the entries with a caller's idempotency key."""
+        """Return the entries with a caller's idempotency key."""
         db = self._open(create=False)
         if db is None:
             return []
@@ -78,14 +78,14 @@ class JournalFile:
     def save(
         self, changes: Changes, *, kind: str = "", between: tuple[float, float] = (0, 0), maximum: int = 0
     ) -> dict[str, float] | None:
-        """Save changes in one transaction, unless that would be one write of a kind too many.
+        """Save changes in one transaction, unless that would exceed the maximum number of writes of a kind.
 
         Returns:
-            None if they were saved; otherwise the times of the writes of the kind between two times, by ID.
+            None if they were saved; otherwise the times of the writes of that kind in the interval, by ID.
         """
         db = self._open(create=True)
         if db is None:
-            raise sqlite3.OperationalError("the journal could not be made")
+            raise sqlite3.OperationalError("the journal could not be created")
         with self._closed_on_failure(), db:
             db.execute("BEGIN IMMEDIATE")
             if maximum:
@@ -105,7 +105,7 @@ class JournalFile:
 
     @contextmanager
     def _closed_on_failure(self) -> Generator[None]:
-        """Close the database if something fails; one that is locked counts as not readable for a while."""
+        """Close the database if something fails; a locked one counts as unreadable for a while."""
         try:
             yield
         except Exception as error:
@@ -124,7 +124,7 @@ class JournalFile:
             path = self._folder() / NAME
             files = _inodes(path)
             if self._db is not None and not (files and files == self._files):
-                # One of its files was removed or replaced while this process had it open.
+                # A file was removed or replaced while this process had it open.
                 self.close()
             if self._db is None:
                 if not files and not create:
@@ -143,7 +143,7 @@ class JournalFile:
         try:
             db = database.connect(path)
         except sqlite3.OperationalError as error:
-            # SQLite writes beside the file even to read it, which a full disk or a read-only folder refuses.
+            # Even a read makes SQLite write next to the file, which fails on a full disk or in a read-only folder.
             if create or "locked" in str(error) or not database.is_whole(path):
                 raise
             return database.connect(path, read_only=True)
@@ -155,7 +155,7 @@ class JournalFile:
 
 
 def _inodes(path: Path) -> tuple[int, ...]:
-    """Return the inodes of the database and of what SQLite keeps beside it; none when there is no database."""
+    """Return the inodes of the database and of SQLite's files next to it; empty if there is no database."""
     try:
         found = path.stat().st_ino
     except FileNotFoundError:
@@ -164,9 +164,9 @@ def _inodes(path: Path) -> tuple[int, ...]:
 
 
 def _prune(db: sqlite3.Connection, now: float) -> None:
-    """Delete rows that are older than needed: once a day, and never so many that a write would wait."""
+    """Delete rows that are no longer needed: once a day, and only so many that no write has to wait."""
     (pruned,) = db.execute("SELECT pruned FROM upkeep").fetchone()
-    # A day that lies ahead was written before the clock was set back.
+    # A date in the future was written before the clock was set back.
     if now - _PRUNED_EVERY_SECONDS < pruned <= now:
         return
     left = False
@@ -237,7 +237,7 @@ def _entry(row: tuple[Any, ...] | None) -> Entry | None:
     )
 
 
-_WRONG_TYPES = "a row holds values of other kinds"
+_WRONG_TYPES = "a row contains values of the wrong type"
 
 
 def _json(text: str | None, kind: type) -> object:

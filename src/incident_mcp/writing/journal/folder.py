@@ -1,4 +1,4 @@
-"""The folder that holds the journal and the locks, for its owner alone."""
+"""The private folder of the journal and its locks."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +12,7 @@ _LOCK = "lock-"
 
 
 def private_folder(folder: Path) -> Path:
-    """Make a folder that only its owner can enter; one that holds other things too, or links, is left unchanged."""
+    """Create a folder that only its owner can enter; one that contains other files, or links, stays unchanged."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if folder.stat().st_mode & 0o077 and not folder.is_symlink() and all(_is_ours(path) for path in folder.iterdir()):
         with suppress(PermissionError):
@@ -25,7 +25,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def file_lock(folder: Path, name: str) -> "filelock.FileLock":
-    """Return a lock among processes, not acquired yet; it ends with its process."""
+    """Return a lock among processes, not yet acquired; it ends with its process."""
     import filelock  # noqa: PLC0415  # only a journalled write needs it
 
     # A soft lock would outlive a process that was killed.
@@ -35,14 +35,14 @@ def file_lock(folder: Path, name: str) -> "filelock.FileLock":
 def release(lock: "filelock.FileLock") -> None:
     """Release a lock, and delete its file if this process holds it."""
     if lock.is_locked:
-        # Safe only for the holder: whoever waits sees that the file it has open is gone, and makes a new one.
+        # Safe only for the holder: a waiting process sees that its open file is gone, and creates a new one.
         with suppress(OSError):
             Path(lock.lock_file).unlink()
     lock.release()
 
 
 def sweep_locks(folder: Path) -> None:
-    """Delete the lock files of processes that were killed, and those that earlier versions left."""
+    """Delete the lock files of killed processes and of earlier versions."""
     for path in folder.glob(f"{_LOCK}*"):
         lock = file_lock(folder, path.name.removeprefix(_LOCK))
         with suppress(OSError, NotImplementedError):

@@ -23,7 +23,7 @@ _LAST_WRITES_KEPT_SECONDS = 86_400
 class MemoryJournal:
     """Implements `Journal` for the tasks of one process; a subclass also stores what is saved.
 
-    Its methods run in threads, one at a time, since those of a subclass read and write files.
+    Its methods run in threads, one at a time, because a subclass reads and writes files.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class MemoryJournal:
             await self._save(Changes(entries={write.intent: write.entry}))
 
     async def mark_done(self, write: PendingWrite, record: Json, targets: Sequence[str] = ()) -> None:
-        """Record that the write took place, with what the tool returned and its further targets."""
+        """Record that the write took effect, with the tool's record and further targets."""
         now = time.time()
         changes = Changes(last_writes={target: LastWrite(write.intent, now) for target in targets})
         if write.entry is not None:
@@ -75,7 +75,7 @@ class MemoryJournal:
             await self._save(Changes(entries={write.intent: entry}))
 
     async def undo(self, write: PendingWrite) -> None:
-        """Take back a write that did not take place; what was known before stays known."""
+        """Undo a write that did not take effect; what was known before stays known."""
         undo = write.undo
         if write.entry is not None:
             before = undo.entries.get(write.intent)
@@ -154,7 +154,7 @@ class MemoryJournal:
 
     def _check(self, limit: WriteLimit, stored: Mapping[str, float], now: float) -> None:
         own = {number: write.at for number, write in self._own.counted.items() if write and write.kind == limit.kind}
-        # What is dated in the future was written before the clock was set back.
+        # Times in the future were written before the clock was set back.
         recent = sorted(at for at in {**stored, **own}.values() if now - WINDOW_SECONDS < at < now + AHEAD_SECONDS)
         if len(recent) >= limit.maximum:
             raise limit.error(len(recent), recent[0] + WINDOW_SECONDS - now)

@@ -1,7 +1,7 @@
-"""What a journal must do for a write to be carried out once, whatever it is stored in.
+"""What a journal must do, regardless of where it is stored, so that a write takes effect once.
 
 The journal survives a lost response or a crash. It holds an entry for each intent, the last write to each target, and
-the writes of the last minutes, which count towards the limits. A write that did not take place leaves no entry.
+the writes of the last minutes, which count towards the limits. A write that did not take effect leaves no entry.
 """
 
 import math
@@ -26,24 +26,24 @@ class Lookup:
 
 @dataclass
 class PendingWrite:
-    """A write that is under way, and how to take it back if it does not take place."""
+    """A write in progress, and how to undo it if it does not take effect."""
 
     intent: str
     entry: Entry | None
-    """None if no entry is kept of it."""
+    """None if no entry is kept."""
     undo: Changes
 
 
 class Journal(Protocol):
     """The journal of one caller.
 
-    A journal that cannot be written never fails a call: `trouble` then says why.
+    A journal that cannot be written never fails a call: `trouble` then contains the reason.
     """
 
     trouble: str | None
     """Why the last change could not be saved."""
     unreadable: str | None
-    """Why a journal that exists could not be read just now."""
+    """Why an existing journal could not be read just now."""
     lost: bool
     """Whether no journal could be read just now: what earlier processes wrote is unknown."""
 
@@ -79,7 +79,7 @@ class Journal(Protocol):
         ...
 
     async def mark_done(self, write: PendingWrite, record: Json, targets: Sequence[str] = ()) -> None:
-        """Record that the write took place, with what the tool returned and its further targets."""
+        """Record that the write took effect, with the tool's record and further targets."""
         ...
 
     async def mark_unknown(self, write: PendingWrite, *, unsettled_seconds: float) -> None:
@@ -87,11 +87,11 @@ class Journal(Protocol):
         ...
 
     async def undo(self, write: PendingWrite) -> None:
-        """Take back a write that did not take place; what was known before stays known."""
+        """Undo a write that did not take effect; what was known before stays known."""
         ...
 
     def lock(self, name: str, deadline: float) -> AbstractAsyncContextManager[bool]:
-        """Keep other tasks and processes from the same name; a lock ends with its process.
+        """Exclude other tasks and processes; a lock ends with its process.
 
         Args:
             name: What to lock: an intent.

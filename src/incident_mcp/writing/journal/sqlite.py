@@ -1,7 +1,7 @@
 """A journal in SQLite, shared by the processes that use one state folder.
 
-What this process wrote also stays in memory, whatever the disk does. A journal that exists and cannot be read is not an
-empty one: `unreadable` then says why.
+What this process wrote also stays in memory, regardless of the disk. A journal that exists but cannot be read is not
+treated as empty: `unreadable` then contains the reason.
 """
 
 import logging
@@ -27,7 +27,7 @@ _FAILURES = (sqlite3.Error, OSError, ValueError, RuntimeError)
 class SqliteJournal(MemoryJournal):
     """Implements `Journal` on disk.
 
-    What cannot be saved is saved with the next change that can be; until then `trouble` says why.
+    What cannot be saved is saved with the next change; until then `trouble` contains the reason.
 
     Args:
         folder: Finds the state folder, on the first write.
@@ -45,7 +45,7 @@ class SqliteJournal(MemoryJournal):
     async def lock(self, name: str, deadline: float) -> AsyncGenerator[bool]:
         """Keep other tasks and processes from the same name, and yield whether that succeeded before the deadline.
 
-        Without a usable state folder only other tasks of this process are kept from it.
+        Without a usable state folder it excludes only other tasks of this process.
         """
         async with super().lock(name, deadline) as acquired:
             folder = await anyio.to_thread.run_sync(self._lock_folder) if acquired else None
@@ -93,14 +93,14 @@ class SqliteJournal(MemoryJournal):
         return list(found.values())
 
     def _store(self, changes: Changes, limit: WriteLimit | None) -> None:
-        """Save changes; what cannot be saved is kept for the next time.
+        """Save changes; what cannot be saved is retained for the next time.
 
         Raises:
             WriteLimitError: There were too many writes of this kind.
         """
         now = time.time()
         if limit is not None and limit.maximum:
-            # Before the file is written: what this process wrote counts even if the disk does not know of it.
+            # What this process wrote counts even if it could not be saved.
             self._check(limit, {}, now)
         unsaved = Changes()
         unsaved.add(self._unsaved)
@@ -136,4 +136,4 @@ class SqliteJournal(MemoryJournal):
         self.trouble = f"The journal cannot be written ({type(error).__name__}: {error})"
         if not self._warned:
             self._warned = True
-            _log.warning("%s; going on in memory: repeats are recognised only until this process ends.", self.trouble)
+            _log.warning("%s; continuing in memory: repeats are recognised only until this process ends.", self.trouble)
