@@ -20,7 +20,7 @@ Key = tuple[str, str]
 """Method and path; a path may end in `?` and the name of a query parameter that the request must have."""
 FREE = ("unreadable", "note", "has_more", "cut")
 """Top-level fields that may always differ."""
-MOST_REQUESTS = 1000
+MAX_REQUESTS = 1000
 """Requests to one server: beyond the vendor's 1200 it would wait."""
 MOST_LISTED = 20
 DROPPED = object()
@@ -211,7 +211,7 @@ class Outcome:
 
 
 class Bench:
-    """Calls tools, with a new server every MOST_REQUESTS requests: `async with Bench(connect) as bench:`."""
+    """Calls tools, with a new server every MAX_REQUESTS requests: `async with Bench(connect) as bench:`."""
 
     def __init__(self, connect: Callable[..., AbstractAsyncContextManager[Caller]]) -> None:
         self._connect = connect
@@ -236,7 +236,7 @@ class Bench:
 
     async def call(self, case: Case, answer: Any = DROPPED) -> Outcome:
         """Make the call, with `answer` in place of the target's."""
-        if len(self._network.requests) > MOST_REQUESTS:
+        if len(self._network.requests) > MAX_REQUESTS:
             await self._renew()
         self._number += 1
         self._network.answers = case.answers if answer is DROPPED else {**case.answers, case.target: answer}

@@ -12,7 +12,7 @@ from mcp import Client
 from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.error_bodies import MOST_SAID, next_step, read_problem, retry_after
+from incident_mcp.transport.error_bodies import MAX_SAID, next_step, read_problem, retry_after
 from incident_mcp.transport.operation import Operation
 from tests.account import Scripted
 from tests.conftest import Connect, text_of
@@ -166,7 +166,7 @@ async def test_what_a_service_says_is_made_visible_and_cut(connect: Connect, box
     assert "<U+202E>evil<U+001B>" in text
     assert "<U+E0041>tag" in text
     assert text.isprintable()
-    assert len(text) < MOST_SAID + 200
+    assert len(text) < MAX_SAID + 200
 
 
 async def test_names_that_an_error_lists_are_made_visible(connect: Connect, box: Sandbox) -> None:

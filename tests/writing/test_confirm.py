@@ -508,10 +508,10 @@ async def test_open_questions_are_bounded_and_the_newest_still_count(host, box):
     asked = [await host.ask(*NOTE) for _ in range(1500)]
     assert len({key for answers in asked for key in answers}) == 1500
     assert isinstance(await host.call(*NOTE, asked[0]), InputRequiredResult)
-    # The last MOST_OPEN are kept, the one that was just asked again among them.
-    assert isinstance(await host.call(*NOTE, asked[1500 - confirm.MOST_OPEN]), InputRequiredResult)
+    # The last MAX_OPEN are kept, the one that was just asked again among them.
+    assert isinstance(await host.call(*NOTE, asked[1500 - confirm.MAX_OPEN]), InputRequiredResult)
     assert not box.writes()
-    done = await host.call(*NOTE, asked[1500 - confirm.MOST_OPEN + 5])
+    done = await host.call(*NOTE, asked[1500 - confirm.MAX_OPEN + 5])
     assert not done.is_error, text_of(done)
     assert len(box.writes()) == 1
 

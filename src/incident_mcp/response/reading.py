@@ -12,7 +12,7 @@ from incident_mcp.errors import IncidentMcpError, ServiceError
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import shorten
 from incident_mcp.tooling.dependencies import Services
-from incident_mcp.transport.api import MOST_REQUESTS, Api
+from incident_mcp.transport.api import MAX_REQUESTS, Api
 
 MAX_PARALLEL = 16
 """Parts of both services that are read in parallel; it is also the request limit of each service."""
@@ -119,7 +119,7 @@ class Reading:
     def __init__(self, services: Services, rows: int, advice: str) -> None:
         self.problems = Problems()
         self._apis = [api for api in (services.incidentio, services.ionhour) if api is not None]
-        self._max_requests = max(MOST_REQUESTS, rows)
+        self._max_requests = max(MAX_REQUESTS, rows)
         self._advice = advice
         for api in self._apis:
             _allow(api, self._max_requests // len(self._apis))

@@ -37,9 +37,9 @@ from incident_mcp.transport.retry import (
 from incident_mcp.transport.service import Cached, Service
 
 CACHE_SECONDS = 60.0
-MOST_CACHED = 500
+MAX_CACHED = 500
 """Lists and names that are cached for a service."""
-MOST_REQUESTS = 60
+MAX_REQUESTS = 60
 """In one tool call, unless its `limit` asks for more rows."""
 _FOR_WRITES = 8
 """How many of those reads leave for the writes of the call."""
@@ -54,7 +54,7 @@ class Api:
     """A service as one tool call sees it, with that call's time limit."""
 
     service: Service
-    most_requests: int = MOST_REQUESTS
+    most_requests: int = MAX_REQUESTS
     requests: int = 0
     """Sent in this call."""
     sent_again: bool = False
@@ -100,7 +100,7 @@ class Api:
             The list and the `time.monotonic()` at which it was read.
         """
         cache = self.service.cache
-        while name not in cache and len(cache) >= MOST_CACHED:
+        while name not in cache and len(cache) >= MAX_CACHED:
             del cache[next(iter(cache))]
         cached = cache.setdefault(name, Cached())
         async with cached.lock:

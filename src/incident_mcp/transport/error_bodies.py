@@ -15,7 +15,7 @@ from incident_mcp.transport.operation import Request
 
 _LONGEST_DATE = 64
 _LONGEST_ID = 80
-MOST_SAID = 300
+MAX_SAID = 300
 """Characters of a service's own message that an error repeats."""
 
 
@@ -41,7 +41,7 @@ _LISTS = ("errors", "message", "detail", "error_description", "error")
 _MESSAGES = ("message", "detail", "msg", "description", "reason", "title", "code")
 _FIELDS = ("field", "pointer", "parameter", "property", "loc", "path")
 _DEEPEST = 4
-MOST_MESSAGES = 10
+MAX_MESSAGES = 10
 
 
 def read_problem(body: object) -> Problem | None:
@@ -52,7 +52,7 @@ def read_problem(body: object) -> Problem | None:
     pairs = {text: (field, text) for field, text in found if text != kind}
     if not kind and not pairs:
         return None
-    return Problem(kind, tuple(pairs.values())[:MOST_MESSAGES], _short(record.get("request_id")))
+    return Problem(kind, tuple(pairs.values())[:MAX_MESSAGES], _short(record.get("request_id")))
 
 
 def _kind(value: object) -> str:
@@ -82,7 +82,7 @@ def _read_messages(value: object, field: str, depth: int) -> _Messages:
 
 def _read_each(items: Iterable[tuple[str, object]], depth: int) -> _Messages:
     # Bounded, since an error repeats only some.
-    return [pair for field, item in islice(items, MOST_MESSAGES) for pair in _read_messages(item, field, depth - 1)]
+    return [pair for field, item in islice(items, MAX_MESSAGES) for pair in _read_messages(item, field, depth - 1)]
 
 
 def _read_entry(entry: Json, field: str, depth: int) -> _Messages:
@@ -102,7 +102,7 @@ def _field(value: object) -> str:
 
 
 def _short(value: object) -> str:
-    return shorten(inert(value), MOST_SAID) if isinstance(value, str) else ""
+    return shorten(inert(value), MAX_SAID) if isinstance(value, str) else ""
 
 
 def retry_after(headers: Mapping[str, str], body: object) -> float | None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from incident_mcp.errors import NoAnswerError, NotSentError, RefusedError, ServiceError
 from incident_mcp.records.record import A, read_answer, read_json
 from incident_mcp.transport.error_bodies import (
-    MOST_SAID,
+    MAX_SAID,
     Problem,
     denies,
     next_step,
@@ -112,5 +112,5 @@ def _error_body(headers: httpx2.Headers, content: bytes) -> object:
     """Return an error's JSON or plain text; not HTML, which proxies fill with a page."""
     body = read_json(content)
     if body is None and headers.get("content-type", "").lower().startswith("text/plain"):
-        return content[:MOST_SAID].decode(errors="replace")
+        return content[:MAX_SAID].decode(errors="replace")
     return body

@@ -23,7 +23,7 @@ _ASKS_BY_RESULT = "2026-07-28"
 LONGEST_QUESTION = 1_500
 _CUT = "… [cut: this change is larger than a question can show]"
 KEPT_SECONDS = 900
-MOST_OPEN = 1_000
+MAX_OPEN = 1_000
 FORM: Json = {
     "type": "object",
     "properties": {
@@ -49,7 +49,7 @@ class Questions:
         """Open a question and return its nonce."""
         now = time.monotonic()
         self._open = {nonce: each for nonce, each in self._open.items() if each[1] > now - KEPT_SECONDS}
-        while len(self._open) >= MOST_OPEN:
+        while len(self._open) >= MAX_OPEN:
             del self._open[next(iter(self._open))]
         nonce = secrets.token_urlsafe(16)
         self._open[nonce] = (request, now)
