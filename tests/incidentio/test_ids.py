@@ -95,7 +95,7 @@ def test_underscores_around_a_ulid_are_markdown() -> None:
 
 @pytest.mark.parametrize("text", [*REFUSED, *NOT_IDS], ids=ascii)
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match=r"INC-123, 123, the incident's id or its link\. Not sent\.$") as refusal:
+    with pytest.raises(InputError, match=r"INC-123, 123, the incident's ID or its link\. Not sent\.$") as refusal:
         path_id(text)
     assert repr(text[:60]) in str(refusal.value)
 
@@ -181,5 +181,5 @@ async def test_every_tool_says_what_a_reference_looks_like(connect: Connect, box
     async with connect() as call:
         for tool, arguments in OF_INCIDENT:
             error = await call.error(tool, **arguments | {"incident": pasted})
-            assert "pass INC-123, 123, the incident's id or its link. Not sent." in error, tool
+            assert "pass INC-123, 123, the incident's ID or its link. Not sent." in error, tool
     assert not [request for request in box.requests if request.path.startswith("/v2/incidents")]

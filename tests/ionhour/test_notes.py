@@ -94,8 +94,8 @@ async def test_a_text_is_sent_as_it_was_given_but_for_blank_lines_and_space_arou
 
 async def test_deleting_is_described_as_hidden_but_retained(call):
     (tool,) = [tool for tool in (await call.client.list_tools()).tools if tool.name == DELETE]
-    assert "hidden" in tool.description
-    assert "retained" in tool.description
+    assert "hides it" in tool.description
+    assert "retains it" in tool.description
     assert tool.annotations.destructive_hint
 
 

@@ -206,7 +206,7 @@ async def test_despite_another_incident_changes_nothing(connect, box, despite):
 async def test_despite_what_is_no_reference_is_refused(connect, despite):
     async with connect() as call:
         error = await refusal(call, "checkout down", despite=[despite])
-    assert "pass INC-123, 123, the incident's id or its link" in error
+    assert "pass INC-123, 123, the incident's ID or its link" in error
 
 
 @pytest.mark.parametrize("blank", [None, "", [], [""], ["null"], "null"])
