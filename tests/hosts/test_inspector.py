@@ -80,7 +80,7 @@ def test_the_inspector_lists_prompts_resources_and_templates(tmp_path: Path) -> 
     }
 
 
-# An era each: what differs between the eras, tests/offerings holds against both.
+# One protocol version each: tests/serving compares both.
 @pytest.mark.parametrize(
     ("era", "prompt", "arguments", "said"),
     [

@@ -75,7 +75,7 @@ _WORDS: dict[str, Word] = {
 
 
 def word(result: CallToolResult) -> Word:
-    """Give the outcome that an answer tells; every failure of a write tells exactly one."""
+    """Return the outcome that a result reports; every failed write reports exactly one."""
     text = text_of(result)
     told: list[Word] = [word for mark, word in _WORDS.items() if mark in text]
     if not result.is_error:
@@ -86,7 +86,7 @@ def word(result: CallToolResult) -> Word:
 
 
 def rows(folder: Path) -> list[tuple[str, str]]:
-    """Give (tool, state) of every row of a journal; none when there is no journal."""
+    """Return (tool, state) of every row of a journal; none when there is no journal."""
     path = folder / "journal.sqlite3"
     if not path.exists():
         return []

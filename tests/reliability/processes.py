@@ -112,7 +112,7 @@ class Server:
         return b"".join(self.lines) + out, self.errors() if err is None else err
 
     def errors(self) -> bytes:
-        """Give what it wrote on stderr so far."""
+        """Return what it wrote on stderr so far."""
         self._errors.seek(0)
         return self._errors.read()
 

@@ -46,7 +46,7 @@ def serve(box: Sandbox, tmp_path: Path) -> Serve:
 
 @pytest.fixture(params=VERSIONS)
 async def client(serve: Serve, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
-    """A client of the 2025-11-25 era, and one of 2026-07-28."""
+    """A client of protocol version 2025-11-25, and one of 2026-07-28."""
     async with serve(request.param) as connected:
         yield connected
 

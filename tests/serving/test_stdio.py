@@ -1,4 +1,4 @@
-"""The spawned server as a host sees it: both protocol eras, bad input, and its end."""
+"""The spawned server as a host sees it: both protocol versions, bad input, and its end."""
 
 import json
 import os
