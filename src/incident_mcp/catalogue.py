@@ -17,35 +17,34 @@ DEFAULT_TOOLSETS = tuple(toolset.name for toolset in TOOLSETS.values() if toolse
 def select(settings: Settings) -> list[ToolSpec]:
     """Return the tools that these settings offer.
 
-    With one key set, only that service's tools; with none, all, so that a person sees what there is and every call
-    says which key is missing.
+    With one key set, these are that service's tools. With none they are all tools, so that users see what exists and
+    every call names the missing key.
 
     Raises:
         SettingError: A toolset does not exist.
     """
     unknown = [name for name in settings.toolsets or () if name not in (*TOOLSETS, "all")]
     if unknown:
-        # A word is repeated; anything else may be a key that was pasted into the wrong variable.
-        named = ", ".join(name if re.fullmatch("[a-z]{1,20}", name) else "such name" for name in unknown)
+        # Only a word is repeated: anything else may be a key that was pasted into the wrong variable.
+        named = ", ".join(name if re.fullmatch("[a-z_]{1,20}", name) else "such name" for name in unknown)
         raise SettingError(f"INCIDENT_MCP_TOOLSETS: there is no {named}. There are: {', '.join(TOOLSETS)}, all.")
-    return [tool for tool in TOOLS if _offered(tool, settings)]
-
-
-def _offered(tool: ToolSpec, settings: Settings) -> bool:
-    return _hidden_by(tool, settings) is None
+    return [tool for tool in TOOLS if _hidden_by(tool, settings) is None]
 
 
 def _hidden_by(tool: ToolSpec, settings: Settings) -> str | None:
-    """Return the setting that keeps a tool from being offered, None when it is offered."""
+    """Return the setting that hides a tool, None if it is offered."""
     if tool.writes and settings.read_only:
         return "INCIDENT_MCP_READ_ONLY is set"
     toolsets = DEFAULT_TOOLSETS if settings.toolsets is None else settings.toolsets
-    if "all" not in toolsets and tool.toolset.name not in toolsets:
+    if not {"all", tool.toolset.name} & set(toolsets):
         return f"INCIDENT_MCP_TOOLSETS does not have {tool.toolset.name}"
-    if settings.sandbox or not any(settings.key(service) for service in KEY_VARIABLES):
+    if settings.sandbox or _has_no_key(settings):
         return None
-    missing = [settings.why_no_key(service) for service in tool.services if settings.key(service) is None]
-    return " and ".join(missing) or None
+    return " and ".join(filter(None, map(settings.why_no_key, tool.services))) or None
+
+
+def _has_no_key(settings: Settings) -> bool:
+    return not any(settings.key(service) for service in KEY_VARIABLES)
 
 
 def hidden(settings: Settings) -> dict[str, list[str]]:
@@ -58,20 +57,20 @@ def hidden(settings: Settings) -> dict[str, list[str]]:
 
 
 def warnings(settings: Settings) -> list[str]:
-    """Return what a person should know of the settings: variables that count as not set, and the lack of any key."""
+    """Return what users should know about the settings: variables that count as unset, and that no key is set."""
     reasons = " ".join(hidden(settings))
-    told = [f"{name} {why}." for name, why in settings.unfilled.items() if name not in reasons]
-    if not settings.sandbox and not any(settings.key(service) for service in KEY_VARIABLES):
-        told.append(f"No key is set: every call fails until {' or '.join(KEY_VARIABLES.values())} is set.")
-    return told
+    notes = [f"{name} {why}." for name, why in settings.unfilled.items() if name not in reasons]
+    if not settings.sandbox and _has_no_key(settings):
+        notes.append(f"No key is set: every call fails until {' or '.join(KEY_VARIABLES.values())} is set.")
+    return notes
 
 
 def explain_unknown(name: str, settings: Settings) -> str:
-    """Explain what to call in place of a tool that is not offered.
+    """Return what to call instead of a tool that is not offered.
 
     Args:
-        name: What was called: a tool that a setting hides, one with a host's prefix, or a misspelt one.
-        settings: What the environment asks for.
+        name: What was called: a tool that a setting hides, one with a host's prefix, or a misspelled one.
+        settings: The settings.
     """
     shown = shorten(inert(name), 80)
     meant = max((tool for tool in TOOLS if name.endswith(tool.name)), key=lambda tool: len(tool.name), default=None)

@@ -101,7 +101,9 @@ class Settings:
         return {"incidentio": self.incidentio_key, "ionhour": self.ionhour_key}[service]
 
     def why_no_key(self, service: str) -> str:
-        """Explain that a service has no key."""
+        """Return why a service has no key; empty if it has one."""
+        if self.key(service) is not None:
+            return ""
         names = [KEY_VARIABLES[service], *(["INCIDENT_API_KEY"] if service == "incidentio" else [])]
         found = [f"{name} {self.unfilled[name]}" for name in names if name in self.unfilled]
         return found[0] if found else f"{names[0]} is not set"
@@ -112,23 +114,25 @@ _SAFETY = ("INCIDENT_MCP_READ_ONLY", "INCIDENT_MCP_CONFIRM")
 
 
 def _filled(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the values that somebody filled in, and why others of ours count as not set."""
+    """Return the values of our variables, and why some of them count as not set."""
     env: dict[str, str] = {}
     unfilled: dict[str, str] = {}
-    for name, value in environ.items():
-        if not name.startswith(_OURS):
-            continue
-        text = value.strip()
+    ours = {name: value.strip() for name, value in environ.items() if name.startswith(_OURS)}
+    for name, text in ours.items():
         bare = text.strip(_QUOTES).strip()
         if not bare or _BY_HOST.fullmatch(bare):
             continue
-        if _PLACEHOLDER.fullmatch(bare) and (name not in _SAFETY or bare.startswith("${")):
-            unfilled[name] = "holds a placeholder: it counts as not set"
-        elif bare != text and name.endswith("_API_KEY"):
-            unfilled[name] = "is in quotes: it counts as not set"
+        if why := _why_unfilled(name, text, bare):
+            unfilled[name] = why
         else:
             env[name] = bare if text[0] in _QUOTES and text[-1] in _QUOTES else text
     return env, unfilled
+
+
+def _why_unfilled(name: str, text: str, bare: str) -> str | None:
+    if _PLACEHOLDER.fullmatch(bare) and (name not in _SAFETY or bare.startswith("${")):
+        return "holds a placeholder: it counts as not set"
+    return "is in quotes: it counts as not set" if bare != text and name.endswith("_API_KEY") else None
 
 
 def _key(env: Mapping[str, str], name: str) -> SecretStr | None:

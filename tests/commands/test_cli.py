@@ -8,10 +8,12 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from incident_mcp.catalogue import TOOLS
+from incident_mcp.commands.call import describe_write
 from incident_mcp.commands.cli import main
 from incident_mcp.records.tokens import count_tokens
 from tests.response.served import served
@@ -370,3 +372,16 @@ def test_tools_names_those_that_are_not_offered_and_why(shell: Shell) -> None:
 def test_tools_says_that_there_is_no_key(shell: Shell) -> None:
     assert "No key is set: every call fails until" in shell("tools").out
     assert "No key is set" not in shell("tools", "--sandbox").out
+
+
+@pytest.mark.parametrize(
+    ("result", "says"),
+    [
+        ({"reference": "INC-119"}, "The write was done, do not repeat it: "),
+        ({"reference": "INC-119", "repeated": True}, "An earlier, identical call had done it, and nothing was written"),
+        ({"steps": [{"step": "declare", "outcome": "done"}, {"step": "note", "outcome": "failed"}]}, "done in part."),
+        ({"dry_run": True}, "Nothing was written to the service."),
+    ],
+)
+def test_a_lost_result_says_how_far_the_write_went(result: dict[str, Any], says: str) -> None:
+    assert says in describe_write("declare_from_ionhour", result)

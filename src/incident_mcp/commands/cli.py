@@ -92,7 +92,7 @@ def _demo(_: argparse.Namespace) -> int:
 
 
 def _tools(options: argparse.Namespace) -> int:
-    from incident_mcp.commands.shell import print_tools  # noqa: PLC0415
+    from incident_mcp.commands.tools import print_tools  # noqa: PLC0415
 
     settings = _settings(options)
     with printing():
@@ -100,7 +100,7 @@ def _tools(options: argparse.Namespace) -> int:
 
 
 def _call(options: argparse.Namespace) -> int:
-    from incident_mcp.commands.shell import call  # noqa: PLC0415
+    from incident_mcp.commands.call import call  # noqa: PLC0415
 
     return call(_settings(options), options.tool, options.pairs, options.json)
 
