@@ -25,6 +25,7 @@ _PARAGRAPHS = frozenset(
     {"p", "div", "blockquote", "pre", "figure", "figcaption", "center", "details", "summary", "html"}
 )
 _BLOCKS = _HEADINGS | _LISTS | _TABLES | _PARAGRAPHS | _DOCUMENT
+_BREAKING = _BLOCKS | {"hr"}
 _FORMATS = frozenset({"b", "strong", "i", "em", "u", "s", "del", "strike", "ins", "small", "big", "mark", "sub", "sup"})
 _INLINE = _FORMATS | {"a", "span", "font", "code", "kbd", "samp", "tt", "abbr", "cite", "q"}
 _VOID = frozenset({"br", "hr", "img"})
@@ -90,10 +91,14 @@ def start_to_text(text: str, most: int = MOST_HTML) -> str:
     closed = {tags[index].name for index in partners} | {name.lower() for name in _CLOSING.findall(text[-_ENDING:])}
     if not closed & (_ELEMENTS - _DOCUMENT):
         return text
-    # What the cut left open is closed there.
-    still_open = [tag.name for index, tag in enumerate(tags) if index not in partners and not tag.closes and tag.name]
-    start += "".join(f"</{name}>" for name in reversed(still_open) if name in _ELEMENTS)
+    start += _missing_end_tags(tags, partners)
     return f"{html_to_text(start)}\n… [{len(text) - most:,} more characters of HTML are not shown]"
+
+
+def _missing_end_tags(tags: list["_Tag"], partners: set[int]) -> str:
+    """Return the end tags of the elements that are still open."""
+    unpaired = [tag for index, tag in enumerate(tags) if index not in partners]
+    return "".join(f"</{tag.name}>" for tag in reversed(unpaired) if not tag.closes and tag.name in _ELEMENTS)
 
 
 class _Tag(NamedTuple):
@@ -119,13 +124,21 @@ def _find_tags(source: str) -> list[_Tag]:
             # From start + 2 on, because `<!-->` is an empty comment.
             position = source.index("-->", start + 2) + 3
         elif name in _END and not found["close"]:
-            end = None if name in unclosed else _END[name].search(source, position)
+            end = _find_end(name, source, position, unclosed)
             if end is None:
-                unclosed.add(name)
                 continue
-            position, name = end.end(), ""
+            position, name = end, ""
         tags.append(_Tag(name, start, position, bool(found["close"]), found["attributes"] or ""))
     return tags
+
+
+def _find_end(name: str, source: str, position: int, unclosed: set[str]) -> int | None:
+    """Return the end of a script or style. One that is never closed is added to `unclosed` and searched for once."""
+    end = None if name in unclosed else _END[name].search(source, position)
+    if end is None:
+        unclosed.add(name)
+        return None
+    return end.end()
 
 
 def _find_partners(tags: list[_Tag]) -> set[int]:
@@ -189,21 +202,18 @@ class _Writer:
 
     def apply(self, tag: _Tag) -> None:
         """Write what a tag stands for."""
-        match tag.name:
-            case "br":
-                self.gap = ""
-                self._add_part("\n")
-                self.fresh = True
-            case "img":
-                self._add_image(tag)
-            case "a":
-                self._close_link() if tag.closes else self._open_link(tag)
-            case "td" | "th" if not tag.closes and not self.fresh:
-                self.gap = " | "
-            case name if name in _BLOCKS or name == "hr":
-                self._break_line(tag)
-            case _:
-                pass
+        if tag.name in _BREAKING:
+            self._break_line(tag)
+        elif tag.name in _CELLS and not tag.closes and not self.fresh:
+            self.gap = " | "
+        elif tag.name == "br":
+            self.gap = ""
+            self._add_part("\n")
+            self.fresh = True
+        elif tag.name == "img":
+            self._add_image(tag)
+        elif tag.name == "a":
+            self._close_link() if tag.closes else self._open_link(tag)
 
     def to_text(self) -> str:
         """Return the text, with at most one blank line in a row outside of `pre`."""

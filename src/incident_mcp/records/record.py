@@ -142,34 +142,40 @@ def read_body(body: object, answer: type[A]) -> A:
     try:
         return answer.model_validate(body, context=_FOREIGN, by_alias=True, by_name=False)
     except ValidationError as error:
-        rows = _without_odd_rows(body, error)
+        rows = _without_unreadable(body, error)
         if rows is None:
             raise
     read = answer.model_validate(rows[0], context=_FOREIGN, by_alias=True, by_name=False)
     return read.model_copy(update={"unreadable": rows[1] or None})
 
 
-def _without_odd_rows(body: object, error: ValidationError) -> tuple[object, int] | None:
-    """Return the answer with null lists emptied and odd rows removed, and their number; None if more is wrong."""
-    places = {tuple(problem["loc"][:2]) for problem in error.errors(include_url=False, include_input=False)}
-    if isinstance(body, list):
-        # A bare list is read as an envelope of `items`.
-        body = {"items": cast("list[object]", body)}
-    if not isinstance(body, dict):
+def _without_unreadable(body: object, error: ValidationError) -> tuple[object, int] | None:
+    """Return the response without its unreadable rows, and their number; None if anything else is wrong."""
+    # A bare list is read as an envelope of `items`.
+    envelope = {"items": cast("list[object]", body)} if isinstance(body, list) else body
+    if not isinstance(envelope, dict):
         return None
-    answer = dict(cast("Json", body))
-    odd: dict[str, set[int]] = {}
-    for place in places:
-        name = str(place[0]) if place else ""
-        if len(place) == 2 and isinstance(place[1], int) and isinstance(answer.get(name), list):  # noqa: PLR2004
-            odd.setdefault(name, set()).add(place[1])
-        elif len(place) == 1 and name in answer and answer[name] is None:
-            answer[name] = []
-        else:
-            return None
-    for name, numbers in odd.items():
-        answer[name] = [row for number, row in enumerate(answer[name]) if number not in numbers]
-    return answer, sum(map(len, odd.values()))
+    response = dict(cast("Json", envelope))
+    unreadable = _find_unreadable(response, error)
+    if unreadable is None:
+        return None
+    for name, numbers in unreadable.items():
+        response[name] = [row for number, row in enumerate(response[name] or ()) if number not in numbers]
+    return response, sum(map(len, unreadable.values()))
+
+
+def _find_unreadable(response: Json, error: ValidationError) -> dict[str, set[int]] | None:
+    """Return the numbers of the unreadable rows of each list; a null list has none. None if anything else is wrong."""
+    unreadable: dict[str, set[int]] = {}
+    for place in {tuple(problem["loc"][:2]) for problem in error.errors(include_url=False, include_input=False)}:
+        match place:
+            case (str(name), int(number)) if isinstance(response.get(name), list):
+                unreadable.setdefault(name, set()).add(number)
+            case (str(name),) if response.get(name, ()) is None:
+                unreadable[name] = set()
+            case _:
+                return None
+    return unreadable
 
 
 def read_json(content: bytes) -> object:

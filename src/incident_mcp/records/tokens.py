@@ -94,15 +94,9 @@ def tokens(value: object) -> float:
     if isinstance(value, str):
         if len(value) <= _SHORT:
             return _instant() if _INSTANT.fullmatch(value) else _short(value)
-        if len(value) <= _LONG:
-            return _text(value)
-        starts = (len(value) * part // 4 for part in range(4))
-        return max(_text(value[start : start + _SAMPLE]) for start in starts) * len(value) / _SAMPLE
+        return _text(value) if len(value) <= _LONG else _long_text(value)
     if isinstance(value, dict):
-        return 1 + sum(
-            1.1 + _short(key) + tokens(item) if len(key) <= _SHORT else 1.1 + tokens(key) + tokens(item)
-            for key, item in cast("dict[str, object]", value).items()
-        )
+        return _object(cast("dict[str, object]", value))
     if isinstance(value, list):
         return 1 + sum(0.5 + tokens(item) for item in cast("list[object]", value))
     return tokens(str(value))
@@ -111,6 +105,17 @@ def tokens(value: object) -> float:
 @cache
 def _instant() -> float:
     return _text("2026-01-01T00:00:00Z")
+
+
+def _object(fields: dict[str, object]) -> float:
+    return 1 + sum(
+        1.1 + (_short(key) if len(key) <= _SHORT else tokens(key)) + tokens(item) for key, item in fields.items()
+    )
+
+
+def _long_text(text: str) -> float:
+    starts = (len(text) * part // 4 for part in range(4))
+    return max(_text(text[start : start + _SAMPLE]) for start in starts) * len(text) / _SAMPLE
 
 
 def _text(text: str) -> float:

@@ -59,10 +59,7 @@ def _make_caller(settings: Settings, tools: Sequence[ToolSpec], network: Network
     if incidentio is not None:
         # The vendor's limit: 1200 requests in a burst, refilled at 20 a second. Ionhour documents no numbers.
         incidentio.rate_limit = RateLimit(size=1200, rate=20)
-    present = [service for service in (incidentio, ionhour) if service is not None]
-    redactor = Redactor(service.key for service in present)
-    for each in present:
-        each.redact = redactor
+    _redact_all_keys([service for service in (incidentio, ionhour) if service is not None])
     safety = WriteSafety(
         # What a sandbox of this process did is gone with it, so its journal is not kept either.
         journal=MemoryJournal() if passing else SqliteJournal(lambda: _state_folder(settings)),
@@ -71,6 +68,13 @@ def _make_caller(settings: Settings, tools: Sequence[ToolSpec], network: Network
         audit=_audit_log(settings),
     )
     return Caller(settings, {tool.name: tool for tool in tools}, safety, incidentio, ionhour)
+
+
+def _redact_all_keys(services: list[Service]) -> None:
+    """Have each service redact the keys of all services."""
+    redactor = Redactor(service.key for service in services)
+    for service in services:
+        service.redact = redactor
 
 
 def _state_folder(settings: Settings) -> Path:

@@ -106,12 +106,17 @@ async def get_prompt(request: Request, params: GetPromptRequestParams) -> GetPro
 def _check_arguments(prompt: Prompt, arguments: dict[str, str]) -> None:
     """Raise unless the arguments are those of the prompt."""
     required = {argument.name: argument.required for argument in prompt.arguments or ()}
-    wrong = [f"unknown argument {name}" for name in arguments if name not in required]
-    wrong += [f"{name} is required" for name in required if required[name] and not arguments.get(name, "").strip()]
-    if wrong:
+    problems = _find_problems(required, arguments)
+    if problems:
         known = ", ".join(f"{name}*" if required[name] else name for name in required)
-        message = f"{prompt.name}: {'; '.join(wrong)}. Arguments (* required): {known}."
+        message = f"{prompt.name}: {'; '.join(problems)}. Arguments (* required): {known}."
         raise MCPError(INVALID_PARAMS, inert(message))
+
+
+def _find_problems(required: dict[str, bool | None], arguments: dict[str, str]) -> list[str]:
+    unknown = [f"unknown argument {name}" for name in arguments if name not in required]
+    missing = [name for name in required if required[name] and not arguments.get(name, "").strip()]
+    return unknown + [f"{name} is required" for name in missing]
 
 
 async def list_resources(_: Request, __: PaginatedRequestParams | None) -> ListResourcesResult:

@@ -160,8 +160,13 @@ def _check_entries(walk: Walk, entries: list[Json]) -> None:
     expect({"opened", "acknowledged", "note"} <= kinds, "Entries of the alert are missing.")
     statuses = [row["status"] for row in entries if row["source"] == "incident.io" and "status" in row]
     expect(statuses[-3:] == ["Fixing", "Monitoring", "Closed"], f"The statuses were {statuses}.")
-    notes = [row for row in entries if row["kind"] == "note" and walk.incident["reference"] in row["text"]]
-    expect(len(notes) == 1, f"{len(notes)} notes name the incident; there should be 1.")
+    notes = _count_notes(entries, walk.incident["reference"])
+    expect(notes == 1, f"{notes} notes name the incident; there should be 1.")
+
+
+def _count_notes(entries: list[Json], reference: str) -> int:
+    """Return the number of notes that name this incident."""
+    return sum(row["kind"] == "note" and reference in row["text"] for row in entries)
 
 
 async def _situation(call: Caller) -> Json:

@@ -1,6 +1,6 @@
 """Shapes of request bodies, and the problems of a body that does not match its shape."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -53,24 +53,28 @@ def find_problems(body: object, shape: Shape, at: str = "") -> Iterator[Problem]
             yield Problem(f"{at}{key} is not a field of this request", at + key, "unknown_field")
 
 
+_IS_OF: dict[str, Callable[[object], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "instant": lambda value: isinstance(value, str) and bool(read_instant(value)),
+    "object": lambda value: isinstance(value, dict),
+    "list": lambda value: isinstance(value, list),
+}
+"""Whether a value is of a kind."""
+
+
 def _value_problems(value: Any, expected: Field, at: str) -> Iterator[Problem]:  # noqa: ANN401  # JSON
-    match expected.kind, value:
-        case "object", dict():
-            yield from find_problems(cast("object", value), expected.shape, f"{at}.")
-        case "list", list():
-            for number, item in enumerate(cast("list[object]", value)):
-                yield from find_problems(item, expected.shape, f"{at}.{number}.")
-        case "string", str():
-            yield from _string_problems(value, expected, at)
-        case "instant", str() if read_instant(value):
-            pass
-        case "boolean", bool():
-            pass
-        case "integer", int() if not isinstance(value, bool):
-            pass
-        case _:
-            kind = "RFC 3339 instant" if expected.kind == "instant" else expected.kind
-            yield Problem(f"{at} must be of type {kind}", at, "invalid_type")
+    if not _IS_OF[expected.kind](value):
+        kind = "RFC 3339 instant" if expected.kind == "instant" else expected.kind
+        yield Problem(f"{at} must be of type {kind}", at, "invalid_type")
+    elif expected.kind == "string":
+        yield from _string_problems(value, expected, at)
+    elif expected.kind == "object":
+        yield from find_problems(value, expected.shape, f"{at}.")
+    elif expected.kind == "list":
+        for number, item in enumerate(value):
+            yield from find_problems(item, expected.shape, f"{at}.{number}.")
 
 
 def _string_problems(value: str, expected: Field, at: str) -> Iterator[Problem]:

@@ -69,15 +69,19 @@ def _read_value(account: IncidentIO, field: Json, value: Json, at: str) -> Json:
         raise _invalid(at + [*keys, key][0], f"{field['name']} takes exactly {key}")
     text: str = value[key]
     if key == "value_option_id":
-        option = by_id(options_of(account, field), text)
-        if option is None:
-            raise _unknown(at + key, text)
-        return {"value_option": option}
+        return {"value_option": _find_option(account, field, text, at + key)}
     if key == "value_catalog_entry_id":
         return {"value_catalog_entry": _find_entry(account, text, at + key)}
     if key in _FORMS and not re.fullmatch(_FORMS[key][0], text):
         raise _invalid(at + key, _FORMS[key][1])
     return {key: text}
+
+
+def _find_option(account: IncidentIO, field: Json, text: str, at: str) -> Json:
+    option = by_id(options_of(account, field), text)
+    if option is None:
+        raise _unknown(at, text)
+    return option
 
 
 def _find_entry(account: IncidentIO, text: str, at: str) -> Json:
