@@ -91,28 +91,39 @@ def read_arguments(fields: Mapping[str, FieldInfo], sent: Json, ignored: Collect
     """
     values: Json = {}
     wrong: list[str] = []
-    blank: set[str] = set()
-    for name, value in sent.items():
-        if name not in fields:
-            wrong += [] if name in ignored else [_unknown(name, fields)]
-            continue
-        field = fields[name]
+    for name in [name for name in sent if name in fields or name not in ignored]:
         try:
-            read = _read(value, field.annotation)
+            values[name] = _read_argument(name, sent[name], fields)
         except ValueError as error:
-            # A blank of another type, like {} for a number, is still a blank.
-            if not _is_blank(value, field):
-                wrong.append(f"{name} {error}")
-                continue
-            read = None
-        if _is_blank(read, field):
-            blank.add(name)
-        else:
-            values[name] = read
-    missing = [name for name, field in fields.items() if field.is_required() and name not in sent]
-    wrong += [f"{name} is required" for name in missing]
-    wrong += [f"{name} is blank, and it is required" for name in fields if name in blank and fields[name].is_required()]
-    return values, wrong
+            wrong.append(str(error))
+    wrong += _missing(fields, sent, values)
+    return {name: value for name, value in values.items() if value is not None}, wrong
+
+
+def _missing(fields: Mapping[str, FieldInfo], sent: Json, values: Json) -> list[str]:
+    """Return a complaint about each required argument that is missing or blank."""
+    required = [name for name, field in fields.items() if field.is_required()]
+    missing = [f"{name} is required" for name in required if name not in sent]
+    return missing + [f"{name} is blank, and it is required" for name in required if values.get(name, "") is None]
+
+
+def _read_argument(name: str, value: Any, fields: Mapping[str, FieldInfo]) -> Any:  # noqa: ANN401  # any JSON
+    """Return the value of an argument, None for a blank.
+
+    Raises:
+        ValueError: The argument is unknown, or its value has another type; the message says what to pass.
+    """
+    if name not in fields:
+        raise ValueError(_unknown(name, fields))
+    field = fields[name]
+    try:
+        read = _read(value, field.annotation)
+    except ValueError as error:
+        # A blank of another type, like {} for a number, is still a blank.
+        if _is_blank(value, field):
+            return None
+        raise ValueError(f"{name} {error}") from None
+    return None if _is_blank(read, field) else read
 
 
 def _is_blank(value: object, field: FieldInfo) -> bool:
@@ -120,13 +131,14 @@ def _is_blank(value: object, field: FieldInfo) -> bool:
     if isinstance(value, bool):
         return False
     if isinstance(value, int | float):
-        if value == 0 and _shape(field.annotation)[0] is str:
-            return True
-        lowest = next((bound.ge for bound in field.metadata if isinstance(bound, Ge)), None)
-        return value == 0 and lowest == 1
+        return value == 0 and (_shape(field.annotation)[0] is str or _starts_at_one(field))
     if isinstance(value, list):
         return all(_is_blank(item, field) for item in cast("list[object]", value))
     return value in (None, {}) or (isinstance(value, str) and _is_blank_text(value, null_words=True))
+
+
+def _starts_at_one(field: FieldInfo) -> bool:
+    return any(isinstance(bound, Ge) and bound.ge == 1 for bound in field.metadata)
 
 
 def _is_blank_text(text: str, *, null_words: bool) -> bool:
@@ -190,11 +202,11 @@ def _read_list(value: Any, inner: Any, *, null_words: bool) -> Any:  # noqa: ANN
     if not isinstance(value, list):
         return value
     items = [_read(item, inner, null_words=null_words) for item in cast("list[object]", value)]
-    return [
-        item
-        for item in items
-        if item is not None and not (isinstance(item, str) and _is_blank_text(item, null_words=null_words))
-    ]
+    return [item for item in items if item is not None and not _is_blank_item(item, null_words=null_words)]
+
+
+def _is_blank_item(item: object, *, null_words: bool) -> bool:
+    return isinstance(item, str) and _is_blank_text(item, null_words=null_words)
 
 
 def _read_map(value: Any, inner: Any) -> Any:  # noqa: ANN401  # any JSON, any annotation
@@ -206,15 +218,17 @@ def _read_map(value: Any, inner: Any) -> Any:  # noqa: ANN401  # any JSON, any a
     for name, item in cast("Json", value).items():
         if name.strip() in values:
             raise ValueError(f"names {_quote(name.strip())} twice")
-        if item == []:
-            values[name.strip()] = item
-            continue
         read = _read(item, inner, null_words=False)
-        if _shape(inner)[0] is str and isinstance(read, int | float) and read == 0:
-            continue
-        if not (read in (None, [], {}) or (isinstance(read, str) and _is_blank_text(read, null_words=False))):
-            values[name.strip()] = read
+        if item == [] or not _is_blank_entry(read, inner):
+            values[name.strip()] = [] if item == [] else read
     return values
+
+
+def _is_blank_entry(value: object, inner: Any) -> bool:  # noqa: ANN401  # any annotation
+    """Return whether a value in a map is blank."""
+    if _shape(inner)[0] is str and isinstance(value, int | float) and value == 0:
+        return True
+    return value in (None, [], {}) or _is_blank_item(value, null_words=False)
 
 
 def _parsed(value: Any) -> Any:  # noqa: ANN401  # any JSON
@@ -239,22 +253,28 @@ def _read_choice(value: Any, choices: Iterable[str]) -> Any:  # noqa: ANN401  # 
 
 
 def _read_whole(value: Any) -> Any:  # noqa: ANN401  # any JSON
-    if isinstance(value, str):
-        if _is_blank_text(value, null_words=True):
-            return None
-        found = _WHOLE.fullmatch(value.strip().removeprefix("#"))
-        number = int(found[1]) if found else None
-    elif isinstance(value, float):
-        number = int(value) if value.is_integer() and abs(value) <= MAX_INTEGER else None
-    elif isinstance(value, bool):
-        number = None
-    else:
-        number = value
-    if number is None and value is not None:
+    if value is None or _is_blank_item(value, null_words=True):
+        return None
+    number = _whole(value)
+    if number is None:
         raise ValueError(f"takes a whole number, not {_quote(value)}")
     if isinstance(number, int) and abs(number) > MAX_INTEGER:
         raise ValueError("takes a smaller number")
     return number
+
+
+def _whole(value: Any) -> Any:  # noqa: ANN401  # any JSON
+    """Return a text or number as a whole number, None if it is not one; other types unchanged."""
+    match value:
+        case str():
+            found = _WHOLE.fullmatch(value.strip().removeprefix("#"))
+            return int(found[1]) if found else None
+        case float():
+            return int(value) if value.is_integer() and abs(value) <= MAX_INTEGER else None
+        case bool():
+            return None
+        case _:
+            return value
 
 
 def _trim(text: str) -> str:
