@@ -205,7 +205,7 @@ async def test_more_notes_and_events_than_an_answer_holds_are_all_in_the_timelin
             answer = await call.ok(tool, incident_id=alert["id"])
             assert count_tokens(answer) <= MOST
             assert 100 < len(answer[rows]) < 900
-            assert "rows are left out" in answer["cut"]
+            assert "rows are omitted" in answer["cut"]
             assert "incident_timeline" in answer["cut"]
         story = await all_of(call, "incident_timeline", "entries", ionhour_incident_id=alert["id"], limit=500)
     assert sum(row["kind"] == "note" for row in story) >= 900

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from incident_mcp.records.html import MOST_HTML, decode_entities, html_to_text, start_to_text
+from incident_mcp.records.html import MAX_HTML, decode_entities, html_to_text, start_to_text
 
 KEPT = [
     *("", " ", "\n\n", "plain", " leading and trailing ", "one\r\n\r\n\r\n\r\ntwo", "a & b", "a &amp; b", "&lt;b&gt;"),
@@ -194,7 +194,7 @@ def test_no_text_raises_and_plain_output_is_final(text: str) -> None:
         assert html_to_text(converted) == converted
 
 
-LONG = 3 * MOST_HTML
+LONG = 3 * MAX_HTML
 
 
 @pytest.mark.parametrize("end", ["</p>", "</b></p></div>", "</P >\n", "", "<p>"])
@@ -202,8 +202,8 @@ def test_of_long_html_the_start_is_converted_and_the_rest_counted(end: str) -> N
     html = "<div><p><b>Down:</b> <i>all</i> of " + "x" * LONG + end
     text = start_to_text(html)
     assert text.startswith("Down: all of xxx")
-    assert text.endswith(f"x\n… [{len(html) - MOST_HTML:,} more characters of HTML are not shown]")
-    assert len(text) < MOST_HTML + 100
+    assert text.endswith(f"x\n… [{len(html) - MAX_HTML:,} more characters of HTML are not shown]")
+    assert len(text) < MAX_HTML + 100
 
 
 @pytest.mark.parametrize(
