@@ -117,10 +117,10 @@ async def test_no_list_of_25_rows_exceeds_its_token_budget_and_each_reports_what
     spoil(box, NASTY[kind])
     async with connect(sandbox=box) as call:
         for tool, (arguments, most) in ROW_LISTS.items():
-            told = await call.ok(tool, **arguments)
-            assert real(told) <= most, tool
-            assert "…" in told["cut"], tool
-            for row in rows_of(told):
+            result = await call.ok(tool, **arguments)
+            assert real(result) <= most, tool
+            assert "…" in result["cut"], tool
+            for row in rows_of(result):
                 for name, value in row.items():
                     if name in KEPT:
                         assert "…" not in str(value), (tool, name)
@@ -128,8 +128,8 @@ async def test_no_list_of_25_rows_exceeds_its_token_budget_and_each_reports_what
                         assert value.endswith(("…", "]")), (tool, name)
 
 
-def rows_of(told: dict[str, Any]) -> list[dict[str, Any]]:
-    return [row for value in told.values() if isinstance(value, list) for row in value if isinstance(row, dict)]
+def rows_of(result: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for value in result.values() if isinstance(value, list) for row in value if isinstance(row, dict)]
 
 
 @pytest.mark.parametrize("kind", ["words", "base64"])
@@ -150,8 +150,8 @@ async def test_ids_references_and_timestamps_are_never_cut(connect):
     spoil(box, NASTY["rare emoji"])
     async with connect(sandbox=box) as call:
         for tool, (arguments, _) in ROW_LISTS.items():
-            told = await call.ok(tool, **arguments)
-            for row in rows_of(told):
+            result = await call.ok(tool, **arguments)
+            for row in rows_of(result):
                 whole = {name: value for name, value in row.items() if name in KEPT and isinstance(value, str)}
                 assert all(len(value) in (7, 20, 26) for value in whole.values()), (tool, whole)
         links = (await call.ok("situation"))["links"]
@@ -182,9 +182,9 @@ async def test_texts_of_over_100_kb_in_every_field_of_one_row_do_not_cut_other_r
     async with connect(sandbox=box) as call:
         for tool, (_, most) in ROW_LISTS.items():
             given = {"incident_id": 4514} if "incident_id" in _ else {"incident": "117"} if "incident" in _ else {}
-            told = await call.ok(tool, **given)
-            assert real(told) <= most, tool
-            assert "…" in json.dumps(told, ensure_ascii=False), tool
+            result = await call.ok(tool, **given)
+            assert real(result) <= most, tool
+            assert "…" in json.dumps(result, ensure_ascii=False), tool
         shown = await call.ok("ionhour_list_incidents")
     assert "Refunds wait for manual approval" in [row["title"] for row in shown["incidents"]]
 
@@ -194,11 +194,11 @@ async def test_rows_with_many_short_fields_have_the_same_token_budget(connect):
     for row in box.ionhour.incidents:
         row |= {"title": "t" * 500, "project": None, "check": None, "reason": "R", "lastSignalSource": None}
     async with connect(sandbox=box) as call:
-        told = await call.ok("ionhour_list_incidents", limit=25)
-        assert real(told) <= 2_000
-        told = await call.ok("ionhour_list_incidents", limit=25, detail=True)
-        assert "cut" not in told
-        assert real(told) <= 8_000
+        result = await call.ok("ionhour_list_incidents", limit=25)
+        assert real(result) <= 2_000
+        result = await call.ok("ionhour_list_incidents", limit=25, detail=True)
+        assert "cut" not in result
+        assert real(result) <= 8_000
 
 
 @pytest.mark.parametrize("kind", NASTY)
@@ -210,6 +210,6 @@ def test_the_estimate_is_near_the_count_of_a_tokenizer(kind):
 async def test_the_estimate_of_ordinary_results_is_slightly_too_high(connect):
     async with connect(sandbox=Sandbox(now=datetime.now(UTC), bulk=25)) as call:
         for tool, (arguments, _) in ROW_LISTS.items():
-            told = await call.ok(tool, **arguments)
-            assert estimated(told) / real(told) < 1.25 or real(told) < 200, tool
-            assert estimated(told) / real(told) > 0.98 or real(told) < 200, tool
+            result = await call.ok(tool, **arguments)
+            assert estimated(result) / real(result) < 1.25 or real(result) < 200, tool
+            assert estimated(result) / real(result) > 0.98 or real(result) < 200, tool
