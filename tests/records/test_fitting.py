@@ -1,4 +1,4 @@
-"""No answer costs more than a host takes, and what was left out of one can be read."""
+"""No result exceeds the limit of a host, and everything omitted from one can be read."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ BIG = (WORDS * 4_000).strip()
 
 
 ROWS = 300
-"""So many of everything that the largest answers do not hold all of them."""
+"""More rows of everything than the largest results can contain."""
 INCIDENT, ALERT = f"INC-{117 + ROWS}", 4599 + ROWS
 """The newest of each."""
 
@@ -52,16 +52,16 @@ LARGEST = {
 }
 
 
-# Ordinary text, and what costs most a character: of all, and of ASCII.
+# Ordinary text, and the most expensive characters: of all, and of ASCII.
 @pytest.mark.parametrize("kind", ["words", "rare emoji", "signs"])
-async def test_no_answer_costs_more_than_a_host_takes_however_large_the_limit_is(connect, kind):
+async def test_no_result_exceeds_the_limit_of_a_host_regardless_of_the_row_limit(connect, kind):
     async with connect(sandbox=large(NASTY[kind])) as call:
         for tool, arguments in LARGEST.items():
             assert count_tokens(await call.ok(tool, **arguments)) <= MOST, tool
 
 
 async def all_of(call: Caller, tool: str, rows: str, **arguments: Any) -> list[dict[str, Any]]:
-    """Read a list to its end by what each answer says."""
+    """Read a list to its end with the cursors of its results."""
     found: list[dict[str, Any]] = []
     while True:
         answer = await call.ok(tool, **arguments)
@@ -78,7 +78,7 @@ def ends(entries: list[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("text", ["", WORDS * 10], ids=["short texts", "long texts"])
-async def test_going_on_loses_no_row_and_repeats_none(connect, text):
+async def test_continuing_skips_no_row_and_repeats_none(connect, text):
     box = large(text)
     rows = [row["reference"] for row in box.incidentio.incidents if row["mode"] in ("standard", "retrospective")]
     updates = [row["id"] for row in box.incidentio.updates]
@@ -149,7 +149,7 @@ async def test_a_long_text_is_read_in_parts_by_offset(connect, box, tool, text):
     assert f"No text is longer than {len(text) + 1} characters" in beyond["cut"]
 
 
-async def test_what_has_many_values_is_cut_and_says_how_many_are_not_shown(connect, box):
+async def test_a_record_with_many_values_is_cut_and_reports_how_many_are_not_shown(connect, box):
     incident = box.incidentio.incidents[-1]
     incident["team_ids"] = [f"01HR4B1YM0H8RCV220P{number:07}" for number in range(3_000)]
     values = [{"value_text": f"Service number {number}"} for number in range(2_000)]
@@ -167,7 +167,7 @@ async def test_what_has_many_values_is_cut_and_says_how_many_are_not_shown(conne
     assert "of custom_fields.Services are not shown" in answer["cut"]
 
 
-async def test_the_answer_of_a_write_is_bounded_and_a_repeat_is_recognised(connect, box):
+async def test_the_result_of_a_write_is_bounded_and_a_repeat_is_recognised(connect, box):
     message = {"incident": "INC-117", "message": BIG}
     async with connect() as call:
         planned = await call.ok("incidentio_post_update", **message, dry_run=True)
@@ -195,7 +195,7 @@ async def test_a_page_of_an_incident_is_bounded(connect, kind, uri):
     assert "cut" in content.text
 
 
-async def test_more_notes_and_events_than_an_answer_holds_are_all_in_the_timeline(connect, box):
+async def test_the_timeline_contains_more_notes_and_events_than_fit_in_one_result(connect, box):
     alert = box.ionhour.incidents[-1]
     for number in range(900):
         box.ionhour.add_note(alert, 7, f"Note {number}: {WORDS}", NOW)
@@ -205,7 +205,7 @@ async def test_more_notes_and_events_than_an_answer_holds_are_all_in_the_timelin
             answer = await call.ok(tool, incident_id=alert["id"])
             assert count_tokens(answer) <= MOST
             assert 100 < len(answer[rows]) < 900
-            assert "rows are left out" in answer["cut"]
+            assert "rows are omitted" in answer["cut"]
             assert "incident_timeline" in answer["cut"]
         story = await all_of(call, "incident_timeline", "entries", ionhour_incident_id=alert["id"], limit=500)
     assert sum(row["kind"] == "note" for row in story) >= 900

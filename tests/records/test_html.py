@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from incident_mcp.records.html import MOST_HTML, decode_entities, html_to_text, start_to_text
+from incident_mcp.records.html import MAX_HTML, decode_entities, html_to_text, start_to_text
 
 KEPT = [
     *("", " ", "\n\n", "plain", " leading and trailing ", "one\r\n\r\n\r\n\r\ntwo", "a & b", "a &amp; b", "&lt;b&gt;"),
@@ -76,7 +76,7 @@ CONVERTED = {
     "<p>see <img src='https://x.y/c.png'/></p>": "see https://x.y/c.png",
     "<p><img alt='chart' src='data:image/png;base64,AAAA'><img></p>": "chart",
     "<a href='https://x.y'><img src='https://x.y/c.png' alt='c'></a>": "c (https://x.y/c.png) (https://x.y)",
-    # What is not a tag of a matched pair
+    # Not a tag of a matched pair
     "<p>Rolled back <checkout-api> to &lt;v1.2&gt;</p>": "Rolled back <checkout-api> to <v1.2>",
     "<p>unclosed <b>bold</p>": "unclosed <b>bold",
     "<b>one <b>two</b>": "<b>one two",
@@ -88,7 +88,7 @@ CONVERTED = {
     "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>": "<script>alert(1)</script>",
     "<span title=\"a > b\" data-x='</span>'>text</span>": "text",
     "<p>it's <i>John's</i> \"quote</p>": "it's John's \"quote",
-    # Left out
+    # Removed
     "<style>p > b {}</style><script>'<p>'</script ><p>seen</p>": "seen",
     "<p>seen</p><SCRIPT src=x>alert('</p>')</SCRIPT>": "seen",
     "<!-- hidden > --><b>shown</b><!---->!<!-->?": "shown!?",
@@ -160,7 +160,7 @@ def test_deeply_nested_elements(element: str) -> None:
 
 
 @pytest.mark.parametrize("digits", ["9" * 5000, "0" * 5000 + "65", "x" + "f" * 5000])
-def test_an_endless_number_is_no_entity(digits: str) -> None:
+def test_a_number_of_thousands_of_digits_is_not_an_entity(digits: str) -> None:
     assert html_to_text(f"<b>&#{digits};</b>") == f"&#{digits};"
     assert decode_entities(f"&#{digits};") == f"&#{digits};"
 
@@ -194,24 +194,24 @@ def test_no_text_raises_and_plain_output_is_final(text: str) -> None:
         assert html_to_text(converted) == converted
 
 
-LONG = 3 * MOST_HTML
+LONG = 3 * MAX_HTML
 
 
 @pytest.mark.parametrize("end", ["</p>", "</b></p></div>", "</P >\n", "", "<p>"])
-def test_of_long_html_the_start_is_converted_and_the_rest_counted(end: str) -> None:
+def test_the_start_of_long_html_is_converted_and_the_rest_counted(end: str) -> None:
     html = "<div><p><b>Down:</b> <i>all</i> of " + "x" * LONG + end
     text = start_to_text(html)
     assert text.startswith("Down: all of xxx")
-    assert text.endswith(f"x\n… [{len(html) - MOST_HTML:,} more characters of HTML are not shown]")
-    assert len(text) < MOST_HTML + 100
+    assert text.endswith(f"x\n… [{len(html) - MAX_HTML:,} more characters of HTML are not shown]")
+    assert len(text) < MAX_HTML + 100
 
 
 @pytest.mark.parametrize(
     "text", ["x" * LONG, "<p>" + "x" * LONG, "a </b" * LONG, "<checkout-api> </checkout-api>" + "x" * LONG]
 )
-def test_long_text_that_is_no_html_is_unchanged(text: str) -> None:
+def test_long_text_that_is_not_html_is_unchanged(text: str) -> None:
     assert start_to_text(text) == text
 
 
-def test_short_html_is_converted_whole() -> None:
+def test_short_html_is_converted_in_full() -> None:
     assert start_to_text("<p>a</p>") == html_to_text("<p>a</p>") == "a"

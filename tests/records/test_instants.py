@@ -1,4 +1,4 @@
-"""Instants: every form the services and people write, and nothing that only looks like one."""
+"""Timestamps: every format that services and people use, and nothing that only resembles one."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -55,7 +55,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", [*WITH_ZONE, *WITHOUT_ZONE, *DATES])
-def test_an_instant_is_read_in_utc(text: str) -> None:
+def test_a_timestamp_is_parsed_to_utc(text: str) -> None:
     instant = parse_instant(text)
     assert instant == {**WITH_ZONE, **WITHOUT_ZONE, **DATES}[text]
     assert instant.tzinfo is UTC
@@ -74,17 +74,17 @@ def test_other_types_are_none(value: object) -> None:
 
 
 @pytest.mark.parametrize("text", WITH_ZONE)
-def test_an_argument_with_a_zone_is_an_instant(text: str) -> None:
+def test_an_argument_with_a_zone_is_a_timestamp(text: str) -> None:
     assert instant_with_zone(text) == WITH_ZONE[text]
 
 
 @pytest.mark.parametrize("text", [*WITHOUT_ZONE, *DATES])
-def test_an_argument_without_a_zone_is_no_instant(text: str) -> None:
+def test_an_argument_without_a_zone_is_not_a_timestamp(text: str) -> None:
     assert instant_with_zone(text) is None
 
 
 @pytest.mark.parametrize("text", WITHOUT_ZONE)
-def test_a_time_without_a_zone_is_neither_date_nor_instant(text: str) -> None:
+def test_a_time_without_a_zone_is_neither_a_date_nor_a_timestamp(text: str) -> None:
     assert date_or_instant(text) is None
 
 
@@ -115,13 +115,13 @@ def test_an_argument_is_normalized(text: str, normalized: str) -> None:
         (datetime(999, 12, 31, tzinfo=UTC), "0999-12-31T00:00:00Z"),
     ],
 )
-def test_an_instant_is_written_in_utc_with_four_digits_of_year(instant: datetime, written: str) -> None:
+def test_a_time_is_formatted_in_utc_with_a_four_digit_year(instant: datetime, written: str) -> None:
     assert to_second(instant) == written
 
 
 @settings(deadline=None, derandomize=True)
 @given(st.datetimes(timezones=st.timezones() | st.just(UTC)))
-def test_what_was_written_is_read_again(instant: datetime) -> None:
+def test_a_formatted_time_can_be_parsed(instant: datetime) -> None:
     instant = instant.replace(year=max(2, min(instant.year, 9998)), day=min(instant.day, 28))
     written = to_second(instant)
     assert parse_instant(written) == instant_with_zone(written) == instant.astimezone(UTC).replace(microsecond=0)

@@ -1,4 +1,4 @@
-"""Answers that fit: whatever stands in any text of either service, a list costs what it may, and says what it cut."""
+"""Lists stay within their token budget and report what they cut, regardless of the services' texts."""
 
 import base64
 import json
@@ -54,7 +54,7 @@ ROWS = 25
 ROW_LISTS = {
     "situation": ({}, 2_500),
     "incidentio_list_incidents": ({}, 2_000),
-    # Of all incidents: each row says which one's it is, by id, reference and name.
+    # Of all incidents: each row identifies its incident by id, reference and name.
     "incidentio_list_updates": ({}, 2_500),
     "incidentio_list_severities": ({}, 2_000),
     "incidentio_list_statuses": ({}, 2_000),
@@ -66,7 +66,7 @@ ROW_LISTS = {
 
 
 def spoil(box: Sandbox, text: str, rows: int = ROWS) -> None:
-    """Put a text wherever the two services let people or machines write one, in 25 rows of each list."""
+    """Set every text that users or machines can write in either service, in 25 rows of each list."""
     account, workspace = box.incidentio, box.ionhour
     lead = next(row for row in account.roles if row["role_type"] == "lead")
     incidents, alerts = account.incidents[-rows:], workspace.incidents[-rows:]
@@ -112,15 +112,15 @@ def spoil(box: Sandbox, text: str, rows: int = ROWS) -> None:
 
 
 @pytest.mark.parametrize("kind", NASTY)
-async def test_no_list_of_25_rows_costs_more_than_it_may_and_each_says_what_it_cut(connect, kind):
+async def test_no_list_of_25_rows_exceeds_its_token_budget_and_each_reports_what_it_cut(connect, kind):
     box = Sandbox(now=NOW, bulk=ROWS)
     spoil(box, NASTY[kind])
     async with connect(sandbox=box) as call:
         for tool, (arguments, most) in ROW_LISTS.items():
-            told = await call.ok(tool, **arguments)
-            assert real(told) <= most, tool
-            assert "…" in told["cut"], tool
-            for row in rows_of(told):
+            result = await call.ok(tool, **arguments)
+            assert real(result) <= most, tool
+            assert "…" in result["cut"], tool
+            for row in rows_of(result):
                 for name, value in row.items():
                     if name in KEPT:
                         assert "…" not in str(value), (tool, name)
@@ -128,12 +128,12 @@ async def test_no_list_of_25_rows_costs_more_than_it_may_and_each_says_what_it_c
                         assert value.endswith(("…", "]")), (tool, name)
 
 
-def rows_of(told: dict[str, Any]) -> list[dict[str, Any]]:
-    return [row for value in told.values() if isinstance(value, list) for row in value if isinstance(row, dict)]
+def rows_of(result: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for value in result.values() if isinstance(value, list) for row in value if isinstance(row, dict)]
 
 
 @pytest.mark.parametrize("kind", ["words", "base64"])
-async def test_get_shows_all_that_an_answer_holds(connect, kind):
+async def test_get_shows_as_much_as_fits_in_a_result(connect, kind):
     box = Sandbox(now=NOW, bulk=ROWS)
     spoil(box, NASTY[kind])
     async with connect(sandbox=box) as call:
@@ -145,13 +145,13 @@ async def test_get_shows_all_that_an_answer_holds(connect, kind):
     assert "cut" not in alert
 
 
-async def test_ids_references_and_instants_stay_whole_beside_texts_that_are_cut(connect):
+async def test_ids_references_and_timestamps_are_never_cut(connect):
     box = Sandbox(now=NOW, bulk=ROWS)
     spoil(box, NASTY["rare emoji"])
     async with connect(sandbox=box) as call:
         for tool, (arguments, _) in ROW_LISTS.items():
-            told = await call.ok(tool, **arguments)
-            for row in rows_of(told):
+            result = await call.ok(tool, **arguments)
+            for row in rows_of(result):
                 whole = {name: value for name, value in row.items() if name in KEPT and isinstance(value, str)}
                 assert all(len(value) in (7, 20, 26) for value in whole.values()), (tool, whole)
         links = (await call.ok("situation"))["links"]
@@ -159,7 +159,7 @@ async def test_ids_references_and_instants_stay_whole_beside_texts_that_are_cut(
 
 
 @pytest.mark.parametrize("bulk", [0, 25])
-async def test_ordinary_answers_lose_nothing_but_what_a_row_may_hold(connect, bulk):
+async def test_ordinary_results_lose_only_texts_beyond_the_limit_of_a_row(connect, bulk):
     box = Sandbox(now=datetime.now(UTC), bulk=bulk)
     async with connect(sandbox=box) as call:
         for tool, (arguments, _) in ROW_LISTS.items():
@@ -175,41 +175,41 @@ async def test_ordinary_answers_lose_nothing_but_what_a_row_may_hold(connect, bu
 
 
 @pytest.mark.parametrize("kind", ["words", "rare emoji", "base64", "kanji", "control"])
-async def test_texts_of_over_100_kb_in_every_field_of_one_row_leave_its_neighbours_whole(connect, kind):
+async def test_texts_of_over_100_kb_in_every_field_of_one_row_do_not_cut_other_rows(connect, kind):
     box = Sandbox(now=NOW)
     text = (NASTY[kind] * ENDLESS)[:ENDLESS]
     spoil(box, text, rows=1)
     async with connect(sandbox=box) as call:
         for tool, (_, most) in ROW_LISTS.items():
             given = {"incident_id": 4514} if "incident_id" in _ else {"incident": "117"} if "incident" in _ else {}
-            told = await call.ok(tool, **given)
-            assert real(told) <= most, tool
-            assert "…" in json.dumps(told, ensure_ascii=False), tool
+            result = await call.ok(tool, **given)
+            assert real(result) <= most, tool
+            assert "…" in json.dumps(result, ensure_ascii=False), tool
         shown = await call.ok("ionhour_list_incidents")
     assert "Refunds wait for manual approval" in [row["title"] for row in shown["incidents"]]
 
 
-async def test_rows_of_many_short_fields_cost_what_lean_ones_may(connect):
+async def test_rows_with_many_short_fields_have_the_same_token_budget(connect):
     box = Sandbox(now=NOW, bulk=100)
     for row in box.ionhour.incidents:
         row |= {"title": "t" * 500, "project": None, "check": None, "reason": "R", "lastSignalSource": None}
     async with connect(sandbox=box) as call:
-        told = await call.ok("ionhour_list_incidents", limit=25)
-        assert real(told) <= 2_000
-        told = await call.ok("ionhour_list_incidents", limit=25, detail=True)
-        assert "cut" not in told
-        assert real(told) <= 8_000
+        result = await call.ok("ionhour_list_incidents", limit=25)
+        assert real(result) <= 2_000
+        result = await call.ok("ionhour_list_incidents", limit=25, detail=True)
+        assert "cut" not in result
+        assert real(result) <= 8_000
 
 
 @pytest.mark.parametrize("kind", NASTY)
-def test_the_estimate_is_near_what_a_tokenizer_counts(kind):
+def test_the_estimate_is_near_the_count_of_a_tokenizer(kind):
     rows = make_visible([NASTY[kind][start : start + 12] for start in range(0, 1_200, 12)])
     assert 0.75 < estimated(rows) / real(rows) < 1.8
 
 
-async def test_the_estimate_of_ordinary_answers_is_a_little_too_high(connect):
+async def test_the_estimate_of_ordinary_results_is_slightly_too_high(connect):
     async with connect(sandbox=Sandbox(now=datetime.now(UTC), bulk=25)) as call:
         for tool, (arguments, _) in ROW_LISTS.items():
-            told = await call.ok(tool, **arguments)
-            assert estimated(told) / real(told) < 1.25 or real(told) < 200, tool
-            assert estimated(told) / real(told) > 0.98 or real(told) < 200, tool
+            result = await call.ok(tool, **arguments)
+            assert estimated(result) / real(result) < 1.25 or real(result) < 200, tool
+            assert estimated(result) / real(result) > 0.98 or real(result) < 200, tool

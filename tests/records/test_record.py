@@ -1,4 +1,4 @@
-"""What the answers are made of: instants, texts of HTML, cuts, and nothing hidden."""
+"""Records: timestamps, text from HTML, cuts, and no hidden characters."""
 
 import json
 from typing import Annotated, Any
@@ -75,16 +75,16 @@ HIDDEN = {
 
 
 def read(**thing: Any) -> Thing:
-    """Read a thing as a service answers it."""
+    """Read a thing from a service's response."""
     return read_answer(json.dumps(thing).encode(), Thing)
 
 
-@pytest.mark.parametrize(("given", "told"), INSTANTS.items())
-def test_an_instant_is_told_in_utc_to_the_second_and_what_is_none_is_left_out(given, told):
-    assert read(id="1", at=given).at == told
+@pytest.mark.parametrize(("value", "expected"), INSTANTS.items())
+def test_a_timestamp_is_formatted_in_utc_to_the_second_and_anything_else_is_omitted(value, expected):
+    assert read(id="1", at=value).at == expected
 
 
-def test_only_identity_is_required_of_a_service_and_what_cannot_be_read_is_left_out():
+def test_only_the_identity_is_required_and_unreadable_fields_are_omitted():
     odd = {"name": {"a": 1}, "text": [], "summary": 7.5, "at": {}, "count": "many"}
     assert read(id=7, **odd).dump() == {"id": "7", "summary": "7.5"}
     assert read(id="1", count=2.6).count == 3
@@ -93,7 +93,7 @@ def test_only_identity_is_required_of_a_service_and_what_cannot_be_read_is_left_
             read(**identity)
 
 
-def test_odd_rows_of_a_list_are_counted_and_the_others_told():
+def test_unreadable_rows_of_a_list_are_counted_and_the_others_returned():
     rows = [{"id": "1"}, {}, {"id": None}, "row", None, {"id": "2", "at": "soon"}]
     answer = read_answer(json.dumps({"things": rows}).encode(), Things)
     assert answer.dump() == {"has_more": False, "unreadable": 4, "things": [{"id": "1"}, {"id": "2"}]}
@@ -113,11 +113,11 @@ def test_odd_rows_of_a_list_are_counted_and_the_others_told():
         b'{"id": "1", "other": ' + b"9" * 5000 + b"}",
     ],
 )
-def test_json_is_read_as_forgivingly_as_python_does(body):
+def test_json_is_parsed_as_leniently_as_python_does(body):
     assert read_answer(body, Thing).id == "1"
 
 
-def test_our_own_dump_is_read_back_by_field_name_and_strictly():
+def test_a_dump_is_read_back_strictly_and_by_field_name():
     class Aliased(Record):
         id: str
         severity: str | None = Field(default=None, validation_alias=AliasPath("severity", "name"))
@@ -125,35 +125,35 @@ def test_our_own_dump_is_read_back_by_field_name_and_strictly():
     answered = read_answer(b'{"id": "1", "severity": {"name": "Major"}}', Aliased)
     assert answered.severity == "Major"
     assert Aliased.from_dump(answered.dump()) == answered
-    # A service's object without the name is no severity.
+    # A service's object without the name is not a severity.
     assert read_answer(b'{"id": "1", "severity": {"rank": 1}}', Aliased).dump() == {"id": "1"}
     assert read_answer(b'{"id": "1", "severity": "Major"}', Aliased).dump() == {"id": "1"}
     with pytest.raises(ValidationError):
         Aliased.from_dump({"id": "1", "severity": {"name": "Major"}})
 
 
-@pytest.mark.parametrize(("given", "told"), HTML.items())
-def test_html_is_told_as_text(given, told):
-    assert Thing(id="1", summary=given).summary == told
+@pytest.mark.parametrize(("value", "expected"), HTML.items())
+def test_html_is_converted_to_text(value, expected):
+    assert Thing(id="1", summary=value).summary == expected
 
 
-@pytest.mark.parametrize(("given", "told"), HIDDEN.items())
-def test_characters_that_hide_something_are_written_out(given, told):
-    assert make_visible({given: [given, 1, None]}) == {told: [told, 1, None]}
+@pytest.mark.parametrize(("value", "expected"), HIDDEN.items())
+def test_hidden_characters_are_shown(value, expected):
+    assert make_visible({value: [value, 1, None]}) == {expected: [expected, 1, None]}
 
 
-def test_a_text_is_cut_to_its_length_with_a_mark_that_says_so():
+def test_a_long_text_is_cut_and_ends_with_a_mark():
     assert Thing(id="1", text="exactly 10").text == "exactly 10"
     assert Thing(id="1", text="eleven char").text == "ele… [cut]"
     assert Thing(id="1", name="x" * 121).name == "x" * 113 + "… [cut]"
     assert Thing(id="1", name="x" * 120).name == "x" * 120
 
 
-def test_nulls_stay_away_and_unknown_keys_are_ignored():
+def test_nulls_are_omitted_and_unknown_keys_are_ignored():
     assert Thing.model_validate({"id": 7, "name": None, "newer": {"a": 1}}).dump() == {"id": "7"}
 
 
-def test_an_outcome_tells_its_record_and_what_else_is_true():
+def test_a_write_result_contains_its_record_and_remarks():
     record = Thing(id="1")
     assert WriteResult(record).dump() == {"id": "1"}
     assert WriteResult(record, repeated=True, note="n").dump() == {"id": "1", "repeated": True, "note": "n"}
@@ -174,12 +174,12 @@ def test_a_cut_text_is_never_longer_than_allowed(text, length):
 
 @settings(derandomize=True)
 @given(st.recursive(st.none() | st.integers() | st.text(st.characters()), st.lists))
-def test_whatever_is_told_can_be_written_as_json_in_utf_8(value):
+def test_every_visible_value_can_be_encoded_as_json_in_utf_8(value):
     json.dumps(make_visible(value), ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize("around", ["", "a", "\\", "\u2026", "\u58f2"])
-def test_a_plain_answer_is_not_walked_through_and_reads_the_same(around):
+def test_a_result_is_made_visible_like_each_of_its_texts(around):
     codes = [*range(0x400), *range(0x1FFF, 0x2100), 0x3164, 0xD800, 0xFE0F, 0xFEFF, 0x1F680, 0xE0041]
     for text in [*(around + chr(code) + around for code in codes), "\r\n", "\\u0007", "\\\\r"]:
         assert visible_answer({text: [text]}) == make_visible({text: [text]})
@@ -187,24 +187,24 @@ def test_a_plain_answer_is_not_walked_through_and_reads_the_same(around):
 
 @settings(derandomize=True)
 @given(st.text(st.sampled_from("<>/abp&; \n\"'=!-") | st.characters(), max_size=60))
-def test_no_text_makes_reading_html_fail(text):
+def test_no_text_makes_the_conversion_of_html_fail(text):
     assert isinstance(Thing(id="1", summary=text).summary, str)
 
 
-def test_a_list_that_fits_is_told_whole():
+def test_a_list_that_fits_is_returned_in_full():
     things = [Thing(id=str(number), name="n" * 100) for number in range(25)]
-    told = Things(things=things).answer()
-    assert "cut" not in told
-    assert told["things"][24] == {"id": "24", "name": "n" * 100}
+    result = Things(things=things).answer()
+    assert "cut" not in result
+    assert result["things"][24] == {"id": "24", "name": "n" * 100}
 
 
 @settings(derandomize=True)
 @given(st.lists(st.text(max_size=2000), min_size=1, max_size=40), st.sampled_from(["", "\u58f2\u4e0a", "\u202e"]))
-def test_a_list_is_cut_to_what_it_may_cost_says_so_and_keeps_every_row_and_id(texts, more):
+def test_a_list_is_cut_to_its_token_budget_and_reports_it_and_keeps_every_row_and_id(texts, more):
     things = [Thing(id=f"id-{number}-{'x' * 30}", summary=text + more) for number, text in enumerate(texts)]
     whole = Things(things=things)
-    told = whole.answer()
-    assert [row["id"] for row in told["things"]] == [thing.id for thing in things]
-    assert ("cut" in told) or told["things"] == make_visible([thing.dump() for thing in things])
-    if "cut" in told:
-        assert tokens({"has_more": False, "things": told["things"]}) <= whole.most_tokens(len(things))
+    result = whole.answer()
+    assert [row["id"] for row in result["things"]] == [thing.id for thing in things]
+    assert ("cut" in result) or result["things"] == make_visible([thing.dump() for thing in things])
+    if "cut" in result:
+        assert tokens({"has_more": False, "things": result["things"]}) <= whole.most_tokens(len(things))

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001  # letters of many scripts
-"""Hidden characters are shown, what writing needs of them stays, and no foreign text starts a line or a picture."""
+"""Hidden characters are shown unless correct display needs them, and no text forges a line or loads an image."""
 
 import re
 import sys
@@ -28,7 +28,7 @@ IGNORABLE = [
     *range(0xFFF0, 0xFFF9),
     *range(0xE0000, 0xE1000),
 ]
-"""Default ignorable characters of Unicode that are no format characters: the standard's list."""
+"""Default ignorable characters of Unicode that are not format characters, from the standard's list."""
 BLANK = [0x2028, 0x2029, 0x2800, 0xFFFE, 0xFFFF]
 
 
@@ -38,7 +38,7 @@ def hidden() -> list[int]:
     return sorted({*formats, *controls, *IGNORABLE, *BLANK} - FORMATS_THAT_SHOW)
 
 
-def test_every_hidden_character_of_unicode_is_shown_wherever_it_stands() -> None:
+def test_every_hidden_character_of_unicode_is_shown_at_any_position() -> None:
     for code in hidden():
         for text in (f"a{chr(code)}b", chr(code), f"加{chr(code)}", f"{chr(code)}{chr(code)}"):
             shown = make_visible(text)
@@ -46,7 +46,7 @@ def test_every_hidden_character_of_unicode_is_shown_wherever_it_stands() -> None
             assert chr(code) not in shown
 
 
-def test_no_character_that_shows_is_changed() -> None:
+def test_no_visible_character_is_changed() -> None:
     left_out = set(hidden())
     for code in range(sys.maxunicode + 1):
         if code not in left_out and unicodedata.category(chr(code)) not in ("Cn", "Co", "Cc"):
@@ -55,7 +55,7 @@ def test_no_character_that_shows_is_changed() -> None:
 
 
 RARE = {0x1107F, 0x16FE4, 0x1D159, *range(0x1D173, 0x1D17B)}
-"""Marks that fonts draw as nothing."""
+"""Marks without a glyph."""
 
 WHOLE = [
     "plain\ttext\nof two lines",
@@ -72,7 +72,7 @@ WHOLE = [
 
 
 @pytest.mark.parametrize("text", WHOLE)
-def test_what_writing_needs_stays_whole(text: str) -> None:
+def test_characters_needed_for_correct_display_stay_unchanged(text: str) -> None:
     assert make_visible(text) == text
 
 
@@ -93,7 +93,7 @@ SMUGGLED = {
 
 
 @pytest.mark.parametrize("name", SMUGGLED)
-def test_what_is_smuggled_is_shown(name: str) -> None:
+def test_smuggled_characters_are_shown(name: str) -> None:
     assert "<U+" in make_visible(SMUGGLED[name])
     assert "<U+" in make_visible({SMUGGLED[name]: [1, {"a": SMUGGLED[name]}]})[make_visible(SMUGGLED[name])][1]["a"]
 
@@ -123,7 +123,7 @@ LINE_ENDS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u20
 
 
 @pytest.mark.parametrize("end", LINE_ENDS)
-def test_one_line_is_one_line_whatever_ends_lines(end: str) -> None:
+def test_one_line_is_one_line_for_every_line_end(end: str) -> None:
     assert one_line(f"a{end}# b{end}") in ("a # b", f"a<U+{ord(end[0]):04X}># b<U+{ord(end[0]):04X}>")
     assert len(one_line(f"a{end}# b").splitlines()) == 1
 
@@ -155,7 +155,7 @@ ACTIVE = [
 
 @pytest.mark.parametrize("text", ACTIVE)
 @pytest.mark.parametrize("before", ["answered 422: ", "[a", "a]", "`", "<", "!"])
-def test_nothing_becomes_a_link_a_picture_or_an_element(text: str, before: str) -> None:
+def test_no_text_becomes_a_link_an_image_or_an_element(text: str, before: str) -> None:
     html = MarkdownIt("commonmark").render(before + inert(text))
     assert not re.search(r"<(?!/?(?:p|em|strong|code)>|br)", html), html
 

@@ -1,4 +1,4 @@
-"""Finding by words: in any order, in part, in any spelling that people use."""
+"""Text search: terms in any order, in part and in any common spelling."""
 
 import unicodedata
 
@@ -93,22 +93,22 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("query", PARSED, ids=ascii)
-def test_a_query_is_words(query: str) -> None:
+def test_a_query_is_split_into_terms(query: str) -> None:
     assert parse(query) == PARSED[query]
 
 
 @pytest.mark.parametrize(("query", "text"), FINDS)
-def test_all_words_are_found(query: str, text: str) -> None:
+def test_all_terms_match(query: str, text: str) -> None:
     words = parse(query)
     assert matched(words, text) == len(words) > 0
 
 
 @pytest.mark.parametrize(("query", "text"), MISSES)
-def test_other_words_are_not_found(query: str, text: str) -> None:
+def test_other_terms_do_not_match(query: str, text: str) -> None:
     assert matched(parse(query), text) == 0
 
 
-def test_words_may_be_spread_over_the_texts() -> None:
+def test_terms_may_match_in_different_texts() -> None:
     words = parse("checkout delayed eu")
     assert matched(words, "Checkout", None, "", "a delay") == 2
     assert matched(words, "Checkout", "a delay", "EU") == 3
@@ -133,7 +133,7 @@ def test_a_megabyte_of_one_piece(piece: str) -> None:
 
 @settings(deadline=None, derandomize=True)
 @given(st.text(), st.text())
-def test_every_text_is_found_by_its_own_words(query: str, around: str) -> None:
+def test_every_text_matches_its_own_words(query: str, around: str) -> None:
     words = parse(query)
     assert matched(words, query[:MAX_TEXT]) == len(words)
     assert 0 <= matched(words, around) <= len(words)

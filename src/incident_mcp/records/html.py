@@ -5,8 +5,8 @@ is HTML only with a matched pair of tags of a real element: `Rolled back <checko
 and stay unchanged. In HTML, only the tags of such pairs and of `br`, `hr` and `img` are converted; any other `<...>` is
 text.
 
-A tokenizer of our own: `html.parser` needs quadratic time for `<a<a<a`, and nh3 and html2text drop unknown tags.
-Everything here needs linear time.
+The tokenizer is written by hand because `html.parser` takes quadratic time for `<a<a<a`, and nh3 and html2text drop
+unknown tags. Everything here takes linear time.
 """
 
 import re
@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 _DOCUMENT = frozenset({"head", "body", "title"})
-"""Converted in HTML, but no proof of it: XML uses the same names."""
+"""Converted in HTML, but they do not prove it: XML uses the same names."""
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _LISTS = frozenset({"ul", "ol", "li", "dl", "dt", "dd"})
 _TABLES = frozenset({"table", "caption", "thead", "tbody", "tfoot", "tr"})
@@ -31,7 +31,7 @@ _INLINE = _FORMATS | {"a", "span", "font", "code", "kbd", "samp", "tt", "abbr", 
 _VOID = frozenset({"br", "hr", "img"})
 _ELEMENTS = _BLOCKS | _CELLS | _INLINE
 
-# No two attempts are inside the same kind of quotes at the same place, so all attempts together are linear.
+# No two attempts scan the same place inside the same kind of quotes, so all attempts together take linear time.
 _TAG = re.compile(
     r"""<(?P<close>/?)(?P<name>[a-z][a-z0-9]{0,11}+)(?=[\s/>])(?P<attributes>(?:[^<>"']++|"[^"]*+"|'[^']*+')*+)>"""
     r"""|(?P<comment><!--)|(?P<doctype><!doctype[^<>]*+>)""",
@@ -42,25 +42,25 @@ _ATTRIBUTE = re.compile(
     r"""(?P<name>[^\s"'>/=]++)(?:\s*+=\s*+(?:"(?P<double>[^"]*+)"|'(?P<single>[^']*+)'|(?P<bare>[^\s"'>]++)))?+"""
     r"""|"[^"]*+"|'[^']*+'"""
 )
-# Bounded, since `html.unescape` raises on a number of thousands of digits; with its semicolon, since `&copy=1` in an
-# address is none.
+# Bounded, because `html.unescape` raises on a number of thousands of digits. The semicolon is required, because
+# `&copy=1` in an address is not an entity.
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|(?P<name>[A-Za-z][A-Za-z0-9]{1,31}));")
 _LINE_ENDS = re.compile(r"(?<![^\S\n])[^\S\n]++(?=\n)")
 _BLANK_LINES = re.compile(r"\n{3,}+")
 _SCHEME = re.compile(r"^(?:https?://|mailto:|tel:)", re.IGNORECASE)
 _NO_ADDRESS = re.compile(r"(?:data|javascript|blob|about):|#", re.IGNORECASE)
 _LONGEST_GAP = 100
-MOST_HTML = 40_000
-"""Characters of a long HTML text that are converted: the work of 60 ms at most."""
+MAX_HTML = 40_000
+"""Characters of a long HTML text that are converted, in at most 60 ms."""
 _CLOSING = re.compile(r"</([a-zA-Z][a-zA-Z0-9]{0,11})\s{0,9}>")
 _ENDING = 500
-"""Characters at the end of a text in which its outer elements are closed."""
+"""Characters at the end of a text that contain the end tags of its outer elements."""
 
 
 def html_to_text(text: str) -> str:
     """Convert HTML to plain text; return anything else unchanged.
 
-    Blocks become lines, list items lines with `- `, links `text (address)`. Comments, scripts and styles are left out,
+    Blocks become lines, list items lines with `- `, links `text (address)`. Comments, scripts and styles are removed,
     and entities are decoded once.
     """
     if "</" not in text:
@@ -81,18 +81,18 @@ def html_to_text(text: str) -> str:
     return writer.to_text()
 
 
-def start_to_text(text: str, most: int = MOST_HTML) -> str:
-    """Convert a text as `html_to_text` does, but of long HTML only the start, followed by a mark."""
-    if len(text) <= most:
+def start_to_text(text: str, length: int = MAX_HTML) -> str:
+    """Convert a text as `html_to_text` does. Only the start of long HTML is converted, and a mark follows it."""
+    if len(text) <= length:
         return html_to_text(text)
-    start = text[:most]
+    start = text[:length]
     tags = _find_tags(start)
     partners = _find_partners(tags)
     closed = {tags[index].name for index in partners} | {name.lower() for name in _CLOSING.findall(text[-_ENDING:])}
     if not closed & (_ELEMENTS - _DOCUMENT):
         return text
     start += _missing_end_tags(tags, partners)
-    return f"{html_to_text(start)}\n… [{len(text) - most:,} more characters of HTML are not shown]"
+    return f"{html_to_text(start)}\n… [{len(text) - length:,} more characters of HTML are not shown]"
 
 
 def _missing_end_tags(tags: list["_Tag"], partners: set[int]) -> str:
@@ -102,7 +102,7 @@ def _missing_end_tags(tags: list["_Tag"], partners: set[int]) -> str:
 
 
 class _Tag(NamedTuple):
-    """A tag; without a name it is a comment or another part that is left out."""
+    """A tag. Without a name, it is a comment or another part to remove."""
 
     name: str
     start: int
@@ -142,7 +142,7 @@ def _find_end(name: str, source: str, position: int, unclosed: set[str]) -> int 
 
 
 def _find_partners(tags: list[_Tag]) -> set[int]:
-    """Return the places of the tags of elements that are opened and later closed."""
+    """Return the indexes of matched pairs of start and end tags."""
     opened: dict[str, list[int]] = {name: [] for name in _ELEMENTS}
     partners: set[int] = set()
     for index, tag in enumerate(tags):
@@ -159,13 +159,13 @@ def _find_partners(tags: list[_Tag]) -> set[int]:
 class _Link(NamedTuple):
     address: str
     part: int
-    """Where its text begins, in parts."""
+    """Index of the part where its text begins."""
     length: int
-    """Where its text begins, in characters."""
+    """Number of characters before its text."""
 
 
 class _Writer:
-    """Collects the parts of the text; white space waits until it is known that no line break replaces it."""
+    """Collects the parts of the text. White space is held back until it is known that no line break replaces it."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
@@ -173,15 +173,15 @@ class _Writer:
         self.gap = ""
         self.bullet = False
         self.fresh = True
-        """Nothing was written on this line yet."""
+        """True if the line is still empty."""
         self.pre = 0
-        """How many `pre` are open."""
+        """Number of open `pre` elements."""
         self.pre_bounds: list[int] = []
-        """The parts at which a `pre` begins or ends, in turn."""
+        """Indexes of the parts where a `pre` alternately begins and ends."""
         self.links: list[_Link] = []
 
     def write(self, source: str) -> None:
-        """Write what is between two tags."""
+        """Write the text between two tags."""
         text = decode_entities(source)
         if self.pre:
             self._write_pre(text)
@@ -201,7 +201,7 @@ class _Writer:
             self.fresh = text.endswith("\n")
 
     def apply(self, tag: _Tag) -> None:
-        """Write what a tag stands for."""
+        """Write the text that represents a tag."""
         if tag.name in _BREAKING:
             self._break_line(tag)
         elif tag.name in _CELLS and not tag.closes and not self.fresh:
@@ -216,14 +216,14 @@ class _Writer:
             self._close_link() if tag.closes else self._open_link(tag)
 
     def to_text(self) -> str:
-        """Return the text, with at most one blank line in a row outside of `pre`."""
+        """Return the text, without consecutive blank lines outside `pre`."""
         bounds = [0, *self.pre_bounds, len(self.parts)]
         chunks = ["".join(self.parts[start:end]) for start, end in pairwise(bounds)]
         chunks[::2] = [_BLANK_LINES.sub("\n\n", _LINE_ENDS.sub("", chunk)) for chunk in chunks[::2]]
         return "".join(chunks).strip()
 
     def _wait(self, space: str) -> None:
-        # Bounded, or thousands of waiting pieces would be copied thousands of times.
+        # Bounded, because thousands of pieces would be copied thousands of times.
         if not self.fresh and len(self.gap) < _LONGEST_GAP and ("\n" in space or not self.gap):
             self.gap += space
 
@@ -272,7 +272,7 @@ class _Writer:
         if not address:
             return
         gap, self.gap = self.gap, ""
-        # A longer text is no address; it is not joined, because links may be nested thousands deep.
+        # A longer text is not an address. It is not joined, because links may be nested thousands deep.
         short = self.length - length <= len(address) + _LONGEST_GAP
         label = "".join(self.parts[part:]).strip() if short else "?"
         plain = not self.pre_bounds or self.pre_bounds[-1] <= part
@@ -285,7 +285,7 @@ class _Writer:
 
 
 def decode_entities(text: str) -> str:
-    """Decode each entity once; what HTML does not define stays unchanged."""
+    """Decode each entity once; entities that HTML does not define stay unchanged."""
     return _ENTITY.sub(_decode, text) if "&" in text else text
 
 
@@ -304,7 +304,7 @@ def _attributes(tag: _Tag) -> dict[str, str]:
 
 
 def _address(value: str) -> str:
-    """Return an address without white space; "" for an anchor, a script or data, which lead a reader nowhere."""
+    """Return an address without white space; "" for an anchor, a script or data, which are not useful in text."""
     address = "".join(value.split())
     return "" if _NO_ADDRESS.match(address) else address
 

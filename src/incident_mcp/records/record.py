@@ -1,4 +1,4 @@
-"""What every answer is made of: tolerant in, lean out."""
+"""The base classes of all records: read leniently, written without nulls."""
 
 import json
 import math
@@ -22,17 +22,17 @@ from incident_mcp.records.html import start_to_text
 from incident_mcp.records.text import visible_answer
 
 Json = dict[str, Any]
-"""A JSON object as it travels: the one place for Any."""
+"""A JSON object: the only use of Any."""
 
 
 def part(value: Json, key: str) -> Json:
-    """Return an object inside a JSON object, empty when it is not there."""
+    """Return an object inside a JSON object, or an empty one."""
     inner = value.get(key)
     return cast("Json", inner) if isinstance(inner, dict) else {}
 
 
 def parts(value: Json, key: str) -> list[Json]:
-    """Return the objects of a list inside a JSON object, none when it is not there."""
+    """Return the objects of a list inside a JSON object, or an empty list."""
     inner = value.get(key)
     return (
         [cast("Json", row) for row in cast("list[object]", inner) if isinstance(row, dict)]
@@ -42,15 +42,15 @@ def parts(value: Json, key: str) -> list[Json]:
 
 
 def without_none(**fields: Any) -> Json:  # noqa: ANN401  # the JSON edge
-    """Keep the fields that have a value."""
+    """Return the fields that have a value."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
 class Record(BaseModel):
-    """One thing as an API describes it: unknown keys are ignored, absent ones are left out of the answer.
+    """A resource of an API. Unknown keys are ignored, and missing ones are omitted from the result.
 
-    Fields are read from the API's JSON by their validation aliases and written under their own names. Only identity
-    is required: an optional field that cannot be read is left out.
+    Fields are read from the API's JSON by their validation aliases and serialized by name. Only the identity is
+    required: optional fields that cannot be read are omitted.
     """
 
     model_config = ConfigDict(
@@ -62,8 +62,8 @@ class Record(BaseModel):
     def _leave_out_unreadable(cls, value: object, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
         try:
             if isinstance(value, float) and not math.isfinite(value) and is_foreign(info):
-                # Text fields take numbers; this one is none.
-                raise ValueError("is no number")  # noqa: TRY301  # the handler below decides
+                # Text fields accept numbers, but not NaN and infinity.
+                raise ValueError("is not a number")  # noqa: TRY301  # the handler below decides
             return read(value)
         except ValueError:
             field = cls.model_fields[info.field_name or ""]
@@ -72,19 +72,19 @@ class Record(BaseModel):
             return field.get_default(call_default_factory=True)
 
     REST: ClassVar = ""
-    """How to read what was cut of its texts; `{offset}` stands for how many characters were shown."""
+    """How to read the rest of its texts that were cut; `{offset}` is the number of characters shown."""
 
     def dump(self) -> Json:
-        """Return the record as JSON: no nulls."""
+        """Return the record as JSON, without nulls."""
         return self.model_dump(mode="json", exclude_none=True)
 
     def answer(self, most: float = MAX_TOKENS) -> Json:
-        """Return what a tool answers: nothing in it is hidden, and it costs no more than a host takes."""
+        """Return the result of a tool: no hidden characters, and at most `most` tokens."""
         return bound(visible_answer(self.dump()), most, self.REST)
 
     @classmethod
     def from_dump(cls, dump: Json) -> Self:
-        """Read what `dump` wrote: by field name, and strictly.
+        """Read the JSON of `dump`, strictly and by field name.
 
         Raises:
             ValidationError: It is not a dump of this record.
@@ -93,12 +93,12 @@ class Record(BaseModel):
 
 
 class Long(Record):
-    """A thing whose long texts are read in parts."""
+    """A record with long texts that can be read in parts."""
 
     offset: int = Field(default=0, validation_alias="characters that were read before", exclude=True)
 
     def answer(self, most: float = MAX_TOKENS) -> Json:
-        """Return what a tool answers: all of it, or what follows the characters that were read before."""
+        """Return the result of a tool, without the first `offset` characters of long texts."""
         return bound(visible_answer(self.dump()), most, self.REST, self.offset)
 
 
@@ -106,46 +106,46 @@ _FOREIGN = {"foreign": True}
 
 
 def is_foreign(info: ValidationInfo) -> bool:
-    """Return whether a service's answer is being read, rather than a record of ours."""
+    """Return whether a service's response is being read, rather than the JSON of `dump`."""
     return info.context is _FOREIGN
 
 
 A = TypeVar("A", bound=BaseModel)
 
 
-def read_answer(content: bytes, answer: type[A]) -> A:
-    """Read a service's answer; rows without a readable identity are counted in `unreadable` and left out.
+def read_answer(content: bytes, model: type[A]) -> A:
+    """Read a service's response. Rows without a readable identity are skipped and counted in `unreadable`.
 
-    The whole JSON is parsed in Rust, and only what the record keeps becomes Python objects: every row of a list of
+    All JSON is parsed in Rust, and only the fields of the record become Python objects: every row of a list of
     incidents repeats all options of all custom fields.
 
     Raises:
-        ValidationError: It is not JSON, or lacks the answer's identity.
+        ValidationError: It is not JSON, or has no readable identity.
     """
     try:
-        return answer.model_validate_json(
+        return model.model_validate_json(
             content if content.strip() not in _EMPTY else b"{}", context=_FOREIGN, by_alias=True, by_name=False
         )
     except ValidationError:
-        return read_body(read_json(content), answer)
+        return read_body(read_json(content), model)
 
 
 _EMPTY = (b"", b"null")
 
 
-def read_body(body: object, answer: type[A]) -> A:
-    """Read parsed JSON of a service as `read_answer` does.
+def read_body(body: object, model: type[A]) -> A:
+    """Read a service's parsed JSON as `read_answer` does.
 
     Raises:
-        ValidationError: It lacks the answer's identity.
+        ValidationError: It has no readable identity.
     """
     try:
-        return answer.model_validate(body, context=_FOREIGN, by_alias=True, by_name=False)
+        return model.model_validate(body, context=_FOREIGN, by_alias=True, by_name=False)
     except ValidationError as error:
         rows = _without_unreadable(body, error)
         if rows is None:
             raise
-    read = answer.model_validate(rows[0], context=_FOREIGN, by_alias=True, by_name=False)
+    read = model.model_validate(rows[0], context=_FOREIGN, by_alias=True, by_name=False)
     return read.model_copy(update={"unreadable": rows[1] or None})
 
 
@@ -179,7 +179,7 @@ def _find_unreadable(response: Json, error: ValidationError) -> dict[str, set[in
 
 
 def read_json(content: bytes) -> object:
-    """Read JSON as forgivingly as Python does: lone surrogates, NaN and wrong UTF-8 pass; None for what is no JSON."""
+    """Parse JSON as leniently as Python: with unpaired surrogates, NaN and invalid UTF-8. None if it is not JSON."""
     if content.strip() in _EMPTY:
         return {}
     try:
@@ -198,12 +198,12 @@ R = TypeVar("R", bound=Record)
 def _to_second(value: object) -> str:
     instant = instants.parse_instant(value)
     if instant is None:
-        raise ValueError("is no instant")
+        raise ValueError("is not a timestamp")
     return instants.to_second(instant)
 
 
 Instant = Annotated[str, BeforeValidator(_to_second)]
-"""RFC 3339 in UTC, to the second."""
+"""An RFC 3339 timestamp in UTC, to the second."""
 
 
 def _whole(value: object) -> object:
@@ -211,63 +211,63 @@ def _whole(value: object) -> object:
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
-"""A whole number; a service's fraction is rounded."""
+"""An integer; a fraction from a service is rounded."""
 
 
 HtmlText = Annotated[str, BeforeValidator(lambda value: start_to_text(value) if isinstance(value, str) else value)]
-"""A field that the API may fill with HTML, as text."""
+"""The plain text of a field that may contain HTML."""
 
 
 def quoted(value: str | list[str], length: int = 200) -> str:
-    """Return a text, or several, on one line and in quotes that nothing in it can end."""
+    """Return texts on one line, in quotes that none of their characters can close."""
     text = " ".join((value if isinstance(value, str) else ", ".join(value)).split())
     return json.dumps(shorten(text, length), ensure_ascii=False)
 
 
 def cut_at(length: int, mark: str) -> AfterValidator:
-    """Cut a text field of a list row."""
+    """Return a validator that cuts a text field of a list row."""
     return AfterValidator(lambda text: shorten(text, length, mark) if isinstance(text, str) else text)
 
 
 class Listed(Record):
-    """An answer of rows, cut to fit: 25 rows cost at most about 1,900 tokens, more in proportion."""
+    """A list, cut to fit: 25 rows cost at most about 1,900 tokens, and more rows in proportion."""
 
     MARK: ClassVar = "Texts that end in … were cut to fit."
-    """Says how to read what was cut."""
+    """How to read the texts that were cut."""
     LONGEST: ClassVar[int | None] = None
-    """Characters of a text in a row."""
+    """Maximum number of characters of a text in a row."""
     has_more: bool = False
     unreadable: int | None = Field(default=None, validation_alias="unreadable rows")
-    """Rows that are left out since the service's answer has no readable identity for them."""
+    """Number of rows skipped because they have no readable identity."""
     whole: bool = Field(default=False, validation_alias="texts are shown whole", exclude=True)
-    """Whether so few rows are asked for that their texts are shown whole."""
+    """True if so few rows are requested that their texts are shown in full."""
 
     def answer(self, most: float = MAX_TOKENS) -> Json:
-        """Return the answer's JSON, its texts cut to what it may cost; then rows are left out from the end."""
+        """Return the result of a tool: texts are cut to its token budget, then the last rows are omitted."""
         dump = visible_answer(self.dump())
         name = max(dump, key=lambda name: len(parts(dump, name)))
         rows = len(parts(dump, name))
         budget = MAX_TOKENS if self.whole else self.most_tokens(rows)
-        # Where an answer can go on, rows are left out before texts are cut to nothing.
-        answer = self._fitted(dump, budget if self.first(1) else min(most, budget))
-        if not rows or ("cut" not in answer and budget <= most) or not is_larger(answer, most):
-            return answer
-        left = rows_within(answer, name, most)
-        shown = self.first(left)
-        if shown is not None:
-            return shown.answer(most)
-        return {**answer, name: answer[name][:left], "cut": f"{rows - left} rows are left out. {self.MARK}"}
+        # If there can be a next page, rows are omitted before texts are cut to nothing.
+        result = self._fitted(dump, budget if self.first(1) else min(most, budget))
+        if not rows or ("cut" not in result and budget <= most) or not is_larger(result, most):
+            return result
+        kept = rows_within(result, name, most)
+        page = self.first(kept)
+        if page is not None:
+            return page.answer(most)
+        return {**result, name: result[name][:kept], "cut": f"{rows - kept} rows are omitted. {self.MARK}"}
 
     def _fitted(self, dump: Json, most: float) -> Json:
         return fit(dump, most, self.MARK, math.inf if self.whole else self.LONGEST)
 
     def first(self, rows: int) -> Self | None:
-        """Return the answer with just its first rows and where to go on; None where there is no way to go on."""
+        """Return the list with only its first rows and the cursor that follows them. None if it has no cursor."""
         del rows
         return None
 
     def most_tokens(self, rows: int) -> float:
-        """Return what the answer may cost."""
+        """Return the token budget for this number of rows."""
         return 76 * max(rows, 25)
 
 

@@ -1,9 +1,9 @@
-"""Text from elsewhere, made safe to show: nothing hidden in it, nothing that starts a line or loads a picture.
+"""Text from other systems, made safe to show: without hidden characters, forged lines and images that load.
 
-A character is hidden when it shows as nothing, or changes how others show: Unicode's default ignorable characters,
-format and control characters, line and paragraph separators, and the blanks that fonts draw as nothing. Writing needs a
-few of them at places where they carry no message, and there they stay: inside emoji, after the letters of scripts that
-join, and in the three flags that are spelled with tags.
+A character is hidden if it is invisible or changes how others are displayed: Unicode's default ignorable characters,
+format and control characters, line and paragraph separators, and blanks without a glyph. A few of them are needed for
+correct display in places where they cannot carry a message, and stay there: inside emoji, after the letters of scripts
+that join, and in the three flags that consist of tags.
 """
 
 import json
@@ -11,7 +11,7 @@ import re
 from typing import Any, cast
 
 _HIDDEN = (
-    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls but tab and line feed
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters except tab and line feed
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # soft hyphen, joiners, fillers, Mongolian selectors
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, text direction, separators, invisible operators
     "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"  # blanks, variation selectors, specials
@@ -30,7 +30,7 @@ _FLAGS = "|".join(
 _JOINING = "\u0600-\u08ff\u0900-\u0dff\u0f00-\u0fff\u1000-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc"
 """Letters and marks of scripts in which a joiner or non-joiner between two letters changes their shape."""
 _VIRAMAS = "\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca"
-"""After these a joiner may end a word."""
+"""A joiner may end a word after these."""
 _SPECIAL = re.compile(
     f"({_FLAGS}|{_EMOJI}(?:\u200d{_EMOJI}){{0,7}}|[0-9#*]\ufe0f?\u20e3"
     f"|(?<=[{_JOINING}])[\u200c\u200d](?=[{_JOINING}])|(?<=[{_VIRAMAS}])[\u200c\u200d](?![{_HIDDEN}])"
@@ -48,7 +48,7 @@ _MAX_RUNS = 1_000
 
 
 def make_visible(value: Any) -> Any:  # noqa: ANN401  # the JSON edge
-    """Write hidden characters as <U+202E>, in a text or in every text of JSON, keys too."""
+    """Replace hidden characters with code points such as <U+202E>, in a text or in all texts and keys of JSON."""
     if isinstance(value, str):
         text = value.replace("\r\n", "\n")
         return _show_hidden(text) if _ANY_HIDDEN.search(text) else text
@@ -60,14 +60,14 @@ def make_visible(value: Any) -> Any:  # noqa: ANN401  # the JSON edge
 
 
 def visible_answer(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer as `make_visible` does; one of plain text is not walked through."""
+    """Return a result as `make_visible` does, but return one without hidden characters unchanged."""
     text = json.dumps(answer, ensure_ascii=False)
     return make_visible(answer) if _HIDDEN_IN_JSON.search(text) else answer
 
 
 def _show_hidden(text: str) -> str:
-    # Plain text, a sequence that stays, a run of hidden characters, plain text, ...: `re` splits faster than it calls
-    # a function for each match.
+    # The pieces repeat: plain text, a sequence that stays, a run of hidden characters. Splitting is faster than a
+    # function call per match.
     pieces: list[str | None] = _SPECIAL.split(text)
     runs = [(place, run) for place in range(2, len(pieces), 3) if (run := pieces[place])]
     for place, run in runs[:_MAX_RUNS]:
@@ -87,11 +87,11 @@ def _show_run(run: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text on one line, nothing in it hidden: no part of it can look like a line of ours."""
+    """Return a text on one line, without hidden characters, so that it cannot imitate a line of this server."""
     return " ".join(str(make_visible(text)).split())
 
 
-# A picture's address carries data out as soon as it is shown. Only what a link or an element needs is broken up.
+# Showing an image sends its address, which may contain data. Only the starts of links and elements are broken up.
 _ACTIVE = re.compile(
     r"(?<=\])(?=\()|(?<=<)(?=/?(?:a|area|audio|base|body|button|embed|form|frame|iframe|image|img|input|link|map"
     r"|math|meta|object|picture|script|source|style|svg|table|td|th|track|video)\b)|(?<=<)(?=!--|[?]|!\[|[a-z][a-z0-9+.-]{1,31}:|[^\s<>@]{1,64}@)",
@@ -100,5 +100,5 @@ _ACTIVE = re.compile(
 
 
 def inert(text: str) -> str:
-    """Return a text on one line in which no Markdown or HTML starts a link, a picture or an element."""
+    """Return a text on one line without active Markdown or HTML: no links, images or elements."""
     return _ACTIVE.sub(" ", one_line(text))

