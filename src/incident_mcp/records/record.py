@@ -271,7 +271,7 @@ class Listed(Record):
         return 76 * max(rows, 25)
 
 
-Offset = Annotated[int | None, Field(ge=1, description="Skip so many characters of long texts.")]
+Offset = Annotated[int | None, Field(ge=1, description="Skip this many characters of long texts.")]
 
 Name = Annotated[str, cut_at(120, "… [cut]")]
 """A name or title in a list row."""
