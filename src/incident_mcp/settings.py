@@ -211,7 +211,7 @@ def _url(name: str, value: str) -> str:
         raise SettingError(f"{name} takes an address without user, password, query or fragment.")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise SettingError(
-            f"{name} is plain http: the API key would travel readable. Use https:// (http only to loopback)."
+            f"{name} is plain http: the API key would be sent in clear text. Use https:// (http only to loopback)."
         )
     return url
 

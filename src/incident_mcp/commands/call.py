@@ -52,7 +52,7 @@ def describe_write(name: str, result: dict[str, Any]) -> str:
     if any(step.get("outcome") == "failed" for step in result.get("steps", ())):
         return f"The write was done in part. Call again with the same arguments to finish it: {text}"
     if result.get("repeated"):
-        return f"An earlier, identical call had done it, and nothing was written now: {text}"
+        return f"An earlier, identical call had done it, and nothing was written: {text}"
     return f"The write was done, do not repeat it: {text}"
 
 

@@ -1,4 +1,4 @@
-"""Writing to a console, whatever its encoding, and whether it is open, closed or full."""
+"""Writing to a console of any encoding that may be closed or full."""
 
 import errno
 import io
@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 
 
 class NotWritten(Exception):
-    """stdout is closed or full, or nobody reads it; the text says which."""
+    """stdout is closed or full, or has no reader; the message says which."""
 
 
 def prepare() -> None:
-    """Let stdout and stderr escape what their encoding lacks, and keep their numbers from other files if closed."""
+    """Escape characters that an encoding lacks, and reserve the descriptors of closed standard streams."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -26,7 +26,7 @@ def prepare() -> None:
 
 
 def complain(text: str) -> None:
-    """Write a line to stderr; there is nowhere to say that this failed."""
+    """Write a line to stderr; a failure cannot be reported anywhere."""
     if sys.stderr is not None:  # a `print` to a closed stderr would go to stdout
         with suppress(OSError, ValueError):
             print(text, file=sys.stderr, flush=True)
@@ -34,10 +34,10 @@ def complain(text: str) -> None:
 
 @contextmanager
 def printing() -> Generator[None]:
-    """Let something print to stdout.
+    """Run code that prints to stdout.
 
     Raises:
-        NotWritten: Not all of it arrived.
+        NotWritten: Not all of it could be written.
     """
     try:
         yield
@@ -52,7 +52,7 @@ def put(text: str) -> None:
     """Write a line to stdout.
 
     Raises:
-        NotWritten: It did not arrive.
+        NotWritten: It could not be written.
     """
     with printing():
         print(text)
@@ -62,7 +62,7 @@ def put_json(value: object) -> None:
     """Write JSON to stdout, with escapes when the console's encoding lacks a character.
 
     Raises:
-        NotWritten: It did not arrive.
+        NotWritten: It could not be written.
     """
     text = json.dumps(value, ensure_ascii=False)
     try:
@@ -73,6 +73,6 @@ def put_json(value: object) -> None:
 
 
 def discard_stdout() -> None:
-    """Throw away what stdout still holds, so that the end of the process does not complain about it."""
+    """Discard unwritten output, so that the interpreter does not report it at exit."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
