@@ -12,6 +12,7 @@ from tests.reliability.effects import WRITES
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("spec", TOOLS, ids=lambda spec: spec.name)
 def test_a_tool_has_an_example_and_a_write_an_effect(spec):
     assert examples(spec)

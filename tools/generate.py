@@ -104,7 +104,7 @@ def _table(toolset: Toolset, tools: list[ToolSpec]) -> str:
         f"| `{spec.name}` | {_summary(spec).rstrip('.').replace('|', '/')} | {'writes' if spec.writes else 'reads'} |"
         for spec in tools
     ]
-    head = f"**`{toolset.name}`** ({len(tools)} tools, {offered}): {toolset.description}"
+    head = f"**`{toolset.name}`** ({len(tools)} tool{'s' if len(tools) > 1 else ''}, {offered}): {toolset.description}"
     return "\n".join([head, "", "| Tool | What it does | |", "|---|---|---|", *rows])
 
 
