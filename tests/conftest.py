@@ -152,10 +152,10 @@ def connect(box: Sandbox, tmp_path: Path) -> Connect:
     return connect_
 
 
-@pytest.fixture
-async def call(connect: Connect) -> AsyncIterator[Caller]:
-    """A client of the 2026-07-28 protocol; `test_quick.py` calls every tool in the older one too."""
-    async with connect() as caller:
+@pytest.fixture(params=["legacy", "auto"] if os.environ.get("CI") else ["auto"])
+async def call(connect: Connect, request: pytest.FixtureRequest) -> AsyncIterator[Caller]:
+    """A client of protocol version 2026-07-28; in CI also one of 2025-11-25."""
+    async with connect(request.param) as caller:
         yield caller
 
 

@@ -78,7 +78,7 @@ CORE = Toolset("core", "Incidents, updates and notes in both services, and the t
 
 @dataclass(frozen=True)
 class ToolSpec:
-    """A function and what makes a tool of it. Schemas and validators are built on first use: that costs about 4 ms."""
+    """A function and what makes a tool of it. Its validators are built on the first call: that costs about 4 ms."""
 
     fn: Callable[..., Awaitable[Any]]
     title: str

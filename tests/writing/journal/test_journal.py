@@ -262,6 +262,8 @@ async def test_neither_the_request_nor_the_key_of_the_account_lies_on_disk(
         await call.ok("incidentio_create_incident", name="Refunds fail", summary="A summary.", severity="Minor")
         files = list((tmp_path / "state").iterdir())
         content = b"".join(file.read_bytes() for file in files)
+    database = {f"journal.sqlite3{suffix}" for suffix in ("", "-wal", "-shm")}
+    assert {file.name for file in files if file.suffix != ".lock"} == database
     assert b"incidentio_create_incident" in content
     assert box.key("incidentio").encode() not in content
     assert b"severity_id" not in content
