@@ -1,0 +1,7 @@
+"""The toolsets of incident.io beyond the core."""
+
+from incident_mcp.tooling.tools import Toolset
+
+ONCALL = Toolset("oncall", "Who is on call, paging people, escalations, schedules and overrides.")
+ALERTS = Toolset("alerts", "Alerts, their links to incidents, their notes, and maintenance windows.")
+CATALOG = Toolset("catalog", "Users, teams, roles, custom fields, timestamps, and the catalog.")
