@@ -58,8 +58,19 @@ def output_schema(spec: ToolSpec) -> Schema:
     schema = _flat_object(record.model_json_schema(by_alias=False, mode="serialization"))
     if writes:
         schema.pop("required", None)
-        schema["properties"] |= RESULT_PROPERTIES
+        schema["properties"] |= _result_properties(spec)
     return schema
+
+
+def _result_properties(spec: ToolSpec) -> Schema:
+    """Return what `WriteResult.dump` adds to a record: of a write that takes two calls, the preview and its code."""
+    if spec.preview is None:
+        return RESULT_PROPERTIES
+    preview = _flat_object(spec.preview.model_json_schema(by_alias=False, mode="serialization"))
+    code = {"type": "string", "description": "The code with which an identical call sends the request."}
+    rest = {name: value for name, value in RESULT_PROPERTIES.items() if name not in ("dry_run", "similar_open")}
+    rest["would_send"] = {**rest["would_send"], "description": "The request that was held back."}
+    return {"preview": preview, "confirm": code, **rest}
 
 
 def _flat_object(schema: Schema) -> Schema:

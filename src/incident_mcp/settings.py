@@ -18,6 +18,7 @@ IONHOUR_URL = "https://api.ionhour.com/api"
 KEY_VARIABLES = {"incidentio": "INCIDENTIO_API_KEY", "ionhour": "IONHOUR_API_KEY"}
 URL_VARIABLES = {"incidentio": "INCIDENTIO_API_URL", "ionhour": "IONHOUR_API_URL"}
 
+SECRET_BYTES = 32
 CONFIRM = ("never", "destructive", "writes")
 IGNORED_ARGUMENTS = ("sessionId", "toolCallId", "action", "chatInput", "random_string")
 """What workflow builders and some hosts are known to add to every call."""
@@ -63,6 +64,8 @@ class Settings:
     """Which writes need a person's confirmation: never, destructive, writes."""
     me: str | None = None
     """E-mail of the person behind the incident.io key: `me` in every person argument."""
+    signing_key: SecretStr | None = None
+    """Behind confirmation codes; None: one in the state folder."""
     ignore_arguments: tuple[str, ...] = IGNORED_ARGUMENTS
     """Arguments that hosts add to every call."""
     unfilled: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
@@ -92,6 +95,7 @@ class Settings:
             stale_minutes=_number(env, "INCIDENT_MCP_STALE_MINUTES", 60),
             confirm=_choice(env, "INCIDENT_MCP_CONFIRM", CONFIRM),
             me=_email(env, "INCIDENT_MCP_ME"),
+            signing_key=_secret(env, "INCIDENT_MCP_SECRET"),
             ignore_arguments=_words(env, "INCIDENT_MCP_IGNORE_ARGUMENTS", IGNORED_ARGUMENTS),
             unfilled=unfilled,
         )
@@ -144,6 +148,15 @@ def _key(env: Mapping[str, str], name: str) -> SecretStr | None:
             f"{name} holds a character that no API key has. Copy the key again, without quotes or line ends."
         )
     return SecretStr(value)
+
+
+def _secret(env: Mapping[str, str], name: str) -> SecretStr | None:
+    value = env.get(name)
+    if value is not None and len(value.encode(errors="replace")) < SECRET_BYTES:
+        raise SettingError(
+            f"{name} is too short: it takes {SECRET_BYTES} bytes or more, for example from `openssl rand -hex 32`."
+        )
+    return None if value is None else SecretStr(value)
 
 
 # None of these repeats the value: it may be a key that was pasted into the wrong variable.

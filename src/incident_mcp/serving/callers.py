@@ -1,6 +1,7 @@
 """Callers: services, journal, limits and tools, made from settings and closed at the end."""
 
-from collections.abc import AsyncGenerator, Sequence
+import secrets
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from incident_mcp.tooling.tools import ToolSpec
 from incident_mcp.transport.rate_limit import RateLimit
 from incident_mcp.transport.redaction import Redactor
 from incident_mcp.transport.service import DOCUMENTED, Limits, Network, Service
+from incident_mcp.writing.codes import SECRET_BYTES, ConfirmationCodes, secret_in
 from incident_mcp.writing.journal.memory import MemoryJournal
 from incident_mcp.writing.journal.sqlite import SqliteJournal
 from incident_mcp.writing.limits import SettingLimit
@@ -65,6 +67,7 @@ def _make_caller(settings: Settings, tools: Sequence[ToolSpec], network: Network
         journal=MemoryJournal() if passing else SqliteJournal(lambda: _state_folder(settings)),
         declaration_limit=SettingLimit("declarations", settings.max_declares, "INCIDENT_MCP_MAX_DECLARES"),
         write_limit=SettingLimit("writes", settings.max_writes, "INCIDENT_MCP_MAX_WRITES"),
+        codes=ConfirmationCodes(_secret_source(settings, in_memory=passing)),
         audit=_audit_log(settings),
     )
     return Caller(settings, {tool.name: tool for tool in tools}, safety, incidentio, ionhour)
@@ -92,6 +95,17 @@ def _state_folder(settings: Settings) -> Path:
     from platformdirs import user_state_path  # noqa: PLC0415  # imported only by a write
 
     return user_state_path("incident-mcp", appauthor=False)
+
+
+def _secret_source(settings: Settings, *, in_memory: bool) -> Callable[[], bytes]:
+    """Return what reads the secret behind confirmation codes."""
+    if settings.signing_key is not None:
+        secret = settings.signing_key.get_secret_value().encode(errors="replace")
+        return lambda: secret
+    if in_memory:
+        secret = secrets.token_bytes(SECRET_BYTES)
+        return lambda: secret
+    return lambda: secret_in(_state_folder(settings))
 
 
 def _audit_log(settings: Settings) -> "AuditLog | None":

@@ -86,6 +86,8 @@ class ToolSpec:
     destructive: bool = False
     idempotent: bool = False
     toolset: Toolset = CORE
+    preview: type[Record] | None = None
+    """What the first of two calls returns; None for a tool that one call carries out."""
 
     @property
     def name(self) -> str:
@@ -196,21 +198,23 @@ def read_tool(fn: Callable[..., Awaitable[Record]], title: str, *, toolset: Tool
     return ToolSpec(fn, title, idempotent=True, toolset=toolset)
 
 
-def write_tool(
+def write_tool(  # noqa: PLR0913  # all that tools differ in, by name
     fn: Callable[..., Awaitable[WriteResult[Any]]],
     title: str,
     *,
     destructive: bool = False,
     idempotent: bool = False,
     toolset: Toolset = CORE,
+    preview: type[Record] | None = None,
 ) -> ToolSpec:
     """Return a tool that writes.
 
     Args:
-        fn: The function; it takes `dry_run`.
+        fn: The function; it takes `dry_run`, or `confirm` if there is a preview.
         title: For people.
         destructive: Something is lost or people are paged.
         idempotent: Calling it twice with the same arguments does no more than calling it once.
         toolset: The toolset that it belongs to.
+        preview: What the first of two calls returns, for a write that rings a phone or changes whose phone rings.
     """
-    return ToolSpec(fn, title, writes=True, destructive=destructive, idempotent=idempotent, toolset=toolset)
+    return ToolSpec(fn, title, True, destructive, idempotent, toolset, preview)  # noqa: FBT003  # in their order

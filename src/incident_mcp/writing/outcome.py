@@ -45,6 +45,8 @@ class _Failed:
     """Why the journal could not be saved, and what that means for a repeat of the call."""
     earlier_unknown: bool = False
     """Whether an earlier, identical call's outcome is still unknown."""
+    used_code: bool = False
+    """Whether the call had a confirmation code, which is used up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,15 +117,19 @@ def describe(outcome: Failed) -> str:
 
 
 def _meaning(outcome: Failed) -> str:
+    again = "call again without confirm, then with the new code" if outcome.used_code else _AGAIN
     if outcome.earlier_unknown:
         return (
-            "still unknown: this call did nothing, and it is unknown whether an earlier, identical call did. Call again"
-            " with the same arguments, it will not be done twice."
+            "still unknown: this call did nothing, and it is unknown whether an earlier, identical call did."
+            f" {again[0].upper()}{again[1:]}, it will not be done twice."
         )
     match outcome:
         case NotSent():
-            return "not sent."
+            return f"not sent. The code is used up: {again}." if outcome.used_code else "not sent."
         case Refused():
             return "refused, nothing was changed."
         case Unknown():
-            return "sent, outcome unknown: call again with the same arguments, it will not be done twice."
+            return f"sent, outcome unknown: {again}, it will not be done twice."
+
+
+_AGAIN = "call again with the same arguments"

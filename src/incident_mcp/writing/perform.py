@@ -1,7 +1,8 @@
 """How a write is performed: at most once, with its outcome reported truthfully.
 
-`dry_run` returns the request and ends. Otherwise a human confirms if the settings require it, then the request is sent:
-by `JournaledWrite` if the journal remembers it, here if it does the same when done twice.
+`dry_run` returns the request and ends; so does a preview, with a code that the next call needs. Otherwise a human
+confirms if the settings require it, then the request is sent: by `JournaledWrite` if the journal remembers it, here if
+it does the same when done twice.
 """
 
 import time
@@ -9,21 +10,25 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from incident_mcp.errors import IncidentMcpError, join_sentences
-from incident_mcp.records.record import A, R
+from incident_mcp.records.record import A, R, Record
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.retry import Repeat
+from incident_mcp.writing.codes import rejection
 from incident_mcp.writing.history import NO_HISTORY, find_effect, read_history, to_result
 from incident_mcp.writing.intents import Intent, account_of, intent_of
 from incident_mcp.writing.journal.entry import Entry, fingerprint
+from incident_mcp.writing.journal.protocol import JournalError
 from incident_mcp.writing.journaled import JournaledWrite
 from incident_mcp.writing.outcome import Done, Unknown, WriteError
 from incident_mcp.writing.plan import Baseline, WritePlan
 from incident_mcp.writing.result import Planned, WriteResult
 from incident_mcp.writing.safety import WriteSafety
 from incident_mcp.writing.sending import OutcomeLog, send_plan
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -49,12 +54,81 @@ class Writer:
         """
         intent = _intent_of(api, plan)
         if dry_run:
-            request = plan.request_with_key(await self._planned_key(api, plan, intent))
-            return WriteResult(would_send=Planned(api.service.name, request.method, request.path, request.body))
-        request = fingerprint(intent.hash, plan.request.body)
+            return WriteResult(would_send=await self._planned(api, plan, intent))
+        await self._confirm(api, plan, _hash_of(plan, intent))
+        return await self._perform(api, plan, intent)
+
+    async def perform_previewed(
+        self, api: Api, plan: WritePlan[A, R], *, confirm: str | None, preview: Callable[[], Awaitable[Record]]
+    ) -> WriteResult[R]:
+        """Return a preview of a write with a code, or with the code of that preview perform it.
+
+        Args:
+            api: The service.
+            plan: The write.
+            confirm: The code; None for the preview.
+            preview: Reads what the write would do.
+
+        Raises:
+            InputError: The code is not of a preview of this request, has expired, or was used; nothing was sent.
+            WriteError: The write failed, or no code can be kept.
+            ServiceError: Something could not be read before the write; it was not sent.
+        """
+        intent = _intent_of(api, plan)
+        request = _hash_of(plan, intent)
+        if confirm is None:
+            return await self._preview(api, plan, intent, preview)
+        code = await self.safety.codes.check(confirm, request)
+        await self._confirm(api, plan, request)
+        if not await self._keep_codes(partial(self.safety.journal.use_code, code)):
+            earlier = await self._describe_earlier(plan, intent)
+            raise rejection(join_sentences("was already used", earlier and f"({earlier})"))
+        try:
+            return await self._perform(api, plan, intent)
+        except WriteError as error:
+            raise WriteError(replace(error.outcome, used_code=True)) from None
+
+    async def _preview(
+        self, api: Api, plan: WritePlan[A, R], intent: Intent, preview: Callable[[], Awaitable[Record]]
+    ) -> WriteResult[R]:
+        await self._keep_codes(self.safety.journal.prepare_codes)
+        code = await self.safety.codes.issue(_hash_of(plan, intent))
+        earlier = await self._describe_earlier(plan, intent)
+        note = join_sentences(
+            "Nothing was sent. If this is intended, call again with the same arguments and this confirm.",
+            earlier and f"{earlier[0].upper()}{earlier[1:]}: the call would look it up and not do it twice.",
+        )
+        planned = await self._planned(api, plan, intent)
+        return WriteResult(would_send=planned, preview=await preview(), confirm=code, note=note)
+
+    async def _describe_earlier(self, plan: WritePlan[A, R], intent: Intent) -> str:
+        """Describe an earlier, identical call that this one would repeat; empty without one."""
+        history = await read_history(self.safety.journal, plan, intent)
+        if history.entry is None or not (history.unresolved or history.recent):
+            return ""
+        outcome = "was sent, outcome unknown," if history.unresolved else "did this"
+        return f"an identical call {outcome} {max(history.entry.age, 0):.0f} s ago"
+
+    async def _keep_codes(self, keep: Callable[[], Awaitable[T]]) -> T:
+        """Save or check used codes.
+
+        Raises:
+            WriteError: They cannot be saved, so a code could be used twice.
+        """
+        try:
+            return await keep()
+        except JournalError as error:
+            raise WriteError.not_sent(
+                f"{error}, and this write needs it, so that its confirmation code is used only once. Set"
+                " INCIDENT_MCP_STATE_DIR to a folder that can be written."
+            ) from None
+
+    async def _confirm(self, api: Api, plan: WritePlan[A, R], request: str) -> None:
         if await self.confirm(plan.question, request, destructive=plan.destructive):
             # The user may take longer to answer than a call may take.
             api.renew()
+
+    async def _perform(self, api: Api, plan: WritePlan[A, R], intent: Intent) -> WriteResult[R]:
         if not plan.remember_seconds:
             return await self._perform_unjournaled(api, plan, intent)
         asked_at = time.time()
@@ -96,6 +170,10 @@ class Writer:
         history = await read_history(self.safety.journal, plan, _intent_of(api, plan))
         return history.unresolved or history.recent
 
+    async def _planned(self, api: Api, plan: WritePlan[A, R], intent: Intent) -> Planned:
+        request = plan.request_with_key(await self._planned_key(api, plan, intent))
+        return Planned(api.service.name, request.method, request.path, request.body)
+
     async def _planned_key(self, api: Api, plan: WritePlan[A, R], intent: Intent) -> str:
         fixed = plan.caller_key or plan.fixed_key
         if fixed or plan.repeat is not Repeat.KEYED:
@@ -125,6 +203,11 @@ class Writer:
 
     def _log(self, api: Api) -> OutcomeLog:
         return OutcomeLog(self.safety.audit, self.caller, api.service.name)
+
+
+def _hash_of(plan: WritePlan[Any, Any], intent: Intent) -> str:
+    """Return a hash of the account, the tool and the exact request, for which a confirmation counts."""
+    return fingerprint(intent.hash, plan.request.body)
 
 
 def _intent_of(api: Api, plan: WritePlan[Any, Any]) -> Intent:

@@ -1,10 +1,10 @@
-"""The result of a tool that writes: the record, or the request that `dry_run` held back."""
+"""The result of a tool that writes: the record, or the request that `dry_run` or a preview held back."""
 
 from dataclasses import dataclass
 from typing import Generic
 
 from incident_mcp.records.fitting import MAX_TOKENS, bound
-from incident_mcp.records.record import Json, R
+from incident_mcp.records.record import Json, R, Record
 from incident_mcp.records.text import visible_answer
 
 
@@ -25,10 +25,14 @@ class Planned:
 
 @dataclass(frozen=True)
 class WriteResult(Generic[R]):
-    """The outcome of a write: the record, or the request that `dry_run` held back."""
+    """The outcome of a write: the record, or the request that `dry_run` or a preview held back."""
 
     record: R | None = None
     would_send: Planned | None = None
+    preview: Record | None = None
+    """What the request would do, of a write that takes two calls."""
+    confirm: str | None = None
+    """The code with which an identical call sends the request."""
     repeated: bool = False
     """True if an earlier, identical call created the record and this one created nothing new."""
     note: str | None = None
@@ -45,7 +49,12 @@ class WriteResult(Generic[R]):
         """Return the result as JSON: the record's fields, with what else is known of this call."""
         answer: Json = {} if self.record is None else self.record.dump()
         if self.would_send is not None:
-            answer |= {"dry_run": True, "would_send": self.would_send.dump()}
+            answer |= {} if self.confirm else {"dry_run": True}
+            answer["would_send"] = self.would_send.dump()
+        if self.preview is not None:
+            answer["preview"] = self.preview.dump()
+        if self.confirm is not None:
+            answer["confirm"] = self.confirm
         if self.repeated:
             answer["repeated"] = True
         if self.similar_open:

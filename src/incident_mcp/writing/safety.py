@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from incident_mcp.writing.audit import AuditLog
 
 from incident_mcp.errors import join_sentences
+from incident_mcp.writing.codes import ConfirmationCodes
 from incident_mcp.writing.journal.protocol import Journal
 from incident_mcp.writing.limits import WriteLimit
 from incident_mcp.writing.plan import WritePlan
@@ -14,12 +15,17 @@ from incident_mcp.writing.plan import WritePlan
 
 @dataclass
 class WriteSafety:
-    """The journal, limits and audit log of one caller; a server for several callers makes one for each."""
+    """The journal, limits, confirmation codes and audit log of one caller.
+
+    A server for several callers makes one for each.
+    """
 
     journal: Journal
     declaration_limit: WriteLimit
     write_limit: WriteLimit
     """For all writes except declarations."""
+    codes: ConfirmationCodes
+    """Issues and checks confirmation codes."""
     audit: "AuditLog | None" = None
 
     def limit_for(self, plan: WritePlan[Any, Any]) -> WriteLimit:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
-from incident_mcp.writing.journal.folder import NAME, file_lock, private_folder, release
+from incident_mcp.writing.journal.folder import NAME, file_lock, private_folder, publish, release
 
 VERSION = 1
 """Stored in SQLite's `user_version`; a journal of a later version is not read."""
@@ -52,6 +52,8 @@ CREATE INDEX IF NOT EXISTS writes_by_at ON writes (at);
 CREATE INDEX IF NOT EXISTS touches_by_at ON touches (at);
 CREATE INDEX IF NOT EXISTS sent_by_at ON sent (at);
 DROP INDEX IF EXISTS sent_by_kind;
+CREATE TABLE IF NOT EXISTS used_codes (id TEXT PRIMARY KEY, at REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS used_codes_by_at ON used_codes (at);
 CREATE TABLE IF NOT EXISTS upkeep (id INTEGER PRIMARY KEY CHECK (id = 1), pruned REAL NOT NULL);
 INSERT OR IGNORE INTO upkeep VALUES (1, 0);
 """
@@ -78,22 +80,11 @@ def create(path: Path) -> None:
             for suffix in _BESIDE:
                 # It belongs to a removed journal: SQLite would replay it into the new one.
                 path.with_name(NAME + suffix).unlink(missing_ok=True)
-            _publish(new, path)
+            publish(new, path)
         finally:
             new.unlink(missing_ok=True)
     finally:
         release(lock)
-
-
-def _publish(new: Path, path: Path) -> None:
-    try:
-        os.link(new, path)
-    except FileExistsError:
-        return
-    except OSError:
-        # The file system does not support hard links.
-        if not path.exists():
-            new.rename(path)
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -168,7 +159,8 @@ def check_version(db: sqlite3.Connection) -> int:
 
 
 def _has_upkeep(db: sqlite3.Connection) -> bool:
-    return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'upkeep'").fetchone() is not None
+    query = "SELECT count(*) FROM sqlite_master WHERE name IN ('upkeep', 'used_codes')"
+    return db.execute(query).fetchone() == (2,)
 
 
 def _extend(db: sqlite3.Connection, known: Sequence[str]) -> None:

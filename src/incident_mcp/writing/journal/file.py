@@ -97,6 +97,19 @@ class JournalFile:
             _put_all(db, changes)
         return None
 
+    def use_code(self, code: str) -> bool:
+        """Save that a confirmation code is used; return whether it was unused."""
+        db = self._open(create=True)
+        if db is None:
+            raise sqlite3.OperationalError("the journal could not be created")
+        with self._closed_on_failure():
+            query = "INSERT OR IGNORE INTO used_codes VALUES (?, ?)"
+            return db.execute(query, (code, time.time())).rowcount == 1
+
+    def prepare(self) -> None:
+        """Open the journal for writing."""
+        self._open(create=True)
+
     def close(self) -> None:
         """Close the database."""
         if self._db is not None:
@@ -170,7 +183,7 @@ def _prune(db: sqlite3.Connection, now: float) -> None:
     if now - _PRUNED_EVERY_SECONDS < pruned <= now:
         return
     left = False
-    for table in ("writes", "touches", "sent"):
+    for table in ("writes", "touches", "sent", "used_codes"):
         query = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE at < ? LIMIT ?)"  # noqa: S608  # our own words
         left |= db.execute(query, (now - KEPT_SECONDS, _PRUNED_AT_ONCE)).rowcount == _PRUNED_AT_ONCE
     if not left:

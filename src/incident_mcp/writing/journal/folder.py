@@ -1,5 +1,6 @@
-"""The private folder of the journal and its locks."""
+"""The private folder of the journal, its locks and the secret behind confirmation codes."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,8 @@ if TYPE_CHECKING:
     import filelock
 
 NAME = "journal.sqlite3"
+SECRET = "confirmation-secret"  # noqa: S105  # a file name
+"""The file with the secret behind confirmation codes."""
 _LOCK = "lock-"
 
 
@@ -21,7 +24,19 @@ def private_folder(folder: Path) -> Path:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.name.startswith((_LOCK, NAME)) and not path.is_symlink()
+    return path.name.startswith((_LOCK, NAME, SECRET)) and not path.is_symlink()
+
+
+def publish(new: Path, path: Path) -> None:
+    """Give a complete file its name, unless another process was faster."""
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        return
+    except OSError:
+        # The file system does not support hard links.
+        if not path.exists():
+            new.rename(path)
 
 
 def file_lock(folder: Path, name: str) -> "filelock.FileLock":

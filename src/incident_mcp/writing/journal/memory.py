@@ -1,23 +1,29 @@
 """A journal in memory: it ends with its process."""
 
 import math
+import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 import anyio.to_thread
 
 from incident_mcp.records.record import Json
 from incident_mcp.writing.journal.entry import AHEAD_SECONDS, KEPT_SECONDS, Changes, CountedWrite, Entry, LastWrite
 from incident_mcp.writing.journal.locks import TaskLocks
-from incident_mcp.writing.journal.protocol import Lookup, PendingWrite
+from incident_mcp.writing.journal.protocol import JournalError, Lookup, PendingWrite
 from incident_mcp.writing.limits import WINDOW_SECONDS, WriteLimit
 
 _PRUNED_EVERY_SECONDS = WINDOW_SECONDS
 _LAST_WRITES_KEPT_SECONDS = 86_400
+FAILURES = (sqlite3.Error, OSError, ValueError, RuntimeError)
+"""What a file that cannot be read or written raises."""
+T = TypeVar("T")
 
 
 class MemoryJournal:
@@ -34,6 +40,7 @@ class MemoryJournal:
         """All that this process saved or could not save."""
         self._guard = threading.Lock()
         self._task_locks = TaskLocks()
+        self._used_codes = set[str]()
         self._pruned_at = time.monotonic()
 
     async def find(self, intent: str, asked_at: float = math.inf) -> Lookup:
@@ -82,6 +89,40 @@ class MemoryJournal:
             entries = {write.intent: before and replace(before, version=write.entry.version + 1)}
             undo = Changes(entries, undo.last_writes, undo.counted)
         await self._save(undo)
+
+    async def use_code(self, code: str) -> bool:
+        """Record that a confirmation code is used; return whether it was unused.
+
+        Raises:
+            JournalError: It could not be saved.
+        """
+        return await self._save_or_fail(partial(self._use_code, code))
+
+    async def prepare_codes(self) -> None:
+        """Check that used codes can be saved.
+
+        Raises:
+            JournalError: They cannot.
+        """
+        await self._save_or_fail(self._prepare)
+
+    async def _save_or_fail(self, save: Callable[[], T]) -> T:
+        def guarded() -> T:
+            with self._guard:
+                return save()
+
+        try:
+            return await anyio.to_thread.run_sync(guarded)
+        except FAILURES as error:
+            raise JournalError(f"The journal cannot be written ({type(error).__name__}: {error})") from None
+
+    def _use_code(self, code: str) -> bool:
+        unused = code not in self._used_codes
+        self._used_codes.add(code)
+        return unused
+
+    def _prepare(self) -> None:
+        """Do nothing: memory can always be written."""
 
     @asynccontextmanager
     async def lock(self, name: str, deadline: float) -> AsyncGenerator[bool]:

@@ -34,6 +34,10 @@ class PendingWrite:
     undo: Changes
 
 
+class JournalError(Exception):
+    """What must be saved before a write could not be saved."""
+
+
 class Journal(Protocol):
     """The journal of one caller.
 
@@ -88,6 +92,22 @@ class Journal(Protocol):
 
     async def undo(self, write: PendingWrite) -> None:
         """Undo a write that did not take effect; what was known before stays known."""
+        ...
+
+    async def use_code(self, code: str) -> bool:
+        """Record on disk that a confirmation code is used; return whether it was unused, over all processes.
+
+        Raises:
+            JournalError: It could not be saved.
+        """
+        ...
+
+    async def prepare_codes(self) -> None:
+        """Check that used codes can be saved.
+
+        Raises:
+            JournalError: They cannot.
+        """
         ...
 
     def lock(self, name: str, deadline: float) -> AbstractAsyncContextManager[bool]:

@@ -5,7 +5,6 @@ treated as empty: `unreadable` then contains the reason.
 """
 
 import logging
-import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -17,11 +16,10 @@ from incident_mcp.writing.journal.entry import AHEAD_SECONDS, Changes, Entry, La
 from incident_mcp.writing.journal.file import JournalFile
 from incident_mcp.writing.journal.folder import private_folder
 from incident_mcp.writing.journal.locks import ProcessLocks
-from incident_mcp.writing.journal.memory import MemoryJournal
+from incident_mcp.writing.journal.memory import FAILURES, MemoryJournal
 from incident_mcp.writing.limits import WINDOW_SECONDS, WriteLimit
 
 _log = logging.getLogger(__name__)
-_FAILURES = (sqlite3.Error, OSError, ValueError, RuntimeError)
 
 
 class SqliteJournal(MemoryJournal):
@@ -55,6 +53,12 @@ class SqliteJournal(MemoryJournal):
             async with self._process_locks.hold(folder, name, deadline) as acquired_among_processes:
                 yield acquired_among_processes
 
+    def _use_code(self, code: str) -> bool:
+        return self._file.use_code(code)
+
+    def _prepare(self) -> None:
+        self._file.prepare()
+
     def close(self) -> None:
         """Close the database."""
         with self._guard:
@@ -66,7 +70,7 @@ class SqliteJournal(MemoryJournal):
         self.lost = not self._file.exists()
         try:
             stored = self._file.entry(intent)
-        except _FAILURES as error:
+        except FAILURES as error:
             self.lost = True
             self._could_not_read(error)
         own = super()._entry(intent)
@@ -76,7 +80,7 @@ class SqliteJournal(MemoryJournal):
 
     def _last_writes(self, targets: Sequence[str]) -> dict[str, LastWrite]:
         last_writes: dict[str, LastWrite] = {}
-        with suppress(*_FAILURES):
+        with suppress(*FAILURES):
             last_writes = self._file.last_writes(targets)
         for target, own in super()._last_writes(targets).items():
             if target not in last_writes or own.at > last_writes[target].at:
@@ -87,7 +91,7 @@ class SqliteJournal(MemoryJournal):
         found: dict[str, Entry] = {}
         try:
             found = {entry.intent: entry for entry in self._file.entries_with_key(account, key)}
-        except _FAILURES as error:
+        except FAILURES as error:
             self._could_not_read(error)
         found |= {entry.intent: entry for entry in super()._entries_with_key(account, key)}
         return list(found.values())
@@ -109,7 +113,7 @@ class SqliteJournal(MemoryJournal):
         kind, maximum = (limit.kind, limit.maximum) if limit else ("", 0)
         try:
             counted = self._file.save(unsaved, kind=kind, between=between, maximum=maximum)
-        except _FAILURES as error:
+        except FAILURES as error:
             self._unsaved = unsaved
             self._warn(error)
         else:
