@@ -29,6 +29,7 @@ CODE_SECONDS = 600
 """For how long a code is valid."""
 SECRET_BYTES = 32
 _TIME_BYTES, _ID_BYTES, _HASH_BYTES = 5, 5, 15
+_BINARY = getattr(os, "O_BINARY", 0)
 _CHARACTERS = (_TIME_BYTES + _ID_BYTES + _HASH_BYTES) * 8 // 5
 
 ConfirmCode = Annotated[str | None, Field(description="Code of the preview; without it, only a preview.")]
@@ -117,7 +118,9 @@ def secret_in(folder: Path) -> bytes:
             return secret
         new = path.with_name(f"{SECRET}-{secrets.token_hex(8)}")
         try:
-            with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _BINARY, 0o600), "wb") as file:
+                # The mode above is subject to the umask.
+                new.chmod(0o600)
                 file.write(secrets.token_bytes(SECRET_BYTES))
                 file.flush()
                 os.fsync(file.fileno())
@@ -130,7 +133,7 @@ def secret_in(folder: Path) -> bytes:
 def _read_private(path: Path) -> bytes | None:
     """Return a secret that only its owner can read; delete another one."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        descriptor = os.open(path, os.O_RDONLY | _BINARY | getattr(os, "O_NOFOLLOW", 0))
     except FileNotFoundError:
         return None
     with os.fdopen(descriptor, "rb") as file:

@@ -96,6 +96,23 @@ async def test_a_later_write_to_a_target_supersedes_an_entry_unless_it_is_taken_
     assert not (await journal.find("i")).superseded
 
 
+async def test_a_code_is_used_once(journal: Journal) -> None:
+    await journal.prepare_codes()
+    assert [await journal.use_code(code) for code in ("one", "one", "two", "one")] == [True, False, True, False]
+
+
+async def test_of_many_uses_of_a_code_at_once_one_counts(journal: Journal) -> None:
+    used: list[bool] = []
+
+    async def use() -> None:
+        used.append(await journal.use_code("one"))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(8):
+            tasks.start_soon(use)
+    assert sorted(used) == [False] * 7 + [True]
+
+
 async def test_a_limit_counts_its_own_kind_and_what_took_place(journal: Journal) -> None:
     limit, another = SettingLimit("writes", 2, "SETTING"), SettingLimit("declarations", 2, "ANOTHER")
     for number in range(2):

@@ -115,6 +115,18 @@ async def test_a_journal_of_an_earlier_release_is_read_and_extended_while_that_r
     assert mode(state) == "wal"
 
 
+async def test_a_journal_of_a_release_without_confirmation_codes_is_extended(state: Path) -> None:
+    kept = journal(state)
+    await write(kept, "first")
+    kept.close()
+    with connected(state) as db:
+        db.execute("DROP TABLE used_codes")
+    kept = journal(state)
+    assert [await kept.use_code("one") for _ in range(2)] == [True, False]
+    assert await known(kept, "first") == "done"
+    kept.close()
+
+
 async def test_one_that_an_earlier_release_reads_just_now_is_switched_by_the_next_write(state: Path) -> None:
     with connected(state) as earlier:
         earlier.executescript(EARLIER_RELEASE)
