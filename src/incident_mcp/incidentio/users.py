@@ -8,7 +8,7 @@ from incident_mcp.records.record import Record
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 
-LIST = Operation("GET", "/v2/users", scope="users.view")
+LIST = Operation("GET", "/v2/users", scope="users.view", page_size=10_000)
 MAX_USERS = 10_000
 CACHE_SECONDS = 300.0
 

@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.names.finding import first_matches, fold
@@ -11,6 +14,9 @@ from incident_mcp.records.record import Json, shorten
 from incident_mcp.transport.api import Api
 
 MAX_CANDIDATES = 10
+
+Person = Annotated[str, Field(min_length=1, description="E-mail, name, ID or `me`.")]
+People = Annotated[list[str], Field(min_length=1, max_length=20, description="E-mails, names, IDs or `me`.")]
 
 _MAILTO = re.compile(
     r"(?:[^<>@]{0,128}<\s*(?:mailto:)?(?P<boxed>[^@\s<>|,;]{1,128}@[^@\s<>|,;]{1,128})(?:\|[^<>]*)?>"
