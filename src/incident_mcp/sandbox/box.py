@@ -7,11 +7,12 @@ from . import incidentio, ionhour
 from .engine.clock import Clock
 from .engine.control import Control
 from .engine.faults import Fault, FaultBook
-from .engine.service import Json, Received, Service, collect_routes
+from .engine.service import Json, Received, Service, collect_routes, collect_scopes, collect_timers
 from .engine.transport import SandboxTransport
 from .incidentio.account import IncidentIO
 from .ionhour.workspace import Ionhour
 from .seeds import seed
+from .seeds.incidentio_on_call import add_plain_paths, add_plain_schedules
 from .seeds.incidentio_setup import status
 
 INCIDENTIO_KEY = "sandbox-incidentio-key"
@@ -33,6 +34,8 @@ class Sandbox:
         self.requests: list[Received] = []
         """Every request that reached one of the services, in order."""
         self.incidentio = IncidentIO(clock, INCIDENTIO_KEY, collect_routes(incidentio))
+        self.incidentio.scopes = collect_scopes(incidentio)
+        self.incidentio.timers = collect_timers(incidentio)
         self.ionhour = Ionhour(clock, IONHOUR_KEY, collect_routes(ionhour))
         seed(self.incidentio, self.ionhour, clock.now, bulk)
         self.incidentio_app = Service(self.incidentio, self._faults, self.requests)
@@ -70,6 +73,14 @@ class Sandbox:
         record = status(name, "closed", "Added for a test.", rank)
         self.incidentio.statuses.append(record)
         return record
+
+    def add_schedules(self, count: int) -> list[Json]:
+        """Add plain schedules, each with one person on call, and return them."""
+        return add_plain_schedules(self.incidentio, self._clock.now, count)
+
+    def add_paths(self, count: int) -> list[Json]:
+        """Add plain escalation paths, each with one level that pages one person, and return them."""
+        return add_plain_paths(self.incidentio, count)
 
     def state(self) -> Json:
         """Return the records of both services."""

@@ -93,10 +93,31 @@ RouteTable = Mapping[tuple[str, str], Callable[[Any, Call], Reply]]
 """(method, path in Starlette's notation) to an operation, which is called with the service's records and the call."""
 
 
+ScopeTable = Mapping[tuple[str, str], Sequence[str]]
+"""(method, path in Starlette's notation) to the scopes that a key needs."""
+Timer = Callable[[Any], None]
+"""Brings a service's records up to its clock."""
+
+
 def collect_routes(package: ModuleType) -> RouteTable:
     """Return the `ROUTES` of every module of a package."""
-    modules = [import_module(f"{package.__name__}.{module.name}") for module in iter_modules(package.__path__)]
-    return {name: operation for module in modules for name, operation in getattr(module, "ROUTES", {}).items()}
+    return {
+        name: operation for module in _modules(package) for name, operation in getattr(module, "ROUTES", {}).items()
+    }
+
+
+def collect_scopes(package: ModuleType) -> ScopeTable:
+    """Return the `SCOPES` of every module of a package."""
+    return {name: scopes for module in _modules(package) for name, scopes in getattr(module, "SCOPES", {}).items()}
+
+
+def collect_timers(package: ModuleType) -> list[Timer]:
+    """Return the `TIMERS` of every module of a package."""
+    return [timer for module in _modules(package) for timer in getattr(module, "TIMERS", ())]
+
+
+def _modules(package: ModuleType) -> list[ModuleType]:
+    return [import_module(f"{package.__name__}.{module.name}") for module in iter_modules(package.__path__)]
 
 
 class Backend(ABC):
@@ -113,6 +134,35 @@ class Backend(ABC):
         """The operations, without their first argument. A test may replace one."""
         self.rows: defaultdict[str, list[Json]] = defaultdict(list)
         """Records by list, for the lists that only their own file reads."""
+        self.scopes: ScopeTable = {}
+        self.timers: Sequence[Timer] = ()
+        self.missing_scopes: set[str] = set()
+        """The scopes that the key lacks. See `remove_scope`."""
+
+    def run_timers(self) -> None:
+        """Bring the records up to the clock: before each request, and before somebody looks at the state."""
+        for timer in self.timers:
+            timer(self)
+
+    def authorize(self, method: str, template: str) -> None:
+        """Raise a 403 if the key lacks a scope of the operation."""
+        for scope in self.scopes.get((method, template), ()):
+            self.require_scope(scope)
+
+    def require_scope(self, scope: str) -> None:
+        """Raise a 403 if the key lacks a scope."""
+        if scope in self.missing_scopes:
+            raise ApiError(403, "Access to this resource is forbidden for the authenticated user.")
+
+    def remove_scope(self, scope: str) -> None:
+        """Take a scope from the key.
+
+        Raises:
+            ValueError: No operation of the sandbox needs the scope.
+        """
+        if scope not in {known for scopes in self.scopes.values() for known in scopes}:
+            raise ValueError(f"no operation needs the scope {scope!r}")
+        self.missing_scopes.add(scope)
 
     @abstractmethod
     def error(self, status: int, problems: Sequence[Problem], retry_after: str | None = None) -> Json:
@@ -210,6 +260,7 @@ class Service:
         authorization = exchange.request.headers.get("authorization")
         if authorization != f"Bearer {backend.key}":
             return Reply(401, backend.missing_key(wrong=bool(authorization)))
+        backend.run_timers()
         try:
             reply = self._route(exchange.received, exchange.raw)
         except ApiError as error:
@@ -223,6 +274,7 @@ class Service:
             if match and method == received.method:
                 if raw and received.body is None:
                     raise ApiError(400, "The request body is not valid JSON")
+                self.backend.authorize(method, template)
                 # Decoded only now: an encoded slash stays inside its parameter.
                 path = {name: unquote(text) for name, text in match.groupdict().items()}
                 return operation(Call(path, received.query, received.body))

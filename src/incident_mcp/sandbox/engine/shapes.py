@@ -11,7 +11,7 @@ from .clock import read_instant
 class Field:
     """One key of a JSON object."""
 
-    kind: Literal["string", "boolean", "integer", "instant", "object", "list"]
+    kind: Literal["string", "boolean", "integer", "instant", "object", "list", "strings"]
     required: bool = False
     choices: tuple[str, ...] = ()
     not_empty: bool = False
@@ -60,13 +60,19 @@ _IS_OF: dict[str, Callable[[object], bool]] = {
     "instant": lambda value: isinstance(value, str) and bool(read_instant(value)),
     "object": lambda value: isinstance(value, dict),
     "list": lambda value: isinstance(value, list),
+    "strings": lambda value: (
+        isinstance(value, list) and all(isinstance(item, str) for item in cast("list[object]", value))
+    ),
 }
 """Whether a value is of a kind."""
 
 
+_KINDS = {"instant": "RFC 3339 instant", "strings": "list of strings"}
+
+
 def _value_problems(value: Any, expected: Field, at: str) -> Iterator[Problem]:  # noqa: ANN401  # JSON
     if not _IS_OF[expected.kind](value):
-        kind = "RFC 3339 instant" if expected.kind == "instant" else expected.kind
+        kind = _KINDS.get(expected.kind, expected.kind)
         yield Problem(f"{at} must be of type {kind}", at, "invalid_type")
     elif expected.kind == "string":
         yield from _string_problems(value, expected, at)

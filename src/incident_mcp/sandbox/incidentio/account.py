@@ -10,6 +10,7 @@ from incident_mcp.sandbox.engine.service import ApiError, Backend, Call, Json, R
 from incident_mcp.sandbox.engine.shapes import Problem, Shape, find_problems
 
 from .errors import error_body, throttled_body
+from .on_call import OnCall, Paging
 
 API_KEY_ACTOR: Json = {"api_key": {"id": account_ulid("api key"), "name": "Sandbox key"}}
 """The actor of everything that the key does."""
@@ -62,6 +63,8 @@ class IncidentIO(Backend):
         self.users: list[Json] = []
         self.incidents: list[Json] = []
         self.updates: list[Json] = []
+        self.on_call = OnCall()
+        self.paging = Paging()
         self.done: dict[tuple[str, str], str] = {}
         """(operation, idempotency key) to the id of the record that the first call created."""
         self._request_numbers = count(1)
@@ -86,6 +89,7 @@ class IncidentIO(Backend):
 
     def state(self) -> Json:
         """Return every record that a call can change."""
+        self.run_timers()
         return {"incidents": self.incidents, "updates": self.updates, **self.rows}
 
     def next_number(self) -> int:

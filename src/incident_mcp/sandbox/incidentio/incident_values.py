@@ -107,10 +107,11 @@ def write_roles(account: IncidentIO, incident: Json, assignments: list[Json], *,
         slot = next(slot for slot in incident["incident_role_assignments"] if slot["role"]["id"] == role["id"])
         slot.pop("assignee", None)
         if "assignee" in assignment:
-            slot["assignee"] = slim_user(_find_user(account, assignment["assignee"], at + "assignee"))
+            slot["assignee"] = slim_user(find_user(account, assignment["assignee"], at + "assignee"))
 
 
-def _find_user(account: IncidentIO, reference: Json, at: str) -> Json:
+def find_user(account: IncidentIO, reference: Json, at: str) -> Json:
+    """Return the user that a reference names by id, email or Slack id."""
     if not reference:
         raise _invalid(at, "must have one of id, email, slack_user_id")
     for user in account.users:
@@ -122,6 +123,25 @@ def _find_user(account: IncidentIO, reference: Json, at: str) -> Json:
 def slim_user(user: Json) -> Json:
     """Return a user as incidents and updates embed them."""
     return {key: user[key] for key in ("id", "name", "email", "slack_user_id", "role")}
+
+
+_SLIM_CATEGORIES = {"live": "active", "learning": "post-incident"}
+"""The status categories that a slim incident names otherwise."""
+
+
+def slim_incident(incident: Json) -> Json:
+    """Return an incident as alerts and escalations embed it."""
+    category = incident["incident_status"]["category"]
+    summary = {"summary": incident["summary"]} if incident.get("summary") else {}
+    return {
+        "id": incident["id"],
+        "external_id": int(incident["reference"].removeprefix("INC-")),
+        "reference": incident["reference"],
+        "name": incident["name"],
+        "status_category": _SLIM_CATEGORIES.get(category, category),
+        "visibility": incident["visibility"],
+        **summary,
+    }
 
 
 def write_timestamps(account: IncidentIO, incident: Json, entries: list[Json]) -> None:

@@ -27,3 +27,4 @@ ROUTES: Routes = {
     ("GET", "/v2/users"): list_users,
     ("GET", "/v2/users/{id}"): lambda account, call: get_one(call, "user", account.users),
 }
+SCOPES = dict.fromkeys(ROUTES, ("users.view",))

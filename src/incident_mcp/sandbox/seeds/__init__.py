@@ -6,6 +6,7 @@ from incident_mcp.sandbox.incidentio.account import IncidentIO
 from incident_mcp.sandbox.ionhour.workspace import Ionhour
 
 from .incidentio import seed_incidentio, seed_incidentio_bulk
+from .incidentio_on_call import seed_on_call
 from .ionhour import seed_ionhour, seed_ionhour_bulk
 
 
@@ -14,6 +15,7 @@ def seed(account: IncidentIO, workspace: Ionhour, start: datetime, bulk: int) ->
     seed_ionhour(workspace, start)
     links = {row["id"]: f"Ionhour incident {row['id']} ({row['publicId']})" for row in workspace.incidents}
     seed_incidentio(account, start, links)
+    seed_on_call(account, start)
     if bulk:
         seed_incidentio_bulk(account, start, bulk)
         seed_ionhour_bulk(workspace, start, bulk)

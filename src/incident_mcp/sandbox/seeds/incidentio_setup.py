@@ -58,15 +58,24 @@ PRODUCTS = (
 )
 TIMESTAMPS = ("Reported at", "Impact started", "Fixed at")
 USERS = (
-    # name, mailbox, Slack id, role, is_active
-    ("Ines Moreau", "ines.moreau", "U04INES", "owner", True),
-    ("Sam Okafor", "sam.okafor", "U04SAMO", "administrator", True),
-    ("Sam Lindqvist", "sam.lindqvist", "U04SAML", "responder", True),
-    ("Yuki Tanaka", "yuki.tanaka", "U04YUKI", "responder", True),
-    ("Priya Raman", "priya.raman", "U04PRIY", "viewer", True),
-    ("Tom Baker", "tom.baker", "U04TOMB", "responder", False),
+    # name, mailbox, Slack id, role, is_active, seat
+    ("Ines Moreau", "ines.moreau", "U04INES", "owner", True, "full_access"),
+    ("Sam Okafor", "sam.okafor", "U04SAMO", "administrator", True, "full_access"),
+    ("Sam Lindqvist", "sam.lindqvist", "U04SAML", "responder", True, "full_access"),
+    ("Yuki Tanaka", "yuki.tanaka", "U04YUKI", "responder", True, "full_access"),
+    ("Priya Raman", "priya.raman", "U04PRIY", "viewer", True, "full_access"),
+    ("Tom Baker", "tom.baker", "U04TOMB", "responder", False, "none"),
+    ("Noor Haddad", "noor.haddad", "U04NOOR", "responder", True, "full_access"),
+    ("Lena Fischer", "lena.fischer", "U04LENA", "responder", True, "full_access"),
+    ("Diego Santos", "diego.santos", "U04DIEG", "responder", True, "full_access"),
+    ("Mei Chen", "mei.chen", "U04MEIC", "responder", True, "full_access"),
+    ("Kofi Mensah", "kofi.mensah", "U04KOFI", "responder", True, "full_access"),
+    ("Grace Achieng", "grace.achieng", "U04GRAC", "responder", True, "full_access"),
+    ("Oskar Nyman", "oskar.nyman", "U04OSKA", "responder", True, "none"),
+    ("Ruth Adeyemi", "ruth.adeyemi", "U04RUTH", "viewer", True, "viewer_only"),
+    ("Ada Brandt", "ada.brandt", "U04ADAB", "responder", False, "full_access"),
 )
-"""The last one has left the company: only `include_inactive` lists him."""
+"""Tom Baker has left the company, and Ada Brandt is still to join: only `include_inactive` lists them."""
 
 _STAMPS = {"created_at": rfc3339(OPENED), "updated_at": rfc3339(OPENED)}
 
@@ -88,7 +97,7 @@ def set_up(account: IncidentIO) -> None:
         _record(name, aliases=list(aliases), external_id=external_id) for name, external_id, aliases in PRODUCTS
     ]
     account.timestamps = [_record(name, rank=rank) for rank, name in enumerate(TIMESTAMPS, 1)]
-    account.users = list(starmap(_user, USERS))
+    account.users = [_user(*row) for row in USERS]
 
 
 def status(name: str, category: str, description: str, rank: int) -> Json:
@@ -155,8 +164,14 @@ def _catalog_type() -> Json:
     }
 
 
-def _user(name: str, mailbox: str, slack_id: str, role: str, active: bool) -> Json:  # noqa: FBT001  # a row
-    seat = "full_access" if active else "none"
+def _user(  # noqa: PLR0913, PLR0917  # a row
+    name: str,
+    mailbox: str,
+    slack_id: str,
+    role: str,
+    active: bool,  # noqa: FBT001
+    seat: str,
+) -> Json:
     return {
         **_record(name, email=f"{mailbox}@paysand.example", slack_user_id=slack_id, role=role, is_active=active),
         "base_role": {"id": account_ulid("base role"), "name": "Responder", "slug": "responder"},
