@@ -1,5 +1,10 @@
 """All tools, in the order in which they are listed. Generated: `uv run python -m tools.generate`."""
 
+import incident_mcp.incidentio.alerts.alerts
+import incident_mcp.incidentio.alerts.links
+import incident_mcp.incidentio.alerts.maintenance_windows
+import incident_mcp.incidentio.alerts.notes
+import incident_mcp.incidentio.alerts.resolve
 import incident_mcp.incidentio.incident_statuses
 import incident_mcp.incidentio.incident_types
 import incident_mcp.incidentio.incident_updates
@@ -8,6 +13,9 @@ import incident_mcp.incidentio.incidents.create
 import incident_mcp.incidentio.incidents.edit
 import incident_mcp.incidentio.incidents.get
 import incident_mcp.incidentio.incidents.list
+import incident_mcp.incidentio.oncall.escalations
+import incident_mcp.incidentio.oncall.paths
+import incident_mcp.incidentio.oncall.schedules
 import incident_mcp.incidentio.severities
 import incident_mcp.ionhour.events
 import incident_mcp.ionhour.incidents.acknowledge
@@ -32,6 +40,14 @@ TOOLS: list[ToolSpec] = [
     *incident_mcp.incidentio.incidents.edit.TOOLS,
     *incident_mcp.incidentio.incidents.close.TOOLS,
     *incident_mcp.incidentio.incident_updates.TOOLS,
+    *incident_mcp.incidentio.alerts.alerts.TOOLS,
+    *incident_mcp.incidentio.alerts.links.TOOLS,
+    *incident_mcp.incidentio.alerts.maintenance_windows.TOOLS,
+    *incident_mcp.incidentio.alerts.notes.TOOLS,
+    *incident_mcp.incidentio.alerts.resolve.TOOLS,
+    *incident_mcp.incidentio.oncall.escalations.TOOLS,
+    *incident_mcp.incidentio.oncall.paths.TOOLS,
+    *incident_mcp.incidentio.oncall.schedules.TOOLS,
     *incident_mcp.ionhour.incidents.list.TOOLS,
     *incident_mcp.ionhour.incidents.get.TOOLS,
     *incident_mcp.ionhour.incidents.acknowledge.TOOLS,

@@ -124,21 +124,22 @@ def _source(name: str, kind: str, private: bool, token: str) -> Json:  # noqa: F
 
 
 def _alert(row: Row, start: datetime) -> Json:
-    created, resolved = start - ago(row.ago), start - ago(row.resolved) if row.resolved else None
+    created = start - ago(row.ago)
     alert: Json = {
         "id": account_ulid(row.seed or f"alert {row.title}"),
         "title": row.title,
-        "status": "resolved" if resolved else "firing",
+        "status": "firing",
         "alert_source_id": account_ulid(f"alert source {row.source}"),
         "deduplication_key": row.key,
         "attributes": list(_attributes(row)),
         "tags": [{"id": account_ulid(f"alert tag {tag}"), "name": tag} for tag in row.tags],
         "alert_group_ids": [account_ulid(f"alert group {row.group}")] if row.group else [],
         "created_at": rfc3339(created),
-        "updated_at": rfc3339(resolved or created),
+        "updated_at": rfc3339(created),
     }
-    if resolved:
-        alert["resolved_at"] = rfc3339(resolved)
+    if row.resolved:
+        resolved = rfc3339(start - ago(row.resolved))
+        alert |= {"status": "resolved", "resolved_at": resolved, "updated_at": resolved}
     optional = {"description": row.description, "source_url": row.url}
     return alert | {name: text for name, text in optional.items() if text}
 
