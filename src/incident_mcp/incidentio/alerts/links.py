@@ -49,10 +49,14 @@ class AlertLink(Record):
     alert_status: str | None = Field(default=None, validation_alias=AliasPath("alert", "status"))
     alert_created_at: Instant | None = Field(default=None, validation_alias=AliasPath("alert", "created_at"))
     reference: str | None = Field(default=None, validation_alias=AliasPath("incident", "reference"))
+    """Omitted, like name and category, in a list of one incident's links."""
     name: Name | None = Field(default=None, validation_alias=AliasPath("incident", "name"))
     status_category: SlimCategory | None = Field(
         default=None, validation_alias=AliasPath("incident", "status_category")
     )
+
+
+_OF_ONE_INCIDENT = dict.fromkeys(("reference", "name", "status_category"))
 
 
 class AlertLinks(Listed):
@@ -91,7 +95,8 @@ async def incidentio_list_alert_links(
     if alert is not None:
         query.append(("alert_id", await alert_id(api, alert)))
     rows = await read_rows(api, LIST.request(query), AlertLink, limit=limit, after=after)
-    return AlertLinks(incident_alerts=rows, **rows.paging)
+    links = [row.model_copy(update=_OF_ONE_INCIDENT) for row in rows] if incident is not None else rows
+    return AlertLinks(incident_alerts=links, **rows.paging)
 
 
 async def incidentio_attach_alert(
