@@ -229,15 +229,6 @@ async def incidentio_get_escalation(api: IncidentioApi, escalation: EscalationRe
     return await read_escalation(api, resource_id("escalation", escalation))
 
 
-def describe_outcome(escalation: Escalation, *expected: str) -> str:
-    """Describe the state of an escalation after a write: `acked at ... by ...`, or that it is not seen yet."""
-    if escalation.status not in expected:
-        return f"not seen yet: the status is {escalation.status or 'unknown'}; read it again in a moment"
-    event = escalation.last(escalation.status or "")
-    at = (event and event.at) or escalation.updated_at
-    return f"{escalation.status} at {at}" if at else f"{escalation.status}"
-
-
 TOOLS = [
     read_tool(incidentio_list_escalations, "List escalations", toolset=ONCALL),
     read_tool(incidentio_get_escalation, "Get an escalation", toolset=ONCALL),
