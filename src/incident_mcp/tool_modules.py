@@ -10,9 +10,11 @@ import incident_mcp.incidentio.incidents.get
 import incident_mcp.incidentio.incidents.list
 import incident_mcp.incidentio.oncall.answer
 import incident_mcp.incidentio.oncall.cancel
+import incident_mcp.incidentio.oncall.check_reachable
 import incident_mcp.incidentio.oncall.create_override
 import incident_mcp.incidentio.oncall.delete_override
 import incident_mcp.incidentio.oncall.escalations
+import incident_mcp.incidentio.oncall.on_call
 import incident_mcp.incidentio.oncall.page
 import incident_mcp.incidentio.oncall.paths
 import incident_mcp.incidentio.oncall.reassign
@@ -50,6 +52,8 @@ TOOLS: list[ToolSpec] = [
     *incident_mcp.incidentio.oncall.reassign.TOOLS,
     *incident_mcp.incidentio.oncall.create_override.TOOLS,
     *incident_mcp.incidentio.oncall.delete_override.TOOLS,
+    *incident_mcp.incidentio.oncall.on_call.TOOLS,
+    *incident_mcp.incidentio.oncall.check_reachable.TOOLS,
     *incident_mcp.ionhour.incidents.list.TOOLS,
     *incident_mcp.ionhour.incidents.get.TOOLS,
     *incident_mcp.ionhour.incidents.acknowledge.TOOLS,
