@@ -13,7 +13,7 @@ from incident_mcp.incidentio.oncall.answer import (
     targets_of,
     with_state,
 )
-from incident_mcp.incidentio.oncall.escalations import OVER, EscalationRef, EscalationRow, read_escalation
+from incident_mcp.incidentio.oncall.escalations import EscalationRef, EscalationRow, read_escalation
 from incident_mcp.incidentio.toolsets import ONCALL
 from incident_mcp.records.record import quoted
 from incident_mcp.tooling.dependencies import IncidentioApi, WriterDep
@@ -36,7 +36,7 @@ async def preview_running(api: Api, escalation: str) -> EscalationRow:
         InputError: It is over.
     """
     found = await read_escalation(api, escalation)
-    if found.status in OVER:
+    if found.status in ("resolved", "expired"):
         raise InputError(f"This page is already {found.status}: there is nothing left to stop. Not sent.")
     return EscalationRow.of(found)
 

@@ -26,7 +26,6 @@ SHOW = Operation("GET", "/v2/escalations/{escalation}", scope="escalations.view"
 
 Status = Literal["pending", "triggered", "acked", "resolved", "expired", "cancelled"]
 """What the filter accepts; an escalation may also be snoozed, delayed or pending_repeat."""
-OVER = ("resolved", "expired", "cancelled")
 EscalationRef = Annotated[str, Field(min_length=1, description="Escalation ID or link.")]
 MOST_LOOKED_AT = 500
 """Escalations that are searched for a user: the API has no such filter."""
