@@ -8,6 +8,13 @@ import incident_mcp.incidentio.incidents.create
 import incident_mcp.incidentio.incidents.edit
 import incident_mcp.incidentio.incidents.get
 import incident_mcp.incidentio.incidents.list
+import incident_mcp.incidentio.oncall.answer
+import incident_mcp.incidentio.oncall.cancel
+import incident_mcp.incidentio.oncall.escalations
+import incident_mcp.incidentio.oncall.page
+import incident_mcp.incidentio.oncall.paths
+import incident_mcp.incidentio.oncall.reassign
+import incident_mcp.incidentio.oncall.schedules
 import incident_mcp.incidentio.severities
 import incident_mcp.ionhour.events
 import incident_mcp.ionhour.incidents.acknowledge
@@ -32,6 +39,13 @@ TOOLS: list[ToolSpec] = [
     *incident_mcp.incidentio.incidents.edit.TOOLS,
     *incident_mcp.incidentio.incidents.close.TOOLS,
     *incident_mcp.incidentio.incident_updates.TOOLS,
+    *incident_mcp.incidentio.oncall.escalations.TOOLS,
+    *incident_mcp.incidentio.oncall.page.TOOLS,
+    *incident_mcp.incidentio.oncall.paths.TOOLS,
+    *incident_mcp.incidentio.oncall.schedules.TOOLS,
+    *incident_mcp.incidentio.oncall.answer.TOOLS,
+    *incident_mcp.incidentio.oncall.cancel.TOOLS,
+    *incident_mcp.incidentio.oncall.reassign.TOOLS,
     *incident_mcp.ionhour.incidents.list.TOOLS,
     *incident_mcp.ionhour.incidents.get.TOOLS,
     *incident_mcp.ionhour.incidents.acknowledge.TOOLS,

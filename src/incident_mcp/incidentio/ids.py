@@ -121,3 +121,22 @@ def _number(digits: str) -> str | None:
 
 def _reject(text: str, problem: str) -> NoReturn:
     raise InputError(f"{text[:_MAX_QUOTED]!r} {problem}: pass {_FORMS}. Not sent.")
+
+
+def resource_id(argument: str, text: str) -> str:
+    """Return the id of a resource that has no other name: an escalation, an alert, an override; a link holds it, too.
+
+    Raises:
+        InputError: The text holds no id, or several.
+    """
+    plain = text.translate(_PLAIN).strip() if len(text) <= _MAX_LENGTH else ""
+    if _ID.fullmatch(bare := plain.lstrip(_BEFORE).rstrip(_AFTER)):
+        return bare
+    found = {each.upper() for each in _ULID_IN_TEXT.findall(plain)}
+    if len(found) != 1:
+        problem = "holds several IDs" if found else "holds no ID"
+        raise InputError(f"{argument} {text[:_MAX_QUOTED]!r} {problem}: pass its ID or link. Not sent.")
+    return found.pop()
+
+
+_ULID_IN_TEXT = re.compile(rf"(?<![0-9A-Za-z])({_ULID})(?![0-9A-Za-z])", re.ASCII)

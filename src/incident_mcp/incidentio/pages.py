@@ -21,9 +21,6 @@ from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Request
 
 MAX_PAGE_SIZE = 250
-"""For incidents, the vendor's schema allows 500 and its text 250."""
-_PAGE_SIZES = {"/v2/users": 10_000}
-"""By path, where the API allows larger pages."""
 
 Limit = Annotated[int, Field(ge=1, le=500, description="Maximum rows.")]
 After = Annotated[str | None, Field(description="`after` of the previous result, with the same filters.")]
@@ -111,7 +108,7 @@ async def each_page(
         after: Cursor from an earlier page.
     """
     cursors, seen, left = {after or ""}, set[object](), limit
-    max_page_size = _PAGE_SIZES.get(request.path, MAX_PAGE_SIZE)
+    max_page_size = request.operation.page_size
     while True:
         try:
             page = await read_page(api, request, row, size=min(left, max_page_size), after=after)

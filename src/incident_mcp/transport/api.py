@@ -87,14 +87,20 @@ class Api:
         return await self.send(request, answer)
 
     async def cached(
-        self, name: str, load: Callable[[], Awaitable[T]], *, newer_than: float = -math.inf
+        self,
+        name: str,
+        load: Callable[[], Awaitable[T]],
+        *,
+        newer_than: float = -math.inf,
+        seconds: float = CACHE_SECONDS,
     ) -> tuple[T, float]:
-        """Return a list that seldom changes, read at most once a minute; concurrent callers share one reading.
+        """Return a list that seldom changes, read at most once in a while; concurrent callers share one reading.
 
         Args:
             name: The list's name in the service's cache.
             load: Reads it.
             newer_than: Read again unless the list was read after this `time.monotonic()`.
+            seconds: For how long it is used.
 
         Returns:
             The list and the `time.monotonic()` at which it was read.
@@ -104,7 +110,7 @@ class Api:
             del cache[next(iter(cache))]
         cached = cache.setdefault(name, Cached())
         async with cached.lock:
-            if cached.read_at <= max(newer_than, time.monotonic() - CACHE_SECONDS):
+            if cached.read_at <= max(newer_than, time.monotonic() - seconds):
                 asked_at = time.monotonic()
                 cached.value, cached.read_at = await load(), asked_at
             return cast("T", cached.value), cached.read_at

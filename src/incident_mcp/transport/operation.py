@@ -20,6 +20,8 @@ class Operation:
     """A template: `/v2/incidents/{incident}`."""
     scope: str = ""
     """What the key needs, where the document says it."""
+    page_size: int = 250
+    """Maximum number of rows in a page of a list. For incidents, incident.io's schema allows 500 and its text 250."""
 
     @property
     def rows_key(self) -> str:

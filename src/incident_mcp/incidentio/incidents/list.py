@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.access import LIST
+from incident_mcp.incidentio.dates import Day, is_reversed
 from incident_mcp.incidentio.incident_statuses import STATUSES, Category
 from incident_mcp.incidentio.incident_types import TYPES
 from incident_mcp.incidentio.incidents.records import IncidentRow, Incidents
@@ -17,7 +18,7 @@ from incident_mcp.incidentio.names.finding import find
 from incident_mcp.incidentio.names.roles import role_filter
 from incident_mcp.incidentio.pages import MAX_PAGE_SIZE, After, Limit, read_rows
 from incident_mcp.incidentio.severities import SEVERITIES
-from incident_mcp.records.instants import date_or_instant, parse_instant
+from incident_mcp.records.instants import date_or_instant
 from incident_mcp.records.record import Json
 from incident_mcp.tooling.dependencies import AppSettings, IncidentioApi
 from incident_mcp.tooling.tools import read_tool
@@ -26,33 +27,20 @@ from incident_mcp.transport.api import Api
 Mode = Literal["standard", "retrospective", "test", "tutorial"]
 
 
-def _date(value: str | None) -> str | None:
-    read = None if value is None else date_or_instant(value)
-    if value is not None and read is None:
-        raise ValueError("takes a date like 2026-11-21, or a timestamp with a time zone like 2026-11-21T03:12:00Z")
-    return read
-
-
 def _range(value: str | None) -> str | None:
     if value is None:
         return None
     ends = [date_or_instant(end.strip()) for end in value.split("~")]
     if len(ends) != 2 or None in ends:  # noqa: PLR2004
         raise ValueError("takes two dates like 2026-11-01~2026-11-21")
-    if _is_reversed(*ends):
+    if is_reversed(*ends):
         raise ValueError("ends before it begins")
     return "~".join(end for end in ends if end)
-
-
-def _is_reversed(start: str | None, end: str | None) -> bool:
-    starts, ends = parse_instant(start), parse_instant(end)
-    return starts is not None and ends is not None and starts > ends
 
 
 Names = Annotated[list[str] | None, Field(description="Names or IDs.")]
 NotNames = Annotated[list[str] | None, Field(description="None of these.")]
 FieldValues = Annotated[dict[str, list[str]] | None, Field(description="Field to values, names or IDs.")]
-Day = Annotated[str | None, AfterValidator(_date), Field(description="Date or RFC 3339 timestamp.")]
 Range = Annotated[str | None, AfterValidator(_range), Field(description="FROM~TO, dates.")]
 NameContains = Annotated[
     str | None, Field(description="Words in the name or summary, in any order; searches up to 1,000.")
@@ -176,7 +164,7 @@ def _check_dates(arguments: Json) -> None:
     if arguments["filter_mode"] == "any":
         return
     for field in ("created_at", "updated_at"):
-        if _is_reversed(arguments[f"{field}_gte"], arguments[f"{field}_lte"]):
+        if is_reversed(arguments[f"{field}_gte"], arguments[f"{field}_lte"]):
             raise InputError(f"{field}_gte is later than {field}_lte, so nothing can match. Not sent.")
 
 

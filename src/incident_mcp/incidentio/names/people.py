@@ -2,16 +2,21 @@
 
 import re
 from collections.abc import Sequence
+from typing import Annotated
 
-from incident_mcp.errors import InputError, RefusedError
+from pydantic import Field
+
+from incident_mcp.errors import InputError
 from incident_mcp.incidentio.names.finding import first_matches, fold
-from incident_mcp.incidentio.pages import Rows, read_rows
-from incident_mcp.records.record import Json, Record, shorten
+from incident_mcp.incidentio.pages import Rows
+from incident_mcp.incidentio.users import User, read_users
+from incident_mcp.records.record import Json, shorten
 from incident_mcp.transport.api import Api
-from incident_mcp.transport.operation import Operation
 
-MAX_USERS = 10_000
 MAX_CANDIDATES = 10
+
+Person = Annotated[str, Field(min_length=1, description="E-mail, name, ID or `me`.")]
+People = Annotated[list[str], Field(description="E-mails, names, IDs or `me`.")]
 
 _MAILTO = re.compile(
     r"(?:[^<>@]{0,128}<\s*(?:mailto:)?(?P<boxed>[^@\s<>|,;]{1,128}@[^@\s<>|,;]{1,128})(?:\|[^<>]*)?>"
@@ -23,33 +28,6 @@ _SLACK = re.compile(
 )
 """A mention, or an id with a digit: WILLIAM is a name."""
 _ID = re.compile(r"(?=[^0-9]*[0-9])[0-9A-Za-z_-]{16,64}", re.ASCII)
-
-
-class User(Record):
-    """A user of the account."""
-
-    id: str
-    name: str | None = None
-    email: str | None = None
-    slack_user_id: str | None = None
-
-
-LIST = Operation("GET", "/v2/users", scope="users.view")
-
-
-async def _read_users(api: Api) -> Rows[User] | None:
-    """Return the account's users; None if the key may not read them."""
-
-    async def load() -> Rows[User] | None:
-        try:
-            return await read_rows(api, LIST.request(), User, limit=MAX_USERS)
-        except RefusedError as failure:
-            if failure.status not in (403, 404):
-                raise
-            return None
-
-    users, _ = await api.cached("users", load)
-    return users
 
 
 async def reference(api: Api, argument: str, person: str, me: str | None) -> Json:
@@ -70,7 +48,7 @@ async def reference(api: Api, argument: str, person: str, me: str | None) -> Jso
     if found := _MAILTO.fullmatch(person):
         return {"email": await _registered(api, found["boxed"] or found["plain"])}
     person = person.removeprefix("@")
-    users = await _read_users(api)
+    users = await read_users(api)
     if users is None:
         return {"id": _unchecked_id(argument, person)}
     return {"id": _find_user(argument, person, users).id}
@@ -86,7 +64,7 @@ async def user_id(api: Api, argument: str, person: str, me: str | None) -> str:
     if "id" in named:
         return named["id"]
     [(kind, value)] = named.items()
-    users = await _read_users(api)
+    users = await read_users(api)
     if users is None:
         raise InputError(f"{argument}: this key may not read users, so pass the user's ID. Not sent.")
     found = [user for user in users if str(getattr(user, kind) or "").casefold() == value.casefold()]
@@ -110,7 +88,7 @@ async def _registered(api: Api, email: str) -> str:
     """Return an email address as the account has it; one in lower case is not looked up, as nearly all are."""
     if email == email.lower():
         return email
-    users = await _read_users(api) or []
+    users = await read_users(api) or []
     return next(
         (user.email for user in users if user.email and user.email.casefold() == email.casefold()), email.lower()
     )

@@ -1,0 +1,1 @@
+"""On-call: schedules, overrides, escalation paths, escalations, and who can be reached."""

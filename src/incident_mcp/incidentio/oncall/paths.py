@@ -1,0 +1,98 @@
+"""Escalation paths: whom a page rings, in which order."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from incident_mcp.incidentio.named_rows import CachedList, NamedRow
+from incident_mcp.incidentio.oncall.schedules import NameContains, contains
+from incident_mcp.incidentio.pages import Rows, read_rows
+from incident_mcp.incidentio.toolsets import ONCALL
+from incident_mcp.incidentio.users import User
+from incident_mcp.records.record import Json, Listed, Name, Record, parts
+from incident_mcp.tooling.dependencies import IncidentioApi
+from incident_mcp.tooling.tools import read_tool
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
+
+LIST = Operation("GET", "/v2/escalation_paths", scope="escalation_paths.view", page_size=25)
+MOST_PATHS = 500
+MOST_DEPTH = 8
+"""Branches inside branches that are read."""
+
+
+def _nodes(value: object) -> object:
+    """Return the objects of a list; their fields are read one by one."""
+    return parts({"nodes": value}, "nodes")
+
+
+class EscalationPath(NamedRow):
+    """An escalation path."""
+
+    kind: str | None = None
+    team_ids: list[str] = Field(default_factory=list[str])
+    nodes: Annotated[list[dict[str, Any]], BeforeValidator(_nodes)] = Field(
+        default_factory=list[dict[str, Any]], validation_alias="path"
+    )
+    """Its steps as JSON; empty for a path that is built from a template."""
+    current_responders: list[User] | None = None
+
+
+async def _load(api: Api) -> Rows[EscalationPath]:
+    return await read_rows(api, LIST.request(), EscalationPath, limit=MOST_PATHS)
+
+
+PATHS = CachedList("escalation path", _load)
+
+
+def count_levels(nodes: list[Json], depth: int = 0) -> int:
+    """Return the number of levels of a path, along the longer branch."""
+    levels = 0
+    for node in nodes if depth < MOST_DEPTH else ():
+        branches = node.get("if_else")
+        if node.get("type") == "level":
+            levels += 1
+        elif isinstance(branches, dict):
+            levels += max(count_levels(parts(branches, name), depth + 1) for name in ("then_path", "else_path"))  # pyright: ignore[reportUnknownArgumentType]  # JSON objects have string keys
+    return levels
+
+
+class PathRow(Record):
+    """An escalation path in a list."""
+
+    id: str
+    name: Name
+    on_call: list[str] | None = None
+    levels: int | None = None
+    teams: list[str] | None = None
+
+
+class Paths(Listed):
+    """A list of escalation paths."""
+
+    escalation_paths: list[PathRow]
+
+
+async def incidentio_list_paths(
+    api: IncidentioApi,
+    name_contains: NameContains = None,
+    team: Annotated[str | None, Field(description="Name or ID of the owning team.")] = None,
+) -> Paths:
+    """List escalation paths, which a page follows, with who is on call for each now."""
+    rows = await _load(api)
+    owner = None if team is None else team
+    found = [
+        PathRow(
+            id=row.id,
+            name=row.name,
+            on_call=[each.name or each.id for each in row.current_responders or ()] or None,
+            levels=count_levels(row.nodes) or None,
+            teams=row.team_ids or None,
+        )
+        for row in rows
+        if contains(row.name, name_contains) and (owner is None or owner in row.team_ids)
+    ]
+    return Paths(escalation_paths=found, has_more=not rows.complete, unreadable=rows.unreadable)
+
+
+TOOLS = [read_tool(incidentio_list_paths, "List escalation paths", toolset=ONCALL)]

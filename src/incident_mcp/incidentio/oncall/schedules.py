@@ -1,0 +1,120 @@
+"""On-call schedules: who is on shift now, and who is next."""
+
+from typing import Annotated
+
+from pydantic import AliasPath, BaseModel, Field
+
+from incident_mcp.incidentio.named_rows import CachedList, NamedRow
+from incident_mcp.incidentio.pages import Rows, read_rows
+from incident_mcp.incidentio.toolsets import ONCALL
+from incident_mcp.incidentio.users import User
+from incident_mcp.records.record import Instant, Listed, Name, Record
+from incident_mcp.tooling.dependencies import IncidentioApi
+from incident_mcp.tooling.tools import read_tool
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
+
+LIST = Operation("GET", "/v2/schedules", scope="schedules.view", page_size=10_000)
+SHOW = Operation("GET", "/v2/schedules/{schedule}", scope="schedules.view")
+MOST_SCHEDULES = 1_000
+NameContains = Annotated[str | None, Field(description="Part of the name.")]
+
+
+class Shift(Record):
+    """A stretch of time in which one user is on call; without a user nobody is."""
+
+    start_at: Instant
+    end_at: Instant
+    user: User | None = None
+    rotation_id: str | None = None
+    layer_id: str | None = None
+
+
+class Layer(Record):
+    """A layer of a rotation: each has one person on call."""
+
+    id: str | None = None
+    name: str | None = None
+
+
+class Rotation(Record):
+    """A rotation of a schedule. Later versions of one rotation have the same id."""
+
+    id: str
+    name: str | None = None
+    layers: list[Layer] = Field(default_factory=list[Layer])
+    users: list[User] = Field(default_factory=list[User])
+
+
+class Schedule(NamedRow):
+    """A schedule."""
+
+    timezone: str | None = None
+    permalink: str | None = None
+    team_ids: list[str] = Field(default_factory=list[str])
+    current_shifts: list[Shift] | None = None
+    """None if the service did not return them."""
+    next_shifts: list[Shift] = Field(default_factory=list[Shift])
+    rotations: list[Rotation] = Field(default_factory=list[Rotation], validation_alias=AliasPath("config", "rotations"))
+
+
+class _Response(BaseModel):
+    schedule: Schedule
+
+
+async def _load(api: Api) -> Rows[Schedule]:
+    return await read_rows(api, LIST.request(), Schedule, limit=MOST_SCHEDULES)
+
+
+SCHEDULES = CachedList("schedule", _load)
+
+
+async def read_schedule(api: Api, schedule: str) -> Schedule:
+    """Read a schedule by its id, with its next shifts."""
+    return (await api.get(SHOW.request(at={"schedule": schedule}), _Response)).schedule
+
+
+def names_on(shifts: list[Shift]) -> list[str]:
+    """Return the names of the users on some shifts."""
+    return list(dict.fromkeys(shift.user.name or shift.user.id for shift in shifts if shift.user))
+
+
+def contains(name: str, words: str | None) -> bool:
+    """Return whether a name contains a text, regardless of case and white space."""
+    return words is None or " ".join(words.split()).casefold() in " ".join(name.split()).casefold()
+
+
+class ScheduleRow(Record):
+    """A schedule in a list."""
+
+    id: str
+    name: Name
+    timezone: str | None = None
+    on_call: list[str] | None = None
+    rotations: list[str] | None = None
+
+
+class Schedules(Listed):
+    """A list of schedules."""
+
+    schedules: list[ScheduleRow]
+
+
+async def incidentio_list_schedules(api: IncidentioApi, name_contains: NameContains = None) -> Schedules:
+    """List on-call schedules with time zones and rotations. incidentio_list_on_call: until when, and who is next."""
+    rows = await _load(api)
+    found = [
+        ScheduleRow(
+            id=row.id,
+            name=row.name,
+            timezone=row.timezone,
+            on_call=names_on(row.current_shifts or []) or None,
+            rotations=list(dict.fromkeys(each.name for each in row.rotations if each.name)) or None,
+        )
+        for row in rows
+        if contains(row.name, name_contains)
+    ]
+    return Schedules(schedules=found, has_more=not rows.complete, unreadable=rows.unreadable)
+
+
+TOOLS = [read_tool(incidentio_list_schedules, "List schedules", toolset=ONCALL)]
