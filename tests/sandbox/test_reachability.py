@@ -1,10 +1,16 @@
 """Whether people can be reached: seats, pauses, notification methods and rules; and what a key may not read."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from .on_call import problems, user
 
 pytestmark = pytest.mark.anyio
+
+DOCUMENT = json.loads((Path(__file__).parent.parent / "contract" / "incidentio_operations.json").read_text("utf-8"))
 
 
 async def methods(client, name):
@@ -105,6 +111,13 @@ async def test_resolving_the_original_of_a_reassignment_needs_a_second_scope(box
 
     assert (forbidden.status_code, allowed.status_code) == (403, 201)
     assert len(box.state()["incidentio"]["rings"]) == 1
+
+
+def test_the_scopes_are_those_of_the_vendor_s_document(box):
+    for (method, template), scopes in box.incidentio.scopes.items():
+        name = f"{method} {re.sub(r'{[^}]*}', '{}', template)}"
+        assert list(scopes) == DOCUMENT[name].get("scopes", []), name
+        assert (method, template) in box.incidentio.routes
 
 
 def test_a_scope_that_nothing_needs_is_a_mistake_of_the_test(box):

@@ -16,17 +16,8 @@ from .pages import page
 from .paging import direct, start
 from .query_filters import Filter, date_filter, invalid, membership, only, split_query
 
-STATUSES = (
-    "pending",
-    "triggered",
-    "acked",
-    "resolved",
-    "expired",
-    "cancelled",
-    "snoozed",
-    "delayed",
-    "pending_repeat",
-)
+STATUSES = ("pending", "triggered", "acked", "resolved", "expired", "cancelled")
+"""The statuses that the filter documents. An escalation may also be snoozed, delayed or pending_repeat."""
 OVER = ("resolved", "expired", "cancelled")
 LIMIT = 60
 """How many requests a minute may create an escalation."""
@@ -55,7 +46,7 @@ def list_escalations(account: IncidentIO, call: Call) -> Reply:
 def _read_filter(account: IncidentIO, path: tuple[str, ...], values: list[str]) -> Filter:
     key = path[0] + "".join(f"[{part}]" for part in path[1:])
     if path[0] == "status" and (unknown := set(values) - set(STATUSES)):
-        raise invalid(key, f"{min(unknown)!r} is not a status")
+        raise invalid(key, f"{min(unknown)!r} is not a status of this filter")
     match path:
         case (("status" | "escalation_path" | "alert" | "incident") as name, operator):
             return membership(operator, values, lambda row: _compared(account, row, name), key)
