@@ -10,6 +10,8 @@ import incident_mcp.incidentio.incidents.get
 import incident_mcp.incidentio.incidents.list
 import incident_mcp.incidentio.oncall.answer
 import incident_mcp.incidentio.oncall.cancel
+import incident_mcp.incidentio.oncall.create_override
+import incident_mcp.incidentio.oncall.delete_override
 import incident_mcp.incidentio.oncall.escalations
 import incident_mcp.incidentio.oncall.page
 import incident_mcp.incidentio.oncall.paths
@@ -46,6 +48,8 @@ TOOLS: list[ToolSpec] = [
     *incident_mcp.incidentio.oncall.answer.TOOLS,
     *incident_mcp.incidentio.oncall.cancel.TOOLS,
     *incident_mcp.incidentio.oncall.reassign.TOOLS,
+    *incident_mcp.incidentio.oncall.create_override.TOOLS,
+    *incident_mcp.incidentio.oncall.delete_override.TOOLS,
     *incident_mcp.ionhour.incidents.list.TOOLS,
     *incident_mcp.ionhour.incidents.get.TOOLS,
     *incident_mcp.ionhour.incidents.acknowledge.TOOLS,

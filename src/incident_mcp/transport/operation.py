@@ -23,10 +23,13 @@ class Operation:
     page_size: int = 250
     """Maximum number of rows in a page of a list. For incidents, incident.io's schema allows 500 and its text 250."""
 
+    rows: str = ""
+    """The key of the rows in the answer of a list, if that is not the last word of the path."""
+
     @property
     def rows_key(self) -> str:
-        """The key of the rows in the answer of a list: the last word of the path."""
-        return self.path.rpartition("/")[2].replace("-", "_")
+        """The key of the rows in the answer of a list."""
+        return self.rows or self.path.rpartition("/")[2].replace("-", "_")
 
     def request(
         self,

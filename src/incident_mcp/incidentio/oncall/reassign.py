@@ -9,7 +9,6 @@ from pydantic import Field
 from incident_mcp.incidentio.ids import resource_id
 from incident_mcp.incidentio.names.people import People
 from incident_mcp.incidentio.oncall.answer import targets_of
-from incident_mcp.incidentio.oncall.cancel import preview_running
 from incident_mcp.incidentio.oncall.escalations import (
     Escalation,
     EscalationRef,
@@ -135,7 +134,7 @@ async def incidentio_reassign_page(
 
 
 async def _preview(api: Api, original: str, recipients: Recipients, *, anyway: bool) -> ReassignPreview:
-    row = await preview_running(api, original)
+    row = EscalationRow.of(await read_escalation(api, original))
     paged = await preview_page(api, recipients, anyway=anyway)
     return ReassignPreview(original=row, **dict(paged))
 
