@@ -63,3 +63,18 @@ def problems(reply: httpx2.Response) -> list[str]:
     """Return the messages of a 422."""
     assert reply.status_code == 422, reply.text
     return [error["message"] for error in reply.json()["errors"]]
+
+
+async def respond(client: httpx2.AsyncClient, escalation_id: str, **body: Any) -> httpx2.Response:
+    """Respond to an escalation."""
+    return await client.post(f"/v2/escalations/{escalation_id}/actions/respond", json=body)
+
+
+def events(row: dict[str, Any]) -> list[str]:
+    """Return the history of an escalation, in words."""
+    return [event["event"] for event in row["events"]]
+
+
+def seeded(box: Sandbox, title: str) -> str:
+    """Return the id of a seeded escalation."""
+    return next(row["id"] for row in box.incidentio.rows["escalations"] if row["title"] == title)
