@@ -19,6 +19,7 @@ from mcp import Client
 from mcp_types import CallToolResult, TextContent
 
 from incident_mcp.sandbox import Sandbox
+from incident_mcp.tool_modules import TOOLS
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 from tests.spawned import ROOT, run
@@ -103,6 +104,10 @@ def box() -> Sandbox:
     return Sandbox(now=NOW)
 
 
+PREVIEWED = {spec.name for spec in TOOLS if spec.preview}
+"""Tools that take two calls."""
+
+
 @dataclass
 class Caller:
     """Calls tools through an MCP client."""
@@ -113,6 +118,21 @@ class Caller:
     async def result(self, tool: str, **arguments: Any) -> CallToolResult:
         """Call a tool and give the raw result."""
         return await self.client.call_tool(tool, arguments)
+
+    async def perform(self, tool: str, **arguments: Any) -> CallToolResult:
+        """Call a tool for real: one that takes two calls is previewed first, and called with the preview's code."""
+        if tool not in PREVIEWED:
+            return await self.result(tool, **arguments)
+        preview = await self.result(tool, **arguments)
+        if preview.is_error:
+            return preview
+        return await self.result(tool, **arguments, confirm=(preview.structured_content or {})["confirm"])
+
+    async def performed(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Perform a write that must succeed and give its structured answer."""
+        result = await self.perform(tool, **arguments)
+        assert not result.is_error, text_of(result)
+        return result.structured_content or {}
 
     async def ok(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Call a tool that must succeed and give its structured answer."""

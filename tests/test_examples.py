@@ -5,7 +5,7 @@ from copy import deepcopy
 import pytest
 
 from incident_mcp.catalogue import TOOLS
-from tests.conftest import text_of
+from tests.conftest import PREVIEWED, text_of
 from tests.examples import EFFECTS, EXAMPLES, calls, examples, module_of
 from tests.reliability.effects import WRITES
 
@@ -30,18 +30,20 @@ def test_every_example_and_effect_is_of_a_tool():
 async def test_an_example_succeeds_and_its_dry_run_writes_nothing(connect, box, tool, arguments):
     writes = {spec.name: spec.writes for spec in TOOLS}[tool]
     seeded = deepcopy(box.state())
+    held_back = {"dry_run": True} if writes and tool not in PREVIEWED else {}
     async with connect() as call:
-        answer = text_of(await call.result(tool, **arguments, **({"dry_run": True} if writes else {})))
+        answer = text_of(await call.result(tool, **arguments, **held_back))
         assert "Cannot " not in answer, f"{tool}: add a route to the sandbox, which answers: {answer}"
         if writes:
-            plan = await call.ok(tool, **arguments, dry_run=True)
-            assert plan["dry_run"] is True
+            plan = await call.ok(tool, **arguments, **held_back)
+            assert plan.get("dry_run") is (True if held_back else None)
+            assert ("confirm" in plan) is (tool in PREVIEWED)
             assert plan["would_send"]
         else:
             await call.ok(tool, **arguments)
         assert box.writes() == []
         assert box.state() == seeded
-        await call.ok(tool, **arguments)
+        await call.performed(tool, **arguments)
     assert bool(box.writes()) is writes
 
 
@@ -49,7 +51,7 @@ async def test_an_example_succeeds_and_its_dry_run_writes_nothing(connect, box, 
 async def test_an_effect_is_counted_once_and_its_request_is_sent(connect, box, case):
     async with connect() as call:
         assert case.count(box.state()) == 0
-        await call.ok(case.tool, **case.arguments)
+        await call.performed(case.tool, **case.arguments)
     assert case.count(box.state()) == 1, f"{case}: EFFECTS finds no row, or several"
     sent = [f"{request.method} {request.path}" for request in box.writes()]
     assert case.effect.request in sent, f"{case}: EFFECTS has another request than the one that is sent"

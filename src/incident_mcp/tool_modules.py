@@ -13,8 +13,16 @@ import incident_mcp.incidentio.incidents.create
 import incident_mcp.incidentio.incidents.edit
 import incident_mcp.incidentio.incidents.get
 import incident_mcp.incidentio.incidents.list
+import incident_mcp.incidentio.oncall.answer
+import incident_mcp.incidentio.oncall.cancel
+import incident_mcp.incidentio.oncall.check_reachable
+import incident_mcp.incidentio.oncall.create_override
+import incident_mcp.incidentio.oncall.delete_override
 import incident_mcp.incidentio.oncall.escalations
+import incident_mcp.incidentio.oncall.on_call
+import incident_mcp.incidentio.oncall.page
 import incident_mcp.incidentio.oncall.paths
+import incident_mcp.incidentio.oncall.reassign
 import incident_mcp.incidentio.oncall.schedules
 import incident_mcp.incidentio.severities
 import incident_mcp.ionhour.events
@@ -40,14 +48,22 @@ TOOLS: list[ToolSpec] = [
     *incident_mcp.incidentio.incidents.edit.TOOLS,
     *incident_mcp.incidentio.incidents.close.TOOLS,
     *incident_mcp.incidentio.incident_updates.TOOLS,
+    *incident_mcp.incidentio.oncall.escalations.TOOLS,
+    *incident_mcp.incidentio.oncall.page.TOOLS,
+    *incident_mcp.incidentio.oncall.paths.TOOLS,
+    *incident_mcp.incidentio.oncall.schedules.TOOLS,
+    *incident_mcp.incidentio.oncall.answer.TOOLS,
+    *incident_mcp.incidentio.oncall.cancel.TOOLS,
+    *incident_mcp.incidentio.oncall.reassign.TOOLS,
+    *incident_mcp.incidentio.oncall.create_override.TOOLS,
+    *incident_mcp.incidentio.oncall.delete_override.TOOLS,
+    *incident_mcp.incidentio.oncall.on_call.TOOLS,
+    *incident_mcp.incidentio.oncall.check_reachable.TOOLS,
     *incident_mcp.incidentio.alerts.alerts.TOOLS,
     *incident_mcp.incidentio.alerts.links.TOOLS,
     *incident_mcp.incidentio.alerts.maintenance_windows.TOOLS,
     *incident_mcp.incidentio.alerts.notes.TOOLS,
     *incident_mcp.incidentio.alerts.resolve.TOOLS,
-    *incident_mcp.incidentio.oncall.escalations.TOOLS,
-    *incident_mcp.incidentio.oncall.paths.TOOLS,
-    *incident_mcp.incidentio.oncall.schedules.TOOLS,
     *incident_mcp.ionhour.incidents.list.TOOLS,
     *incident_mcp.ionhour.incidents.get.TOOLS,
     *incident_mcp.ionhour.incidents.acknowledge.TOOLS,

@@ -327,10 +327,10 @@ async def test_a_service_that_forgets_its_keys_makes_no_second_one_after_a_lost_
 ) -> None:
     async with serve() as call:
         box.fail(Fault("cut_after", method="POST", path=case.path))
-        assert word(await call.result(case.tool, **case.arguments)) == "unknown"
+        assert word(await call.perform(case.tool, **case.arguments)) == "unknown"
         box.heal()
         box.incidentio.done.clear()
-        assert word(await call.result(case.tool, **case.arguments)) == "done"
+        assert word(await call.perform(case.tool, **case.arguments)) == "done"
     assert case.count(box.state()) == 1
 
 

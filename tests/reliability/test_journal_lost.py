@@ -116,14 +116,14 @@ async def test_a_repeat_after_a_damage_has_one_effect(
             box.fail(Fault("cut_after", method=case.method, path=case.path))
             if case in (CREATE_NOTE, EDIT):
                 box.fail(Fault("status", status=503, method="GET", path="/incident-notes/|/v2/incidents/110$", after=1))
-        told = word(await first.result(case.tool, **case.arguments))
+        told = word(await first.perform(case.tool, **case.arguments))
         box.heal()
         assert case.count(box.state()) == 1
         if who == "after a restart":
             await stack.aclose()
         with damaged(state, how, alone=who == "after a restart"):
             caller = first if who == "same process" else second
-            results = [await caller.result(case.tool, **case.arguments) for _ in range(2)]
+            results = [await caller.perform(case.tool, **case.arguments) for _ in range(2)]
     assert case.count(box.state()) == 1, (told, [text_of(result) for result in results])
     for result in results:
         assert "rate limit" not in text_of(result)
@@ -142,10 +142,10 @@ async def test_a_repeat_after_the_journal_is_gone_says_that_it_is_one(
     case: WriteCase, box: Sandbox, serve: Serve, state: Path
 ) -> None:
     async with serve() as call:
-        first = await call.ok(case.tool, **case.arguments)
+        first = await call.performed(case.tool, **case.arguments)
     shutil.rmtree(state)
     async with serve() as call:
-        again = await call.ok(case.tool, **case.arguments)
+        again = await call.performed(case.tool, **case.arguments)
     assert again["repeated"] is True
     assert again["id"] == first["id"]
     assert case.count(box.state()) == 1
@@ -159,7 +159,7 @@ async def test_the_same_words_from_a_fresh_container_are_a_repeat_inside_the_win
     for seconds, effects in ((0, 1), (window - 20, 1), (40, 2), (3_600, 3), (7 * 86_400, 4)):
         clock.advance(seconds)
         async with serve() as call:
-            answer = await call.ok(case.tool, **case.arguments)
+            answer = await call.performed(case.tool, **case.arguments)
             assert case.count(box.state()) == effects
             assert answer.get("repeated", False) is (seconds == window - 20)
         shutil.rmtree(state)

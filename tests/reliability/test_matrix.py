@@ -72,11 +72,11 @@ async def test_a_lasting_fault_is_told_truly_and_a_later_equal_call_ends_with_on
 ) -> None:
     async with serve(IMPATIENT if "hang" in fault.name else BRIEF) as call:
         box.fail(strike(case, fault, times=None))
-        result = await call.result(case.tool, **case.arguments)
+        result = await call.perform(case.tool, **case.arguments)
         told, effects = word(result), case.count(box.state())
         journal = rows(state)
         box.heal()
-        again = word(await call.result(case.tool, **case.arguments))
+        again = word(await call.perform(case.tool, **case.arguments))
 
     assert told == expected(case, fault, passing=False)
     assert effects == (1 if fault.carried_out else 0)
@@ -92,7 +92,7 @@ async def test_a_passing_fault_is_got_over_with_one_effect(
 ) -> None:
     async with serve(IMPATIENT if "hang" in fault.name else BRIEF) as call:
         box.fail(strike(case, fault, times=1))
-        told = word(await call.result(case.tool, **case.arguments))
+        told = word(await call.perform(case.tool, **case.arguments))
 
     assert told == expected(case, fault, passing=True)
     assert case.count(box.state()) == (1 if told == "done" or fault.carried_out else 0)
@@ -106,7 +106,7 @@ async def test_a_refusal_is_reported_as_one_sent_once_and_forgotten(
     status = 422
     async with serve() as call:
         box.fail(Fault("status", status=status, method=case.method, path=case.path))
-        told = word(await call.result(case.tool, **case.arguments))
+        told = word(await call.perform(case.tool, **case.arguments))
         sent = sum(row.method == case.method and row.status == status for row in box.requests)
 
     assert (told, sent) == ("refused", 1)
@@ -143,10 +143,10 @@ async def test_an_answer_that_proves_nothing_leaves_the_outcome_open_and_a_repea
     async with serve() as call:
         kind = "replace" if acted else "status"
         box.fail(Fault(kind, method=case.method, path=case.path, **GATEWAYS[gateway]))
-        told = word(await call.result(case.tool, **case.arguments))
+        told = word(await call.perform(case.tool, **case.arguments))
         effects = case.count(box.state())
         box.heal()
-        again = word(await call.result(case.tool, **case.arguments))
+        again = word(await call.perform(case.tool, **case.arguments))
 
     assert effects == int(acted)
     # An answer without a body is all that a deletion promises.
@@ -170,14 +170,14 @@ async def test_a_cancelled_call_leaves_the_journal_true_and_an_equal_one_ends_wi
     async with serve(replace(BRIEF, attempt=0.2)) as call:
         box.fail(Fault(kind, method=case.method, path=case.path))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: call.result(case.tool, **case.arguments))
+            tasks.start_soon(lambda: call.perform(case.tool, **case.arguments))
             await until(lambda: any(row.method == case.method and row.status is None for row in box.requests))
             tasks.cancel_scope.cancel()
         wanted = journal_says(case, "unknown")
         await until(lambda: rows(state) == wanted)
         effects = case.count(box.state())
         box.heal()
-        again = word(await call.result(case.tool, **case.arguments))
+        again = word(await call.perform(case.tool, **case.arguments))
 
     assert effects == (1 if kind == "hang_after" else 0)
     assert case.count(box.state()) == 1
@@ -194,7 +194,7 @@ async def test_equal_calls_at_once_in_one_process_have_one_effect(
     async with serve(mode=mode) as call, anyio.create_task_group() as tasks:
 
         async def one() -> None:
-            results.append(await call.result(case.tool, **case.arguments))
+            results.append(await call.perform(case.tool, **case.arguments))
 
         for _ in range(4):
             tasks.start_soon(one)

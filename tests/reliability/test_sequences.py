@@ -110,7 +110,7 @@ class Run:
 
     async def _one(self, caller: Caller, intent: int) -> None:
         case = INTENTS[intent]
-        self.told.setdefault(intent, []).append(word(await caller.result(case.tool, **case.arguments)))
+        self.told.setdefault(intent, []).append(word(await caller.perform(case.tool, **case.arguments)))
 
     async def cancel(self, intent: int, number: int) -> None:
         """Cancel a call as soon as a request of it is under way."""

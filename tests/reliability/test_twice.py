@@ -70,10 +70,10 @@ async def test_the_first_attempt_lost_and_the_second_not_done_is_unknown_and_kee
     async with serve() as call:
         box.fail(of(case, Fault("cut_after"), times=1))
         box.fail(of(case, LATER[later]))
-        assert word(await call.result(case.tool, **case.arguments)) == "unknown"
+        assert word(await call.perform(case.tool, **case.arguments)) == "unknown"
         assert rows(state) == [(case.tool, "unknown")]
         box.heal()
-        assert word(await call.result(case.tool, **case.arguments)) == "done"
+        assert word(await call.perform(case.tool, **case.arguments)) == "done"
     assert case.count(box.state()) == 1
     assert len(keys(box)) == 1
 
@@ -88,17 +88,17 @@ async def test_an_equal_call_that_is_not_done_leaves_the_outcome_of_the_first_op
         if case is CREATE_NOTE:
             # The notes are read once before one is sent.
             box.fail(replace(LATER[later], method="GET", path="/incident-notes/", after=1))
-        assert word(await call.result(case.tool, **case.arguments)) == "unknown"
+        assert word(await call.perform(case.tool, **case.arguments)) == "unknown"
         box.heal()
         box.fail(of(case, LATER[later]))
         if case is CREATE_NOTE:
             box.fail(replace(LATER[later], method="GET", path="/incident-notes/"))
-        again = word(await call.result(case.tool, **case.arguments))
+        again = word(await call.perform(case.tool, **case.arguments))
         # What can be read back is found done; a note's list cannot be read here.
         assert again == "done" if case is not CREATE_NOTE else again in ("still unknown", "not sent")
         assert rows(state) == [(case.tool, "unknown" if case is CREATE_NOTE else "done")]
         box.heal()
-        assert word(await call.result(case.tool, **case.arguments)) == "done"
+        assert word(await call.perform(case.tool, **case.arguments)) == "done"
     assert case.count(box.state()) == 1
 
 
@@ -132,12 +132,12 @@ async def test_a_new_server_on_the_same_state_goes_on_where_the_old_one_was(
 ) -> None:
     async with serve() as call:
         box.fail(of(case, Fault("cut_after")))
-        await call.result(case.tool, **case.arguments)
+        await call.perform(case.tool, **case.arguments)
     box.heal()
     async with serve() as call:
-        assert word(await call.result(case.tool, **case.arguments)) == "done"
+        assert word(await call.perform(case.tool, **case.arguments)) == "done"
     async with serve() as call:
-        assert (await call.ok(case.tool, **case.arguments))["repeated"] is True
+        assert (await call.performed(case.tool, **case.arguments))["repeated"] is True
     assert case.count(box.state()) == 1
 
 
@@ -150,11 +150,11 @@ async def test_a_clock_that_is_set_back_makes_no_second_one(
         if first == "unknown":
             box.fail(of(case, Fault("hang_after")))
             box.fail(Fault("hang_before", method="GET", path="/incident-notes/", after=1))
-        await call.result(case.tool, **case.arguments)
+        await call.perform(case.tool, **case.arguments)
         assert rows(state) == [(case.tool, first)]
         box.heal()
         change_row(state, "at = at + 86400, lands_by = lands_by + 86400")
-        assert word(await call.result(case.tool, **case.arguments)) == "done"
+        assert word(await call.perform(case.tool, **case.arguments)) == "done"
     assert case.count(box.state()) == 1
 
 
@@ -164,9 +164,9 @@ async def test_a_row_whose_record_cannot_be_read_is_sent_again_with_its_own_key(
     case: WriteCase, answer: str, box: Sandbox, serve: Serve, state: Path
 ) -> None:
     async with serve() as call:
-        await call.ok(case.tool, **case.arguments)
+        await call.performed(case.tool, **case.arguments)
         change_row(state, f"answer = '{answer}'" if answer != "NULL" else "answer = NULL")
-        assert word(await call.result(case.tool, **case.arguments)) == "done"
+        assert word(await call.perform(case.tool, **case.arguments)) == "done"
     assert case.count(box.state()) == 1
 
 
@@ -178,9 +178,9 @@ async def test_an_equal_call_is_a_repeat_for_its_window_and_meant_after_it(
     case: WriteCase, seconds: int, box: Sandbox, serve: Serve, state: Path
 ) -> None:
     async with serve() as call:
-        first = await call.ok(case.tool, **case.arguments)
+        first = await call.performed(case.tool, **case.arguments)
         change_row(state, f"at = at - {seconds - 10}")
-        again = await call.ok(case.tool, **case.arguments)
+        again = await call.performed(case.tool, **case.arguments)
         assert again["repeated"] is True
         assert again["id"] == first["id"]
         ways = {str(CREATE): "despite", str(CREATE_NOTE): "change the text"}
@@ -196,7 +196,7 @@ async def test_an_equal_call_is_a_repeat_for_its_window_and_meant_after_it(
             more = {"despite": first["reference"]}
         else:
             more = {}
-        assert "repeated" not in await call.ok(case.tool, **case.arguments, **more)
+        assert "repeated" not in await call.performed(case.tool, **case.arguments, **more)
     assert case.count(box.state()) == 2
 
 
@@ -328,10 +328,10 @@ async def test_a_journal_that_cannot_be_written_warns_once_says_so_and_still_kee
     async with serve() as call:
 
         async def one() -> None:
-            results.append(await call.result(case.tool, **case.arguments))
+            results.append(await call.perform(case.tool, **case.arguments))
 
         box.fail(of(case, Fault("cut_after")))
-        first = await call.result(case.tool, **case.arguments)
+        first = await call.perform(case.tool, **case.arguments)
         box.heal()
         async with anyio.create_task_group() as tasks:
             for _ in range(4):

@@ -128,6 +128,20 @@ async def test_the_control_paths_install_and_remove_faults_and_show_the_state():
     assert len(state["incidentio"]["incidents"]) == 17
 
 
+async def test_advancing_the_clock_pages_the_next_level_and_the_state_shows_who_was_rung():
+    box = Sandbox(now=NOW)
+    body = {"title": "Help", "idempotency_key": "k", "escalation_path_id": account_ulid("path Payments")}
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(box.app), base_url="http://sandbox") as client:
+        await client.post("/incidentio/v2/escalations", json=body, headers=bearer(INCIDENTIO_KEY))
+        await client.post("/_sandbox/advance", json={"seconds": 300})
+        state = (await client.get("/_sandbox/state")).json()
+
+    assert [(row["user"], row["level"]) for row in state["incidentio"]["rings"]] == [
+        ("Yuki Tanaka", 1),
+        ("Sam Okafor", 2),
+    ]
+
+
 @pytest.mark.parametrize(
     "fault", ["x", {"kind": "fire"}, {"kind": "html", "path": "("}, {"kind": "html", "paths": "x"}, 5]
 )

@@ -3,7 +3,6 @@
 import asyncio
 from datetime import UTC, datetime
 
-import attrs
 import httpx
 import pytest
 from incident_io import AuthenticatedClient, models
@@ -25,8 +24,9 @@ from incident_io.api.severities_v1 import severities_v1_list, severities_v1_show
 from incident_io.api.users_v2 import users_v2_list, users_v2_show
 from incident_io.api.utilities_v1 import utilities_v1_identity
 
-from incident_mcp.sandbox import INCIDENTIO_KEY
 from incident_mcp.sandbox.engine.clock import account_ulid
+
+from .vendor_sdk import ask, sdk_client
 
 pytestmark = pytest.mark.anyio
 
@@ -36,36 +36,8 @@ PRODUCT = account_ulid("catalog type Product")
 
 @pytest.fixture
 async def sdk(box):
-    client = AuthenticatedClient(
-        base_url="https://api.incident.io",
-        token=INCIDENTIO_KEY,
-        httpx_args={"transport": httpx.ASGITransport(box.incidentio_app)},
-    )
-    async with client:
+    async with sdk_client(box) as client:
         yield client
-
-
-def unknown_keys(value, path="$"):
-    """Keys of an answer that the vendor's models do not have, at any depth; a model without fields is a map."""
-    found = []
-    if attrs.has(type(value)):
-        names = [field.name for field in attrs.fields(type(value)) if field.name != "additional_properties"]
-        more = getattr(value, "additional_properties", {})
-        found += [f"{path}.{key}" for key in more if names]
-        for key, inner in [(name, getattr(value, name)) for name in names] or more.items():
-            found += unknown_keys(inner, f"{path}.{key}")
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            found += unknown_keys(item, f"{path}[{number}]")
-    return found
-
-
-async def ask(operation, sdk, kind, status=200, **arguments):
-    reply = await operation.asyncio_detailed(client=sdk, **arguments)
-    assert int(reply.status_code) == status, reply.content
-    assert type(reply.parsed) is kind
-    assert unknown_keys(reply.parsed) == []
-    return reply.parsed
 
 
 LISTS = [

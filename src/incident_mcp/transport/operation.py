@@ -25,11 +25,13 @@ class Operation:
 
     retries_conflict: bool = False
     """Whether a 409 means that the record is locked for a moment, so that the request can be sent again."""
+    rows: str = ""
+    """The key of the rows in the answer of a list, if that is not the last word of the path."""
 
     @property
     def rows_key(self) -> str:
-        """The key of the rows in the answer of a list: the last word of the path."""
-        return self.path.rpartition("/")[2].replace("-", "_")
+        """The key of the rows in the answer of a list."""
+        return self.rows or self.path.rpartition("/")[2].replace("-", "_")
 
     def request(
         self,

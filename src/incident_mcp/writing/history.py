@@ -117,15 +117,16 @@ async def resolve(plan: WritePlan[A, Any], entry: Entry, baseline: Baseline) -> 
     Raises:
         ServiceError: It could not be looked up, so nothing may be sent.
     """
-    if plan.find_effect is None:
+    find = plan.finder(baseline, entry.key)
+    if find is None:
         return None
     if plan.repeat is Repeat.KEYED:
         # How long a service knows a key is not documented. What takes effect later carries the same key.
-        return await plan.find_effect(baseline)
+        return await find()
     ends = anyio.current_time() + entry.unsettled_seconds
     while True:
         left = ends - anyio.current_time()
-        found = await plan.find_effect(baseline)
+        found = await find()
         if found is not None or left <= 0:
             return found
         await anyio.sleep(min(left, 2.0))

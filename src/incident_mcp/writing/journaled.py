@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Generic, TypeAlias
 
 import anyio
@@ -142,8 +141,19 @@ class JournaledWrite(Generic[A, R]):
             return existing.identical
         if plan.accept_any_effect:
             return await find_effect(plan, Baseline(0))
-        if unsure and not plan.declares:
-            return await find_effect(plan, Baseline(self.api.now() - plan.remember_seconds))
+        return None if plan.declares or not unsure else await self._find_recent()
+
+    async def _find_recent(self) -> A | None:
+        """Find the effect of a recent call: by the keys that it may have derived, or by its content."""
+        api, plan = self.api, self.plan
+        window = plan.remember_seconds
+        if plan.find_by_key is None:
+            return await find_effect(plan, Baseline(api.now() - window))
+        for key in dict.fromkeys((self.intent.key(api.now()), self.intent.key(api.now() - window))):
+            found = await plan.find_by_key(key)
+            created = None if found is None else created_at(plan, found)
+            if created is not None and not is_older(api, created, window):
+                return found
         return None
 
     async def _earlier_result(self, entry: Entry, existing: Existing[A] | None) -> WriteResult[R] | None:
@@ -244,14 +254,15 @@ class JournaledWrite(Generic[A, R]):
     async def _send(self, write: PendingWrite, key: str, baseline: Baseline) -> _Outcome[R, A]:
         """Send the write, with the next key if a derived one leads to the record of an earlier intent."""
         api, plan, intent = self.api, self.plan, self.intent
-        finds = plan.find_effect is not None and plan.repeat is not Repeat.KEYED
-        find = partial(find_effect, plan, baseline) if finds else None
+        # Without a lookup by key, an attempt with the same key is the lookup.
+        finds = plan.find_by_key is not None or plan.repeat is not Repeat.KEYED
         derived = not (plan.caller_key or plan.fixed_key)
         keys_used, previous = 0, None
         while True:
             request = plan.request_with_key(key)
             if self.history.unresolved and plan.repeat_request:
                 request = plan.repeat_request
+            find = plan.finder(baseline, key) if finds else None
             outcome = await send_plan(api, plan, request, find, self.log)
             if not isinstance(outcome, Done):
                 return outcome

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Generic
 
 from incident_mcp.errors import RefusedError
@@ -48,6 +49,7 @@ class WritePlan(Generic[A, R]):
         destructive: Whether something is lost or people are paged.
         remember_seconds: For how long an identical call returns this one's record; 0 keeps no journal entry.
         find_effect: Finds the effect of an earlier attempt, None without one.
+        find_by_key: Finds the effect of an earlier attempt by its idempotency key, before anything is sent again.
         read_existing: Reads what exists before the write, and what is identical from the last n seconds.
         accept_any_effect: Whether `find_effect` counts regardless of who made it and when.
         caller_key: The caller's idempotency key, sent unchanged.
@@ -73,6 +75,7 @@ class WritePlan(Generic[A, R]):
     destructive: bool = False
     remember_seconds: float = 0
     find_effect: Callable[[Baseline], Awaitable[A | None]] | None = None
+    find_by_key: Callable[[str], Awaitable[A | None]] | None = None
     read_existing: Callable[[float], Awaitable[Existing[A]]] | None = None
     accept_any_effect: bool = False
     caller_key: str | None = None
@@ -86,6 +89,12 @@ class WritePlan(Generic[A, R]):
     still_in_effect: Callable[[], Awaitable[bool]] | None = None
     repeat_request: Request | None = None
     explain_refusal: Callable[[RefusedError], Awaitable[str]] | None = None
+
+    def finder(self, baseline: Baseline, key: str) -> Callable[[], Awaitable[A | None]] | None:
+        """Return what finds the effect of an attempt with a key, None if nothing does."""
+        if self.find_by_key is not None:
+            return partial(self.find_by_key, key)
+        return partial(self.find_effect, baseline) if self.find_effect else None
 
     def request_with_key(self, key: str) -> Request:
         """Return the request with an idempotency key, if the service accepts one."""

@@ -26,7 +26,6 @@ SHOW = Operation("GET", "/v2/escalations/{escalation}", scope="escalations.view"
 
 Status = Literal["pending", "triggered", "acked", "resolved", "expired", "cancelled"]
 """What the filter accepts; an escalation may also be snoozed, delayed or pending_repeat."""
-OVER = ("resolved", "expired", "cancelled")
 EscalationRef = Annotated[str, Field(min_length=1, description="Escalation ID or link.")]
 MOST_LOOKED_AT = 500
 """Escalations that are searched for a user: the API has no such filter."""
@@ -227,15 +226,6 @@ async def _list_of_user(api: Api, query: Query, person: str, *, limit: int, afte
 async def incidentio_get_escalation(api: IncidentioApi, escalation: EscalationRef) -> Escalation:
     """Get a page (escalation) with its events: who was notified and when, who acknowledged it."""
     return await read_escalation(api, resource_id("escalation", escalation))
-
-
-def describe_outcome(escalation: Escalation, *expected: str) -> str:
-    """Describe the state of an escalation after a write: `acked at ... by ...`, or that it is not seen yet."""
-    if escalation.status not in expected:
-        return f"not seen yet: the status is {escalation.status or 'unknown'}; read it again in a moment"
-    event = escalation.last(escalation.status or "")
-    at = (event and event.at) or escalation.updated_at
-    return f"{escalation.status} at {at}" if at else f"{escalation.status}"
 
 
 TOOLS = [

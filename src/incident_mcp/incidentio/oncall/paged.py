@@ -1,15 +1,21 @@
 """Who a page would ring now: a path's steps resolved through schedules to people, or people named directly."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from incident_mcp.errors import IncidentMcpError
 from incident_mcp.incidentio.oncall.paths import PATHS, EscalationPath
-from incident_mcp.incidentio.oncall.reachability import NO, YES, Reachability, reachability_of
+from incident_mcp.incidentio.oncall.reachability import (
+    NO,
+    YES,
+    Reachability,
+    name_of_user,
+    reachability_of,
+    rows_of,
+)
 from incident_mcp.incidentio.oncall.schedules import SCHEDULES, Schedule, Shift, read_schedule
 from incident_mcp.incidentio.oncall.steps import Step, Target, Walk
-from incident_mcp.incidentio.pages import Rows
 from incident_mcp.incidentio.users import User, read_users
 from incident_mcp.records.record import Record
 from incident_mcp.transport.api import Api
@@ -96,29 +102,26 @@ async def _read_path(api: Api, path: str) -> EscalationPath | None:
 
 
 async def _resolve(api: Api, steps: Sequence[Step], path: str | None) -> Resolved:
-    wanted = dict.fromkeys(target.id for step in steps for target in step.targets if target.kind == "schedule")
-    reads: dict[str, Callable[[], Awaitable[object]]] = {
-        schedule: partial(read_schedule, api, schedule) for schedule in list(wanted)[:MOST_SCHEDULES]
-    }
-    found = await read_each({"users": partial(read_users, api), **reads})
-    users = found["users"]
-    targets = _Targets(
-        {user.id: user for user in users if isinstance(user, User)} if isinstance(users, Rows) else {},
-        {key: value for key, value in found.items() if isinstance(value, Schedule)},
-        [f"schedule {key}: {value}" for key, value in found.items() if key != "users" and _failed(value)],
-    )
+    targets = await _read_targets(api, steps)
     people = [user for step in steps for target in step.targets for user in targets.people(target) or ()]
     reachable = {each.id: each for each in await reachability_of(api, people)}
-    told = [targets.describe(step, reachable) for step in steps]
+    described = [targets.describe(step, reachable) for step in steps]
     certain = targets.certain and all(step.note is None or step.targets for step in steps)
-    resolved = Resolved(Paged(escalation_path=path, steps=told), list(reachable.values()), certain)
-    warning = _warn(resolved, told)
-    paged = resolved.paged.model_copy(update={"warning": warning, "problems": targets.problems or None})
-    return Resolved(paged, resolved.people, certain)
+    resolved = Resolved(Paged(escalation_path=path, steps=described), list(reachable.values()), certain)
+    more = {"warning": _warn(resolved, described), "problems": targets.problems or None}
+    return replace(resolved, paged=resolved.paged.model_copy(update=more))
 
 
-def _failed(value: object) -> bool:
-    return isinstance(value, IncidentMcpError)
+async def _read_targets(api: Api, steps: Sequence[Step]) -> "_Targets":
+    """Read the users and the schedules of some steps."""
+    wanted = dict.fromkeys(target.id for step in steps for target in step.targets if target.kind == "schedule")
+    reads: dict[str, Callable[[], Awaitable[object]]] = {"users": partial(read_users, api, include_inactive=True)}
+    for schedule in list(wanted)[:MOST_SCHEDULES]:
+        reads[schedule] = partial(read_schedule, api, schedule)
+    found = await read_each(reads)
+    users = {user.id: user for user in rows_of(found.pop("users"), User) or ()}
+    schedules = {key: value for key, value in found.items() if isinstance(value, Schedule)}
+    return _Targets(users, schedules, [f"schedule {key}: {found[key]}" for key in found if key not in schedules])
 
 
 def _warn(resolved: Resolved, steps: Sequence[PagedStep]) -> str | None:
@@ -127,7 +130,7 @@ def _warn(resolved: Resolved, steps: Sequence[PagedStep]) -> str | None:
             "; ".join(f"{person.user} {person.problem}" for person in resolved.people) or "nobody is on call"
         )
     if steps and not any(ring.reachable is None for ring in steps[0].people or ()):
-        return "The first step reaches nobody for certain: pages reach the next step only after its wait."
+        return "It is not certain that the first step reaches anyone; the next one follows only after its wait."
     return None
 
 
@@ -152,22 +155,20 @@ class _Targets:
 
     def describe(self, step: Step, reachable: dict[str, Reachability]) -> PagedStep:
         """Return a step with the names of people and channels."""
-        people: list[Ring] = []
-        channels: list[str] = []
+        rings: list[Ring] = []
         nobody: list[str] = []
         for target in step.targets:
             found = self.people(target)
             via = self._name(target)
-            if target.kind.endswith("channel"):
-                channels.append(target.id)
-            elif found is None:
-                people.append(Ring(user=f"{target.kind} {via or target.id}", reachable="unknown", why="not read"))
-            elif not found:
+            if found is None and not target.is_channel:
+                self.certain = False
+                rings.append(Ring(user=f"{target.kind} {via or target.id}", reachable="unknown", why="not read"))
+            elif found == []:
                 nobody.append(f"{via}: nobody is on call now, pages reach nobody")
-            people += [_ring(reachable.get(user.id), user, via) for user in found or ()]
-            self.certain &= found is not None
+            rings += [_ring(reachable.get(user.id), user, via) for user in found or ()]
+        channels = [target.id for target in step.targets if target.is_channel]
         return PagedStep(
-            when=step.when, people=people or None, channels=channels or None, nobody=nobody or None, note=step.note
+            when=step.when, people=rings or None, channels=channels or None, nobody=nobody or None, note=step.note
         )
 
     def _name(self, target: Target) -> str | None:
@@ -181,11 +182,16 @@ def on_schedule(schedule: Schedule, target: Target) -> list[User] | None:
     """Return the people of a schedule whom a target rings now; None if that is not known."""
     if target.mode.startswith("all_users"):
         rotations = [each for each in schedule.rotations if target.rotation in (None, each.id)]
-        return [user for rotation in rotations for user in rotation.users] if rotations else None
-    shifts = schedule.next_shifts if target.mode.startswith("next_on_call") else schedule.current_shifts
-    if shifts is None or not target.mode.startswith(("next_on_call", "currently_on_call")):
-        return None
-    return users_on(shift for shift in shifts if target.rotation in (None, shift.rotation_id))
+        return list({user.id: user for each in rotations for user in each.users}.values()) if rotations else None
+    if target.mode.startswith("next_on_call"):
+        return _users_on(schedule.next_shifts, target.rotation)
+    if target.mode.startswith("currently_on_call") and schedule.current_shifts is not None:
+        return _users_on(schedule.current_shifts, target.rotation)
+    return None
+
+
+def _users_on(shifts: Iterable[Shift], rotation: str | None) -> list[User]:
+    return users_on(shift for shift in shifts if rotation in (None, shift.rotation_id))
 
 
 def users_on(shifts: Iterable[Shift]) -> list[User]:
@@ -194,25 +200,23 @@ def users_on(shifts: Iterable[Shift]) -> list[User]:
 
 
 def _ring(reachability: Reachability | None, user: User, via: str | None) -> Ring:
-    name = user.name or user.email or user.id
     if reachability is None:
-        return Ring(user=name, via=via, reachable="unknown", why="not read")
-    reachable = None if reachability.reachable == YES else reachability.reachable
-    unknown = [
-        f"{field} {answer}"
-        for field in ("active", "seat", "paused", "method")
-        if (answer := getattr(reachability, field)).startswith("unknown")
-    ]
-    why = reachability.problem or "; ".join(unknown) or None
-    return Ring(user=reachability.user or name, via=via, reachable=reachable, why=why)
+        return Ring(user=name_of_user(user), via=via, reachable="unknown", why="not read")
+    answers = reachability.model_dump(include={"active", "seat", "paused", "method"})
+    unknown = [f"{field} {answer}" for field, answer in answers.items() if answer.startswith("unknown")]
+    return Ring(
+        user=reachability.user,
+        via=via,
+        reachable=None if reachability.reachable == YES else reachability.reachable,
+        why=reachability.problem or "; ".join(unknown) or None,
+    )
 
 
 async def next_reachable(api: Api, resolved: Resolved) -> str | None:
     """Return the name of the next person who can be reached: of the same page, else of those on call now."""
-    for wanted in (YES, "unknown"):
-        for person in resolved.people:
-            if person.reachable == wanted:
-                return person.user
+    same = _best(resolved.people)
+    if same is not None:
+        return same.user
     try:
         schedules, _ = await SCHEDULES.read(api)
     except IncidentMcpError:
@@ -220,11 +224,16 @@ async def next_reachable(api: Api, resolved: Resolved) -> str | None:
     known = {person.id for person in resolved.people}
     # Those who share a schedule with the people of the page come first.
     ordered = sorted(schedules, key=lambda each: not known & {user.id for user in _everybody(each)})
-    candidates = [user for each in ordered for user in users_on([*(each.current_shifts or ()), *each.next_shifts])]
-    others = list({user.id: user for user in candidates if user.id not in known}.values())[:MOST_CANDIDATES]
-    checked = await reachability_of(api, others)
-    best = sorted((each for each in checked if each.reachable != NO), key=lambda each: each.reachable != YES)
-    return best[0].user if best else None
+    users = [user for each in ordered for user in users_on([*(each.current_shifts or ()), *each.next_shifts])]
+    others = list({user.id: user for user in users if user.id not in known}.values())[:MOST_CANDIDATES]
+    best = _best(await reachability_of(api, others))
+    return best and best.user
+
+
+def _best(people: Iterable[Reachability]) -> Reachability | None:
+    """Return the first one who can be reached, else the first one who perhaps can."""
+    possible = [person for person in people if person.reachable != NO]
+    return min(possible, key=lambda person: person.reachable != YES, default=None)
 
 
 def _everybody(schedule: Schedule) -> list[User]:

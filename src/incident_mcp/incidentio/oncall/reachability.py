@@ -1,8 +1,10 @@
 """Whether people can be reached by a page."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
+from typing import TypeVar, cast
 
 from incident_mcp.errors import NotSentError, RefusedError
 from incident_mcp.incidentio.pages import Rows, read_rows, read_unpaged
@@ -59,6 +61,11 @@ class _Method(Record):
     is_usable: bool | None = None
 
 
+class _NotRead:
+    """Marks what was not read, since it would take too many requests."""
+
+
+Row = TypeVar("Row", bound=Record)
 Read = object
 """What was read, or the failure."""
 
@@ -71,6 +78,8 @@ async def reachability_of(api: Api, people: Iterable[User]) -> list[Reachability
         people: The people; what is not known of them is read from the account's list.
     """
     named = {user.id: user for user in people}
+    if not named:
+        return []
     reads: dict[str, Callable[[], Awaitable[Read]]] = {
         "users": partial(read_users, api, include_inactive=True),
         "pauses": partial(read_rows, api, PAUSES.request(), _Pause, limit=PAUSES.page_size),
@@ -78,69 +87,73 @@ async def reachability_of(api: Api, people: Iterable[User]) -> list[Reachability
     for number in list(named)[:MOST_PEOPLE]:
         reads[f"methods of {number}"] = partial(_read_methods, api, number)
     found = await read_each(reads)
-    now = datetime.fromtimestamp(api.now()).astimezone()
-    users = found["users"]
-    known = {user.id: user for user in users} if isinstance(users, Rows) else {}
-    return [
-        _judge(
-            known.get(number) or user,
-            _active(users, known.get(number)),
-            _seat(users, known.get(number)),
-            _paused(found["pauses"], number, now),
-            _method(found.get(f"methods of {number}")),
-        )
-        for number, user in named.items()
-    ]
+    known = {user.id: user for user in rows_of(found["users"], User) or ()}
+    account = _Account(found["users"], known, found["pauses"], datetime.fromtimestamp(api.now(), UTC))
+    return [account.judge(user, found.get(f"methods of {number}", _NotRead())) for number, user in named.items()]
 
 
 async def _read_methods(api: Api, user: str) -> Rows[_Method]:
     return await read_unpaged(api, METHODS.request(at={"user": user}), _Method)
 
 
-def _judge(user: User, active: str, seat: str, paused: str, method: str) -> Reachability:
-    certain = NO in (active, seat, method) or paused.startswith(YES)
-    good = (active, seat, paused, method) == (YES, YES, NO, YES)
-    reachable = NO if certain else YES if good else "unknown"
-    name = user.name or user.email or user.id
-    return Reachability(
-        user=name, id=user.id, reachable=reachable, active=active, seat=seat, paused=paused, method=method
-    )
+def rows_of(read: Read, row: type[Row]) -> Rows[Row] | None:
+    """Return rows that were read; None if they could not be read."""
+    del row
+    return cast("Rows[Row]", read) if isinstance(read, Rows) else None
 
 
-def unknown(read: Read, scope: str) -> str:
-    """Return why something is unknown: a missing scope, or what the service answered."""
-    if read is None or (isinstance(read, RefusedError) and read.status == _FORBIDDEN):
-        return f"unknown (scope {scope} missing)"
-    return f"unknown ({'not read' if isinstance(read, NotSentError) else 'could not be read'})"
+@dataclass(frozen=True)
+class _Account:
+    """What was read of the account, or why it was not."""
+
+    users: Read
+    known: dict[str, User]
+    pauses: Read
+    now: datetime
+
+    def judge(self, user: User, methods: Read) -> Reachability:
+        """Return whether a user can be reached."""
+        found = self.known.get(user.id)
+        active, seat, paused, method = self._active(found), self._seat(found), self._paused(user.id), _method(methods)
+        certain = NO in (active, seat, method) or paused.startswith(YES)
+        good = (active, seat, paused, method) == (YES, YES, NO, YES)
+        reachable = NO if certain else YES if good else "unknown"
+        return Reachability(
+            user=name_of_user(found or user),
+            id=user.id,
+            reachable=reachable,
+            active=active,
+            seat=seat,
+            paused=paused,
+            method=method,
+        )
+
+    def _active(self, user: User | None) -> str:
+        if user is None or user.is_active is None:
+            return self._unknown()
+        return YES if user.is_active else NO
+
+    def _seat(self, user: User | None) -> str:
+        # An open enum: only these values certainly exclude paging.
+        answers = {"full_access": YES, "none": NO, "viewer_only": NO}
+        return answers.get((user and user.on_call_seat) or "", self._unknown())
+
+    def _unknown(self) -> str:
+        return "unknown (not in the answer)" if isinstance(self.users, Rows) else _describe(self.users, USERS.scope)
+
+    def _paused(self, user: str) -> str:
+        pauses = rows_of(self.pauses, _Pause)
+        if pauses is None:
+            return _describe(self.pauses, PAUSES.scope)
+        ends = [pause.ends_at for pause in pauses if pause.user_id == user and _is_on(pause, self.now)]
+        if ends:
+            return f"{YES}, until {max(ends)}"
+        return NO if pauses.complete and not pauses.unreadable else "unknown (not all pauses were read)"
 
 
-def _active(users: Read, user: User | None) -> str:
-    if not isinstance(users, Rows):
-        return unknown(users, USERS.scope)
-    if user is None:
-        return "unknown (not in the list of users)"
-    return "unknown (not told)" if user.is_active is None else YES if user.is_active else NO
-
-
-def _seat(users: Read, user: User | None) -> str:
-    if not isinstance(users, Rows):
-        return unknown(users, USERS.scope)
-    if user is None:
-        return "unknown (not in the list of users)"
-    # An open enum: only these values certainly exclude paging.
-    answers = {"full_access": YES, "none": NO, "viewer_only": NO}
-    return answers.get(user.on_call_seat or "", "unknown (not told)")
-
-
-def _paused(pauses: Read, user: str, now: datetime) -> str:
-    if not isinstance(pauses, Rows):
-        return unknown(pauses, PAUSES.scope)
-    ends = [
-        pause.ends_at for pause in pauses if isinstance(pause, _Pause) and pause.user_id == user and _is_on(pause, now)
-    ]
-    if ends:
-        return f"{YES}, until {max(ends)}"
-    return NO if pauses.complete else "unknown (too many pauses)"
+def name_of_user(user: User) -> str:
+    """Return a user's name, else the email address or id."""
+    return user.name or user.email or user.id
 
 
 def _is_on(pause: _Pause, now: datetime) -> bool:
@@ -148,10 +161,19 @@ def _is_on(pause: _Pause, now: datetime) -> bool:
     return starts is not None and ends is not None and starts <= now < ends
 
 
-def _method(methods: Read) -> str:
-    if not isinstance(methods, Rows):
-        return unknown(methods, METHODS.scope)
-    usable = [method.is_usable for method in methods if isinstance(method, _Method)]
-    if not all(answer is False for answer in usable):
+def _method(read: Read) -> str:
+    methods = rows_of(read, _Method)
+    if methods is None:
+        return _describe(read, METHODS.scope)
+    if any(method.is_usable is not False for method in methods):
         return YES
     return "unknown (could not be read)" if methods.unreadable else NO
+
+
+def _describe(read: Read, scope: str) -> str:
+    """Describe why something is unknown: a missing scope, or that it could not be read."""
+    if isinstance(read, _NotRead):
+        return "unknown (too many people)"
+    if read is None or (isinstance(read, RefusedError) and read.status == _FORBIDDEN):
+        return f"unknown (scope {scope} missing)"
+    return f"unknown ({'not read' if isinstance(read, NotSentError) else 'could not be read'})"

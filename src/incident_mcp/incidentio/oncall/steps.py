@@ -24,6 +24,11 @@ class Target:
     rotation: str | None = None
     """For a schedule: its only rotation that counts."""
 
+    @property
+    def is_channel(self) -> bool:
+        """Whether it is a chat channel."""
+        return self.kind.endswith("channel")
+
 
 @dataclass(frozen=True)
 class Step:
@@ -150,6 +155,8 @@ def _how(inner: Json) -> str | None:
     attempts, interval = retry.get("attempts"), retry.get("interval_seconds")
     if isinstance(attempts, int) and isinstance(interval, int):
         notes.append(f"{attempts} times, every {format_duration(interval)}")
+    urgencies = {row.get("urgency") for row in parts(inner, "targets")}
+    notes += ["low urgency: it may not ring"] if urgencies == {"low"} else []
     return ", ".join(notes) or None
 
 

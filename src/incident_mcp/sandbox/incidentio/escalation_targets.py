@@ -25,13 +25,16 @@ def _on_schedule(account: IncidentIO, target: Json, instant: datetime) -> list[s
     schedule = by_id(account.on_call.schedules, target["id"])
     if schedule is None:
         return []
-    mode = target.get("schedule_mode") or "currently_on_call"
-    rota = target.get("selected_rota_id")
+    found = _by_mode(account, schedule, target.get("schedule_mode") or "currently_on_call", instant)
+    return [user["id"] for user, rotation_id in found if target.get("selected_rota_id") in {None, rotation_id}]
+
+
+def _by_mode(account: IncidentIO, schedule: Json, mode: str, instant: datetime) -> list[tuple[Json, str]]:
+    """Return the users whom a mode means, each with the rotation."""
     if mode.startswith("all_users"):
-        rotations = rotations_at(schedule, instant)
-        return [user["id"] for row in rotations if rota in {None, row["id"]} for user in row["users"]]
+        return [(user, row["id"]) for row in rotations_at(schedule, instant) for user in row["users"]]
     find = next_shifts if mode.startswith("next") else on_call_at
-    return [shift.user["id"] for shift in find(account, schedule, instant) if rota in {None, shift.rotation_id}]
+    return [(shift.user, shift.rotation_id) for shift in find(account, schedule, instant)]
 
 
 def rings(account: IncidentIO, user: Json, instant: datetime) -> bool:

@@ -16,17 +16,8 @@ from .pages import page
 from .paging import direct, start
 from .query_filters import Filter, date_filter, invalid, membership, only, split_query
 
-STATUSES = (
-    "pending",
-    "triggered",
-    "acked",
-    "resolved",
-    "expired",
-    "cancelled",
-    "snoozed",
-    "delayed",
-    "pending_repeat",
-)
+STATUSES = ("pending", "triggered", "acked", "resolved", "expired", "cancelled")
+"""The statuses that the filter documents. An escalation may also be snoozed, delayed or pending_repeat."""
 OVER = ("resolved", "expired", "cancelled")
 LIMIT = 60
 """How many requests a minute may create an escalation."""
@@ -54,23 +45,26 @@ def list_escalations(account: IncidentIO, call: Call) -> Reply:
 
 def _read_filter(account: IncidentIO, path: tuple[str, ...], values: list[str]) -> Filter:
     key = path[0] + "".join(f"[{part}]" for part in path[1:])
+    if path[0] == "status" and (unknown := set(values) - set(STATUSES)):
+        raise invalid(key, f"{min(unknown)!r} is not a status of this filter")
     match path:
-        case ("status", operator):
-            if unknown := set(values) - set(STATUSES):
-                raise invalid(key, f"{min(unknown)!r} is not a status")
-            return membership(operator, values, lambda row: {row["status"]}, key)
-        case ("escalation_path", operator):
-            return membership(operator, values, lambda row: {row.get("escalation_path_id", "")}, key)
-        case ("alert", operator):
-            return membership(operator, values, lambda row: {alert["id"] for alert in row["related_alerts"]}, key)
-        case ("incident", operator):
-            return membership(operator, values, lambda row: set(_run(account, row).incident_ids), key)
-        case ("created_at" | "updated_at", operator):
-            return date_filter(path[0], operator, values, key)
+        case (("status" | "escalation_path" | "alert" | "incident") as name, operator):
+            return membership(operator, values, lambda row: _compared(account, row, name), key)
+        case (("created_at" | "updated_at") as name, operator):
+            return date_filter(name, operator, values, key)
         case ("idempotency_key", "is" | "starts_with" as operator):
             return _by_key(account, operator, only(values, key))
         case _:
             raise invalid(key, "is not a parameter of this list")
+
+
+def _compared(account: IncidentIO, row: Json, name: str) -> set[str]:
+    """Return the values of an escalation that a filter compares."""
+    if name == "incident":
+        return set(_run(account, row).incident_ids)
+    if name == "alert":
+        return {alert["id"] for alert in row["related_alerts"]}
+    return {row.get("escalation_path_id", "") if name == "escalation_path" else row["status"]}
 
 
 def _by_key(account: IncidentIO, operator: str, wanted: str) -> Filter:

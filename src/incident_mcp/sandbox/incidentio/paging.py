@@ -3,7 +3,7 @@
 It follows the sandbox's clock. Every time that a person's phone rings is a row of `rings`.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -94,29 +94,9 @@ def _follow(account: IncidentIO, run: Run, nodes: list[Json], path: Json) -> Cou
 
 
 def _visit(account: IncidentIO, run: Run, node: Json, path: Json) -> Course:
-    match node["type"]:
-        case "level":
-            yield from _level(account, run, node, path)
-        case "notify_channel":
-            channels = [_channel(target) for target in node["notify_channel"]["targets"]]
-            record(run, "notified_channels", run.at, channels=channels)
-            yield _deadline(run, node["notify_channel"], path)
-        case "delay":
-            run.escalation["status"] = "delayed"
-            yield _delayed_until(run, node["delay"], path)
-            run.escalation["status"] = "triggered"
-        case "if_else":
-            priority = run.escalation["priority"]["name"]
-            return (yield from _follow(account, run, branch_of(node, path, priority, run.at), path))
-        case "repeat":
-            run.repeats[node["id"]] += 1
-            return node["repeat"]["to_node"] if run.repeats[node["id"]] <= node["repeat"]["repeat_times"] else None
-        case "escalation_path":
-            other = by_id(account.on_call.paths, node["escalation_path"]["escalation_path_id"])
-            yield from _follow(account, run, nodes_of(account, other) if other else [], other or {})
-        case _:  # voicemail has no documented fields
-            pass
-    return None
+    """Carry out one node. Voicemail, which has no documented fields, does nothing."""
+    visit = _VISITS.get(node["type"])
+    return (yield from visit(account, run, node, path)) if visit else None
 
 
 def _level(account: IncidentIO, run: Run, node: Json, path: Json) -> Course:
@@ -134,6 +114,49 @@ def _level(account: IncidentIO, run: Run, node: Json, path: Json) -> Course:
             _ring(account, run, _targets(level, turn + later))
     yield deadline
     return None
+
+
+def _notify_channel(_: IncidentIO, run: Run, node: Json, path: Json) -> Course:
+    channels = [_channel(target) for target in node["notify_channel"]["targets"]]
+    record(run, "notified_channels", run.at, channels=channels)
+    yield _deadline(run, node["notify_channel"], path)
+    return None
+
+
+def _delay(_: IncidentIO, run: Run, node: Json, path: Json) -> Course:
+    run.escalation["status"] = "delayed"
+    yield _delayed_until(run, node["delay"], path)
+    run.escalation["status"] = "triggered"
+    return None
+
+
+def _if_else(account: IncidentIO, run: Run, node: Json, path: Json) -> Course:
+    branch = branch_of(node, path, run.escalation["priority"]["name"], run.at)
+    return (yield from _follow(account, run, branch, path))
+
+
+def _repeat(_: IncidentIO, run: Run, node: Json, __: Json) -> Course:
+    yield from ()
+    run.repeats[node["id"]] += 1
+    return node["repeat"]["to_node"] if run.repeats[node["id"]] <= node["repeat"]["repeat_times"] else None
+
+
+def _other_path(account: IncidentIO, run: Run, node: Json, _: Json) -> Course:
+    """Follow another path to its end. It is not told apart from the first in the escalation."""
+    other = by_id(account.on_call.paths, node["escalation_path"]["escalation_path_id"])
+    if other:
+        yield from _follow(account, run, nodes_of(account, other), other)
+    return None
+
+
+_VISITS: dict[str, Callable[[IncidentIO, Run, Json, Json], Course]] = {
+    "level": _level,
+    "notify_channel": _notify_channel,
+    "delay": _delay,
+    "if_else": _if_else,
+    "repeat": _repeat,
+    "escalation_path": _other_path,
+}
 
 
 def _is_round_robin(level: Json) -> bool:

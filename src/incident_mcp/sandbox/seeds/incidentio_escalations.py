@@ -52,7 +52,7 @@ ESCALATIONS = (
         path="Search",
         creator="Sam Okafor",
         end=("", "2m"),
-        snoozed_until="50m",
+        snoozed_until="3d",
     ),
     Row("Payout file is missing", "26h", path="Payments", creator="workflow", incident=112, end=("resolved", "1555m")),
     Row("Nightly settlement failed", "2d", path="Batch jobs", creator="alert"),

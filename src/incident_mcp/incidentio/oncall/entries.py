@@ -1,0 +1,114 @@
+"""Schedule entries: who is on call on a schedule over a window of time."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import AliasPath, BaseModel, Field
+
+from incident_mcp.incidentio.oncall.reachability import name_of_user
+from incident_mcp.incidentio.oncall.schedules import Shift
+from incident_mcp.incidentio.users import User
+from incident_mcp.records.instants import parse_instant, to_second
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
+
+LIST = Operation("GET", "/v2/schedule_entries", scope="schedules.view")
+MOST_PAGES = 10
+MOST_NAMED = 10
+"""Stretches that a description of a window names."""
+
+
+class _Response(BaseModel):
+    final: list[Shift] = Field(default_factory=list[Shift], validation_alias=AliasPath("schedule_entries", "final"))
+    scheduled: list[Shift] = Field(
+        default_factory=list[Shift], validation_alias=AliasPath("schedule_entries", "scheduled")
+    )
+    after: str | None = Field(default=None, validation_alias=AliasPath("pagination_meta", "after"))
+
+
+class Entries(list[Shift]):
+    """The shifts that overlap a window, in order, overrides included."""
+
+    complete: bool = True
+
+
+async def read_entries(api: Api, schedule: str, start: str, end: str, *, overridden: bool = True) -> Entries:
+    """Read who is on call over a window.
+
+    Args:
+        api: incident.io.
+        schedule: The schedule's id.
+        start: The window's start, RFC 3339.
+        end: The window's end, RFC 3339.
+        overridden: Whether overrides count; without them it is who the rotations have.
+    """
+    entries = Entries()
+    cursors = {start}
+    for _ in range(MOST_PAGES):
+        query = [("schedule_id", schedule), ("entry_window_start", start), ("entry_window_end", end)]
+        response = await api.get(LIST.request(query), _Response)
+        entries += response.final if overridden else response.scheduled
+        if not response.after or response.after in cursors or not api.may_read:
+            entries.complete = not response.after or response.after in cursors
+            break
+        # The cursor takes the place of the window's start.
+        start = response.after
+        cursors.add(start)
+    else:
+        entries.complete = False
+    return _without_repeats(entries)
+
+
+def _without_repeats(entries: Entries) -> Entries:
+    """Return entries in order; one that crosses the end of a page is on both pages."""
+    found = {(each.start_at, each.end_at, each.user and each.user.id, each.rotation_id): each for each in entries}
+    ordered = Entries(sorted(found.values(), key=lambda each: (each.start_at, each.end_at)))
+    ordered.complete = entries.complete
+    return ordered
+
+
+def overlaps(shift: Shift, start: str, end: str) -> bool:
+    """Return whether a shift overlaps a window, or an instant if both ends are the same."""
+    begins, ends = parse_instant(shift.start_at), parse_instant(shift.end_at)
+    first, last = parse_instant(start), parse_instant(end)
+    if begins is None or ends is None or first is None or last is None:
+        return False
+    return begins < last and ends > first if first < last else begins <= first < ends
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a window, with who is on call."""
+
+    start: datetime
+    end: datetime
+    user: User | None
+    """None: nobody is on call, pages reach nobody."""
+
+    def __str__(self) -> str:
+        window = f"{to_second(self.start)} to {to_second(self.end)}"
+        return f"nobody, {window}: pages reach nobody" if self.user is None else f"{name_of_user(self.user)}, {window}"
+
+
+def stretches(shifts: Iterable[Shift], start: str, end: str) -> list[Stretch]:
+    """Return who is on call over a window, in order, and the parts in which nobody is."""
+    first, last = parse_instant(start), parse_instant(end)
+    found: list[Stretch] = []
+    if first is None or last is None:
+        return found
+    covered = first
+    for shift in shifts:
+        begins, ends = parse_instant(shift.start_at), parse_instant(shift.end_at)
+        if shift.user is None or begins is None or ends is None or begins >= last or ends <= first:
+            continue
+        if begins > covered:
+            found.append(Stretch(covered, begins, None))
+        found.append(Stretch(max(begins, first), min(ends, last), shift.user))
+        covered = max(covered, ends)
+    return found if covered >= last else [*found, Stretch(covered, last, None)]
+
+
+def describe_window(shifts: Iterable[Shift], start: str, end: str) -> list[str]:
+    """Describe who is on call over a window."""
+    return [str(stretch) for stretch in stretches(shifts, start, end)][:MOST_NAMED]

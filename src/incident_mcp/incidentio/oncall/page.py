@@ -1,0 +1,206 @@
+"""Paging people: an escalation to a path or to people."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated
+
+from pydantic import Field
+
+from incident_mcp.errors import IncidentMcpError, InputError, RefusedError
+from incident_mcp.incidentio.names.finding import find
+from incident_mcp.incidentio.names.incidents import incident_name
+from incident_mcp.incidentio.names.people import People, user_id
+from incident_mcp.incidentio.oncall.escalations import (
+    Escalation,
+    EscalationResponse,
+    find_escalations,
+    read_escalation,
+)
+from incident_mcp.incidentio.oncall.paged import Paged, Resolved, next_reachable, path_paged, people_paged
+from incident_mcp.incidentio.oncall.paths import PATHS, EscalationPath
+from incident_mcp.incidentio.toolsets import ONCALL
+from incident_mcp.incidentio.users import User
+from incident_mcp.records.record import Instant, Json, Record, quoted, without_none
+from incident_mcp.tooling.dependencies import AppSettings, IdempotencyKey, IncidentioApi, WriterDep
+from incident_mcp.tooling.tools import write_tool
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
+from incident_mcp.transport.retry import Repeat
+from incident_mcp.writing.codes import ConfirmCode
+from incident_mcp.writing.plan import WritePlan
+from incident_mcp.writing.result import WriteResult
+
+CREATE = Operation("POST", "/v2/escalations", scope="escalations.create")
+PAGE_SECONDS = 600
+"""For how long an identical page returns the earlier one."""
+MOST_USERS = 20
+"""People that one page may name: a longer list is a mistake, or a path."""
+_FORBIDDEN = 403
+ADVICE = {
+    403: "The key may not page: it needs the scope escalations.create (role escalation_creator). A key for single teams"
+    " can page only by their escalation paths, not people directly.",
+}
+
+Anyway = Annotated[bool, Field(description="Page even if nobody can be reached.")]
+Path = Annotated[str | None, Field(description="Escalation path, name or ID; or users.")]
+
+
+class Page(Record):
+    """A page that was sent."""
+
+    id: str
+    title: str | None = None
+    status: str | None = None
+    outcome: str | None = None
+    """What was read back: `triggered at ..., notified Yuki Tanaka`, or `not seen yet`."""
+    escalation_path_id: str | None = None
+    incidents: list[str] | None = None
+    created_at: Instant | None = None
+
+    @classmethod
+    def of(cls, escalation: Escalation) -> "Page":
+        """Return the page of an escalation."""
+        return cls(
+            id=escalation.id,
+            title=escalation.title,
+            status=escalation.status,
+            escalation_path_id=escalation.escalation_path_id,
+            incidents=escalation.incidents,
+            created_at=escalation.created_at,
+        )
+
+
+@dataclass(frozen=True)
+class Recipients:
+    """Whom a page is for: an escalation path or people."""
+
+    path: EscalationPath | None
+    users: Sequence[User]
+
+    @property
+    def body(self) -> Json:
+        """The fields of a request."""
+        return without_none(
+            escalation_path_id=self.path and self.path.id, user_ids=[user.id for user in self.users] or None
+        )
+
+    async def resolve(self, api: Api) -> Resolved:
+        """Return who would be rung now."""
+        return await (people_paged(api, self.users) if self.path is None else path_paged(api, self.path))
+
+    async def describe(self, api: Api) -> str:
+        """Return whom it rings, for a question."""
+        resolved = await self.resolve(api)
+        by = f" by the escalation path {quoted(self.path.name)}" if self.path else ""
+        return f"{quoted(resolved.names)}{by}"
+
+
+async def read_recipients(
+    api: Api, escalation_path: str | None, users: Sequence[str] | None, me: str | None
+) -> Recipients:
+    """Return whom a page is for.
+
+    Raises:
+        InputError: Not exactly one of both is given, or a name is unknown or ambiguous.
+    """
+    if (escalation_path is None) == (not users) or len(users or ()) > MOST_USERS:
+        raise InputError(f"Pass exactly one of escalation_path and users (at most {MOST_USERS}). Not sent.")
+    if escalation_path is not None:
+        return Recipients(await find(api, PATHS, escalation_path), ())
+    ids = dict.fromkeys([await user_id(api, "users", user, me) for user in users or ()])
+    return Recipients(None, [User(id=number) for number in ids])
+
+
+async def preview_page(api: Api, recipients: Recipients, *, anyway: bool) -> Paged:
+    """Return who would be paged.
+
+    Raises:
+        InputError: Somebody who is paged directly, or everybody on the path, certainly cannot be reached.
+    """
+    resolved = await recipients.resolve(api)
+    problems = [f"{person.user} {person.problem}" for person in resolved.people if person.problem]
+    fails = resolved.reaches_nobody or (problems and recipients.path is None)
+    if fails and not anyway:
+        other = await next_reachable(api, resolved)
+        instead = f"Page {other} instead, who is next" if other else "Nobody else was found who can be reached"
+        why = ", ".join(problems) or "nobody is on call now"
+        raise InputError(f"This page would reach nobody: {why}. {instead}; or pass anyway=true. Not sent.")
+    return resolved.paged
+
+
+async def find_page(api: Api, key: str) -> EscalationResponse | None:
+    """Find a page by its idempotency key; None if the key may not read pages: then only the service can tell."""
+    try:
+        rows = await find_escalations(api, [("idempotency_key[is]", key)], 1)
+    except RefusedError as failure:
+        if failure.status != _FORBIDDEN:
+            raise
+        return None
+    return EscalationResponse(escalation=rows[0]) if rows else None
+
+
+async def incidentio_page_people(
+    api: IncidentioApi,
+    settings: AppSettings,
+    writer: WriterDep,
+    title: Annotated[str, Field(min_length=1, description="What the page says.")],
+    escalation_path: Path = None,
+    users: People | None = None,
+    incident: Annotated[str | None, Field(description="INC-123, ID or link.")] = None,
+    description: Annotated[str | None, Field(description="Details.")] = None,
+    anyway: Anyway = False,
+    idempotency_key: IdempotencyKey = None,
+    confirm: ConfirmCode = None,
+) -> WriteResult[Page]:
+    """Page people: rings the phones of an escalation path's responders, or of users.
+
+    Two calls: the first shows who would be rung and returns a code for `confirm`.
+    """
+    recipients = await read_recipients(api, escalation_path, users, settings.me)
+    incident_id = None if incident is None else (await incident_name(api, incident)).id
+    body = without_none(title=title, description=description, incident_id=incident_id) | recipients.body
+    plan = WritePlan(
+        tool="incidentio_page_people",
+        request=CREATE.request(body=body, advice=ADVICE),
+        response_type=EscalationResponse,
+        record_type=Page,
+        to_record=lambda response: Page.of(response.escalation),
+        repeat=Repeat.KEYED,
+        destructive=True,
+        remember_seconds=PAGE_SECONDS,
+        find_by_key=partial(find_page, api),
+        caller_key=idempotency_key,
+        created_at=lambda response: response.escalation.made_at,
+        matches_request=lambda response: _matches(response.escalation, body),
+    )
+    if confirm is not None and writer.needs_confirmation(destructive=True):
+        plan = replace(plan, question=f"Page {await recipients.describe(api)}, saying {quoted(title)}.")
+    preview = partial(preview_page, api, recipients, anyway=anyway)
+    result = await writer.perform_previewed(api, plan, confirm=confirm, preview=preview)
+    return await with_outcome(api, result)
+
+
+def _matches(escalation: Escalation, body: Json) -> bool:
+    """Return whether an escalation is the requested one, where the response contains its fields."""
+    same_path = escalation.escalation_path_id in (None, body.get("escalation_path_id"))
+    return same_path and escalation.title in (None, body["title"])
+
+
+async def with_outcome(api: Api, result: WriteResult[Page]) -> WriteResult[Page]:
+    """Return the result of a page with what was read back: its status and whom it notified."""
+    page = result.record
+    if page is None:
+        return result
+    try:
+        escalation = await read_escalation(api, page.id)
+    except IncidentMcpError as failure:
+        outcome = f"not seen yet: it could not be read back ({type(failure).__name__})"
+        return replace(result, record=page.model_copy(update={"outcome": outcome}))
+    notified = ", ".join(escalation.notified)
+    outcome = f"{escalation.status} at {escalation.updated_at}"
+    outcome += f", notified {notified}" if notified else ", nobody notified yet"
+    return replace(result, record=Page.of(escalation).model_copy(update={"outcome": outcome}))
+
+
+TOOLS = [write_tool(incidentio_page_people, "Page people", destructive=True, toolset=ONCALL, preview=Paged)]

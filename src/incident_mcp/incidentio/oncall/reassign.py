@@ -1,0 +1,144 @@
+"""Reassigning a page that reached the wrong people."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated
+
+from pydantic import Field
+
+from incident_mcp.incidentio.ids import resource_id
+from incident_mcp.incidentio.names.people import People
+from incident_mcp.incidentio.oncall.answer import targets_of
+from incident_mcp.incidentio.oncall.escalations import (
+    Escalation,
+    EscalationRef,
+    EscalationResponse,
+    EscalationRow,
+    find_escalations,
+    read_escalation,
+)
+from incident_mcp.incidentio.oncall.page import (
+    ADVICE,
+    CREATE,
+    PAGE_SECONDS,
+    Anyway,
+    Page,
+    Path,
+    Recipients,
+    preview_page,
+    read_recipients,
+    with_outcome,
+)
+from incident_mcp.incidentio.oncall.paged import Paged
+from incident_mcp.incidentio.toolsets import ONCALL
+from incident_mcp.records.instants import parse_instant
+from incident_mcp.records.record import Json, quoted, without_none
+from incident_mcp.tooling.dependencies import AppSettings, IncidentioApi, WriterDep
+from incident_mcp.tooling.tools import write_tool
+from incident_mcp.transport.api import Api
+from incident_mcp.transport.operation import Operation
+from incident_mcp.transport.retry import Repeat
+from incident_mcp.writing.codes import ConfirmCode
+from incident_mcp.writing.plan import Baseline, Existing, WritePlan
+from incident_mcp.writing.result import WriteResult
+
+REASSIGN = Operation("POST", "/v2/escalations/{escalation}/actions/reassign", scope=CREATE.scope)
+ONCE = "A page can be reassigned once: an earlier call may have done it. incidentio_list_escalations shows the newest."
+_ADVICE = {**ADVICE, 409: ONCE, 422: ONCE}
+_CLOCK_ERROR = 1.0
+"""Seconds by which the service's clock, as read from its `Date` header, may be off."""
+
+
+class ReassignPreview(Paged):
+    """Who would be paged instead, and the page that is reassigned."""
+
+    original: EscalationRow
+
+
+@dataclass(frozen=True)
+class _Reassignment:
+    """A reassignment, and how its effect is found: the API links the new page to the original nowhere."""
+
+    api: Api
+    original: str
+    body: Json
+
+    async def read_existing(self, _: float) -> Existing[EscalationResponse]:
+        """Return the ids of the newest pages."""
+        return Existing(tuple(row.id for row in await find_escalations(self.api, [])))
+
+    async def find(self, baseline: Baseline) -> EscalationResponse | None:
+        """Find the page that an earlier attempt created: new, to these recipients, about the same thing."""
+        original = await read_escalation(self.api, self.original)
+        if self.body["resolve_original"] and original.status != "resolved":
+            return None
+        for row in await find_escalations(self.api, []):
+            if self._is_new(row, baseline) and self._is_alike(row, original):
+                return EscalationResponse(escalation=row)
+        return None
+
+    def _is_new(self, row: Escalation, baseline: Baseline) -> bool:
+        if row.id == self.original or row.id in (baseline.existing_ids or ()):
+            return False
+        made = parse_instant(row.made_at)
+        return made is not None and made.timestamp() >= baseline.started_at - _CLOCK_ERROR
+
+    def _is_alike(self, row: Escalation, original: Escalation) -> bool:
+        same_path = row.escalation_path_id == self.body.get("escalation_path_id")
+        same_title = row.title == self.body.get("title", original.title)
+        return same_path and same_title and (row.alerts, row.incidents) == (original.alerts, original.incidents)
+
+
+async def incidentio_reassign_page(
+    api: IncidentioApi,
+    settings: AppSettings,
+    writer: WriterDep,
+    escalation: EscalationRef,
+    escalation_path: Path = None,
+    users: People | None = None,
+    title: Annotated[str | None, Field(description="Default: the original's.")] = None,
+    resolve_original: Annotated[bool, Field(description="Stop the original page.")] = True,
+    anyway: Anyway = False,
+    confirm: ConfirmCode = None,
+) -> WriteResult[Page]:
+    """Reassign a page (escalation) to others: a new page rings them, the original is resolved.
+
+    Two calls: the first shows who would be rung and returns a code for `confirm`. Works once per page.
+    """
+    number = resource_id("escalation", escalation)
+    recipients = await read_recipients(api, escalation_path, users, settings.me)
+    body = recipients.body | without_none(title=title) | {"resolve_original": resolve_original}
+    reassignment = _Reassignment(api, number, body)
+    scope = ", ".join([REASSIGN.scope, *(["escalations.respond"] if resolve_original else [])])
+    plan = WritePlan(
+        tool="incidentio_reassign_page",
+        request=REASSIGN.request(at={"escalation": number}, body=body, scope=scope, advice=_ADVICE),
+        response_type=EscalationResponse,
+        record_type=Page,
+        to_record=lambda response: Page.of(response.escalation),
+        repeat=Repeat.NEVER,
+        destructive=True,
+        remember_seconds=PAGE_SECONDS,
+        find_effect=reassignment.find,
+        read_existing=reassignment.read_existing,
+        targets=targets_of(api, number),
+        created_at=lambda response: response.escalation.made_at,
+    )
+    if confirm is not None and writer.needs_confirmation(destructive=True):
+        row = EscalationRow.of(await read_escalation(api, number))
+        to = await recipients.describe(api)
+        plan = replace(plan, question=f"Reassign the page {quoted(row.title or number)} to {to}.")
+    preview = partial(_preview, api, number, recipients, anyway=anyway)
+    result = await writer.perform_previewed(api, plan, confirm=confirm, preview=preview)
+    return await with_outcome(api, result)
+
+
+async def _preview(api: Api, original: str, recipients: Recipients, *, anyway: bool) -> ReassignPreview:
+    row = EscalationRow.of(await read_escalation(api, original))
+    paged = await preview_page(api, recipients, anyway=anyway)
+    return ReassignPreview(original=row, **dict(paged))
+
+
+TOOLS = [
+    write_tool(incidentio_reassign_page, "Reassign a page", destructive=True, toolset=ONCALL, preview=ReassignPreview)
+]
