@@ -12,6 +12,7 @@ EXAMPLES = {
     "incidentio_list_alerts": [
         {},
         {"status": "firing", "source": "Grafana", "tags": ["customer impacting"], "created_at_gte": "2026-11-20"},
+        {"deduplication_key": "host-17", "created_at_lte": "2026-11-22"},
     ],
     "incidentio_get_alert": [
         {"alert": "01HR4B1YM0SV884NKM442W0SK6"},

@@ -6,7 +6,7 @@ from incident_mcp.sandbox.engine.clock import account_ulid
 
 pytestmark = pytest.mark.anyio
 
-EXAMPLES = {"incidentio_list_maintenance": [{}, {"status": "past"}]}
+EXAMPLES = {"incidentio_list_maintenance": [{"status": "active"}, {}, {"status": "past"}]}
 
 LIST = "incidentio_list_maintenance"
 

@@ -10,7 +10,7 @@ from incident_mcp.incidentio.alerts.access import LIST, SHOW, AlertRef, alert_ad
 from incident_mcp.incidentio.alerts.notes import AlertNote, read_notes
 from incident_mcp.incidentio.alerts.sources import SOURCES, source_names
 from incident_mcp.incidentio.dates import Day, is_reversed
-from incident_mcp.incidentio.incidents.records import by_name, flattened, value_text
+from incident_mcp.incidentio.incidents.records import by_name, flattened, texts_of, value_text
 from incident_mcp.incidentio.names.finding import find_optional
 from incident_mcp.incidentio.pages import After, Limit, read_rows
 from incident_mcp.incidentio.toolsets import ALERTS
@@ -86,7 +86,7 @@ class Alert(Record):
     description: str | None = None
     attributes: Annotated[dict[str, list[str]] | None, flattened(_attributes)] = None
     tags: Tags = None
-    alert_group_ids: list[str] | None = None
+    alert_group_ids: Annotated[list[str] | None, BeforeValidator(texts_of)] = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
     resolved_at: Instant | None = None
@@ -115,9 +115,9 @@ async def read_alert(api: Api, alert: str) -> Alert:
 
 async def incidentio_list_alerts(
     api: IncidentioApi,
-    status: Literal["firing", "resolved"] | None = None,
+    status: Annotated[Literal["firing", "resolved"] | None, Field(description="Default: both.")] = None,
     source: Annotated[str | None, Field(description="Name or ID.")] = None,
-    deduplication_key: str | None = None,
+    deduplication_key: Annotated[str | None, Field(description="Exact.")] = None,
     tags: Annotated[list[str] | None, Field(description="Any of these.")] = None,
     created_at_gte: Day = None,
     created_at_lte: Day = None,

@@ -28,9 +28,8 @@ from incident_mcp.writing.plan import Baseline, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 LIST = Operation("GET", "/v2/incident_alerts", scope="alerts.view", page_size=MAX_PAGE_SIZE)
-ATTACH = Operation(
-    "POST", "/v2/incident_alerts", scope="alerts.attach_to_incident, manage incident alerts", retries_conflict=True
-)
+ATTACH = Operation("POST", "/v2/incident_alerts", scope="alerts.attach_to_incident", retries_conflict=True)
+_SCOPES = f"{ATTACH.scope}, and the one to manage incident alerts"
 _ADVICE = {
     404: "The alert or the incident does not exist, or this key may not see it: private ones are hidden from a key"
     " without access to them (a role like global_access).",
@@ -56,7 +55,7 @@ class AlertLink(Record):
     )
 
 
-_OF_ONE_INCIDENT = dict.fromkeys(("reference", "name", "status_category"))
+_OF_ONE_INCIDENT: dict[str, None] = dict.fromkeys(("reference", "name", "status_category"))
 
 
 class AlertLinks(Listed):
@@ -119,7 +118,7 @@ async def incidentio_attach_alert(
 
     plan = WritePlan(
         tool="incidentio_attach_alert",
-        request=ATTACH.request(body=body, advice=alert_advice(ATTACH.scope) | _ADVICE),
+        request=ATTACH.request(body=body, advice=alert_advice(_SCOPES) | _ADVICE),
         response_type=AlertLinkResponse,
         record_type=AlertLink,
         to_record=lambda response: response.incident_alert,

@@ -43,7 +43,7 @@ def _text(value: object) -> str:
     return str(value) if isinstance(value, str | int | float) else ""
 
 
-def _texts(value: object) -> object:
+def texts_of(value: object) -> object:
     """Return the readable items of a list of texts."""
     return [text for item in cast("list[object]", value) if (text := _text(item))] if isinstance(value, list) else value
 
@@ -137,7 +137,7 @@ class Incident(Long):
     external_issue: str | None = Field(
         default=None, validation_alias=AliasPath("external_issue_reference", "issue_permalink")
     )
-    team_ids: Annotated[list[str] | None, BeforeValidator(_texts)] = None
+    team_ids: Annotated[list[str] | None, BeforeValidator(texts_of)] = None
     has_debrief: bool | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
