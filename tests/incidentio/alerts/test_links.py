@@ -87,7 +87,7 @@ async def test_attaching_sends_ids_and_answers_the_link(call, box):
     answer = await call.ok(ATTACH, alert="checkout-p99", incident="INC-114")
 
     [request] = box.writes()
-    assert request.body == {"alert_id": LATENCY, "incident_id": INCIDENT["INC-114"]}
+    assert request.body == {"alert_id": LATENCY, "incident_id": INCIDENT["INC-114"], "re_relate": False}
     assert (answer["alert_id"], answer["reference"], answer["status_category"]) == (LATENCY, "INC-114", "live")
 
 

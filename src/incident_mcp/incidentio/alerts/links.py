@@ -111,7 +111,7 @@ async def incidentio_attach_alert(
     named = await incident_name(api, incident)
     label = await describe_alert(api, writer, number, dry_run=dry_run)
     described = await describe_incident(api, writer, incident, dry_run=dry_run)
-    body = {"alert_id": number, "incident_id": named.id} | ({"re_relate": True} if re_relate else {})
+    body = {"alert_id": number, "incident_id": named.id, "re_relate": re_relate}
 
     async def find_link(_: Baseline) -> AlertLinkResponse | None:
         return await _find(api, number, named.id)

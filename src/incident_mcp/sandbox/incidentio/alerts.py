@@ -102,7 +102,7 @@ def resolve_alert(account: IncidentIO, call: Call) -> Reply:
     if alert["status"] == "firing":
         if is_externally_resolved(account, alert):
             name = source_of(account, alert)["name"]
-            raise ApiError(422, Problem(f"Alerts from {name} can only be resolved in {name}", "id", "invalid_value"))
+            raise ApiError(422, f"Alerts from {name} can only be resolved in {name}")
         instant = rfc3339(account.clock.tick())
         alert |= {"status": "resolved", "resolved_at": instant, "updated_at": instant}
     return Reply(200, {"alert": alert})
