@@ -150,7 +150,7 @@ async def test_the_list_comes_in_pages_newest_first(incidentio):
         if not after:
             break
 
-    assert len(seen) == 6
+    assert len(seen) == 8
     assert seen == sorted(seen, reverse=True)
 
 
