@@ -1,5 +1,10 @@
 """All tools, in the order in which they are listed. Generated: `uv run python -m tools.generate`."""
 
+import incident_mcp.incidentio.alerts.alerts
+import incident_mcp.incidentio.alerts.links
+import incident_mcp.incidentio.alerts.maintenance_windows
+import incident_mcp.incidentio.alerts.notes
+import incident_mcp.incidentio.alerts.resolve
 import incident_mcp.incidentio.incident_statuses
 import incident_mcp.incidentio.incident_types
 import incident_mcp.incidentio.incident_updates
@@ -54,6 +59,11 @@ TOOLS: list[ToolSpec] = [
     *incident_mcp.incidentio.oncall.delete_override.TOOLS,
     *incident_mcp.incidentio.oncall.on_call.TOOLS,
     *incident_mcp.incidentio.oncall.check_reachable.TOOLS,
+    *incident_mcp.incidentio.alerts.alerts.TOOLS,
+    *incident_mcp.incidentio.alerts.links.TOOLS,
+    *incident_mcp.incidentio.alerts.maintenance_windows.TOOLS,
+    *incident_mcp.incidentio.alerts.notes.TOOLS,
+    *incident_mcp.incidentio.alerts.resolve.TOOLS,
     *incident_mcp.ionhour.incidents.list.TOOLS,
     *incident_mcp.ionhour.incidents.get.TOOLS,
     *incident_mcp.ionhour.incidents.acknowledge.TOOLS,

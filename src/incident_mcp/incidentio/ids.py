@@ -140,3 +140,19 @@ def resource_id(argument: str, text: str) -> str:
 
 
 _ULID_IN_TEXT = re.compile(rf"(?<![0-9A-Za-z])({_ULID})(?![0-9A-Za-z])", re.ASCII)
+
+
+def ulid_in(text: str) -> str | None:
+    """Return the ULID that a text is, or that a link to the dashboard holds; None for any other text.
+
+    The links of resources other than incidents are not documented, so one that holds a single ULID is accepted.
+    """
+    plain = text.translate(_PLAIN).strip() if len(text) <= _MAX_LENGTH else ""
+    bare = plain.lstrip(_BEFORE).rstrip(_AFTER)
+    found = {each.upper() for each in _ULID_IN_TEXT.findall(plain)}
+    if len(found) == 1 and (len(bare) == _ULID_LENGTH or "app.incident.io/" in plain.lower()):
+        return found.pop()
+    return None
+
+
+_ULID_LENGTH = 26

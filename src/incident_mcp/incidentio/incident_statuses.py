@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from incident_mcp.incidentio.named_rows import NamedRow, unpaged_list
 from incident_mcp.records.record import Listed, Whole, cut_at
@@ -11,6 +11,10 @@ from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.operation import Operation
 
 Category = Literal["triage", "declined", "merged", "canceled", "live", "learning", "closed", "paused"]
+
+_OTHER_WORDS = {"active": "live", "post-incident": "learning"}
+SlimCategory = Annotated[str, AfterValidator(lambda category: _OTHER_WORDS.get(category, category))]
+"""The category of an incident inside another record, where the API has other words for two of them."""
 
 
 class IncidentStatus(NamedRow):

@@ -1,28 +1,22 @@
 """Notes on an Ionhour incident."""
 
-import unicodedata
-from collections import Counter
-from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, AliasPath, Field, model_validator
 
-from incident_mcp.errors import NoAnswerError
 from incident_mcp.ionhour.incidents.access import require_incident
 from incident_mcp.ionhour.incidents.target import confirmation_label, write_targets
 from incident_mcp.ionhour.pages import Page
 from incident_mcp.ionhour.records import IncidentId, IonhourRecord, NoteId
 from incident_mcp.records.fitting import MAX_TOKENS, bound
-from incident_mcp.records.html import decode_entities, html_to_text, start_to_text
-from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import HtmlText, Instant, Json, Listed, Offset, Record, quoted
 from incident_mcp.tooling.dependencies import DryRun, IonhourApi, WriterDep
 from incident_mcp.tooling.tools import read_tool, write_tool
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 from incident_mcp.transport.retry import Repeat
-from incident_mcp.writing.journal.entry import fingerprint
-from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, Existing, WritePlan
+from incident_mcp.writing.notes import NoteFinder, has_text
+from incident_mcp.writing.plan import UPDATE_SECONDS, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 LIST = Operation("GET", "/incident-notes/{incident_id}")
@@ -50,6 +44,16 @@ class Note(IonhourRecord):
     deleted_at: Instant | None = Field(default=None, exclude=True)
     made_at: str | None = Field(default=None, validation_alias="createdAt", exclude=True)
     """`created_at` with all its digits."""
+
+    @property
+    def note_id(self) -> str | None:
+        """Its id as text."""
+        return None if self.id is None else str(self.id)
+
+    @property
+    def text(self) -> str | None:
+        """Its text, as all services' notes have it."""
+        return self.body
 
 
 class _WrittenNote(Note):
@@ -118,11 +122,13 @@ async def ionhour_create_note(
 
 
 def plan_note(tool: str, api: Api, incident_id: int, body: str, label: str | None = None) -> WritePlan[Note, Note]:
-    """Plan a new note.
+    """Plan a new note; the API accepts no idempotency key for it."""
 
-    The API accepts no idempotency key for it, so the notes are read before it is sent: after a lost response, a new
-    note with this text is the one that was sent.
-    """
+    async def read() -> tuple[list[Note], bool]:
+        notes = await read_notes(api, incident_id)
+        return notes.notes, notes.has_more
+
+    finder = NoteFinder[Note, Note](api, body, read, lambda note: note)
     return WritePlan(
         tool=tool,
         request=CREATE.request(at={"incident_id": incident_id}, body={"body": body}),
@@ -132,8 +138,8 @@ def plan_note(tool: str, api: Api, incident_id: int, body: str, label: str | Non
         repeat=Repeat.NEVER,
         question=f"Add a note to Ionhour incident {label or incident_id}: {quoted(body)}.",
         remember_seconds=UPDATE_SECONDS,
-        find_effect=lambda baseline: _find_created(api, incident_id, body, baseline),
-        read_existing=lambda window: _read_existing(api, incident_id, body, window),
+        find_effect=finder.find_created,
+        read_existing=finder.read_existing,
         targets=write_targets(api, incident_id),
     )
 
@@ -190,86 +196,13 @@ def _path(incident_id: int, note_id: int) -> dict[str, int]:
 async def identical_notes(api: Api, incident_id: int, body: str) -> tuple[list[Note], bool]:
     """Return the notes with a text, and whether there are more notes that were not read."""
     notes = await read_notes(api, incident_id)
-    return [note for note in notes.notes if _has_text(note, body)], notes.has_more
-
-
-async def _read_existing(api: Api, incident_id: int, body: str, window: float) -> Existing[Note]:
-    """Return the IDs of the existing notes, and an identical note of the last `window` seconds."""
-    notes = (await read_notes(api, incident_id)).notes
-    ids = tuple(key for key, _ in _with_keys(notes))
-    recent = (note for note in notes if _has_text(note, body) and _is_made_since(note, api.now() - window))
-    return Existing(ids, next(recent, None))
-
-
-async def _find_created(api: Api, incident_id: int, body: str, baseline: Baseline) -> Note | None:
-    """Find the note that an earlier attempt created, by its text.
-
-    Raises:
-        NoAnswerError: It is unknown whether the attempt created it.
-    """
-    notes = await read_notes(api, incident_id)
-    new = _new_notes(notes.notes, baseline)
-    if found := next((note for note in new if _has_text(note, body)), None):
-        return found
-    if alike := next((note for note in new if _letters(note.body) == _letters(body)), None):
-        raise NoAnswerError(
-            f"There is a new note with nearly the same text ({alike.id}). It is unknown whether it is this one, because"
-            " the service may change texts. Check the notes before you add another one."
-        )
-    if notes.has_more:
-        raise NoAnswerError(
-            f"{api.service.name} returned only one page of the notes: it is unknown whether this one was added."
-        )
-    return None
-
-
-def _new_notes(notes: Sequence[Note], baseline: Baseline) -> list[Note]:
-    """Return the notes that were not there before a write."""
-    if baseline.existing_ids is None:
-        return [note for note in notes if _is_made_since(note, baseline.started_at)]
-    return [note for key, note in _with_keys(notes) if key not in baseline.existing_ids]
-
-
-def _letters(text: str | None) -> str:
-    """Return the first letters and digits of a text, which a service that changes markup or spaces preserves."""
-    plain = unicodedata.normalize("NFKC", html_to_text((text or "")[:_READ]))
-    return "".join(letter for letter in plain if letter.isalnum()).casefold()[:_COMPARED]
-
-
-_READ, _COMPARED = 2_000, 200
-"""Characters that are read, and letters that are compared."""
-
-
-def _with_keys(notes: Sequence[Note]) -> list[tuple[str, Note]]:
-    """Return notes with keys: their IDs or, since the API does not document IDs in lists, their texts, numbered."""
-    seen: Counter[str | None] = Counter()
-    keyed: list[tuple[str, Note]] = []
-    for note in notes:
-        seen[note.body] += 1
-        keyed.append((fingerprint(note.body, seen[note.body]) if note.id is None else str(note.id), note))
-    return keyed
-
-
-def _is_made_since(note: Note, began: float) -> bool:
-    made = parse_instant(note.made_at or note.created_at)
-    return made is not None and made.timestamp() >= began - _PRECISION
-
-
-_PRECISION = 1.0
-"""Seconds: the precision of the `Date` header, from which the service's clock is known."""
+    return [note for note in notes.notes if has_text(note, body)], notes.has_more
 
 
 async def _find_updated(api: Api, incident_id: int, note_id: int, body: str) -> Note | None:
     """Return a note if it has the new text."""
     found, _ = await identical_notes(api, incident_id, body)
     return next((note for note in found if note.id == note_id), None)
-
-
-def _has_text(note: Note, body: str) -> bool:
-    """Return whether a note has exactly this text, except for line ends and the conversion of HTML."""
-    sent = body.replace("\r\n", "\n").strip()
-    held = (note.body or "").replace("\r\n", "\n").strip()
-    return held in (sent, start_to_text(sent)) or decode_entities(held) == sent
 
 
 TOOLS = [

@@ -23,6 +23,8 @@ class Operation:
     page_size: int = 250
     """Maximum number of rows in a page of a list. For incidents, incident.io's schema allows 500 and its text 250."""
 
+    retries_conflict: bool = False
+    """Whether a 409 means that the record is locked for a moment, so that the request can be sent again."""
     rows: str = ""
     """The key of the rows in the answer of a list, if that is not the last word of the path."""
 

@@ -95,7 +95,7 @@ def _failure(service: Service, request: Request, response: Response, body: objec
         retry_after=retry_after(response.headers, body) if status in (429, 503) else None,
         request_id=problem.request_id or read_request_id(response.headers),
         problems=problem.messages,
-        transient=status in (408, 500, 502, 503, 504),
+        transient=status in (408, 500, 502, 503, 504) or (status == 409 and request.operation.retries_conflict),
         late=status in (408, 504),
     )
 

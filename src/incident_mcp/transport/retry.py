@@ -7,6 +7,7 @@
 | in time                                              | when reading back finds them not done; notes too,     |
 |                                                      | unless they may still take effect (408, 504, no       |
 |                                                      | answer in time)                                       |
+| 409 of an operation whose document calls it passing  | as above: the service did not process it              |
 | every other status, an answer that cannot be read    | never                                                 |
 
 There are at most four attempts, inside the call's 45 seconds. The wait is `Retry-After` if the service sends one, else

@@ -12,7 +12,7 @@ from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import Instant, Json, Listed, Long, Name, Record, is_foreign, part, parts
 
 
-def _flattened(read: Callable[[list[Json]], object]) -> BeforeValidator:
+def flattened(read: Callable[[list[Json]], object]) -> BeforeValidator:
     """Flatten a nested list of the API; a value from this project's own dump is already flat."""
 
     def flatten(value: object, info: ValidationInfo) -> object:
@@ -23,7 +23,7 @@ def _flattened(read: Callable[[list[Json]], object]) -> BeforeValidator:
     return BeforeValidator(flatten)
 
 
-def _by_name(entries: Iterable[tuple[Json, Any]]) -> Json | None:
+def by_name(entries: Iterable[tuple[Json, Any]]) -> Json | None:
     """Return values by the name of what they belong to; a second item of the same name is shown with its id."""
     values: Json = {}
     ids: dict[str, object] = {}
@@ -43,7 +43,7 @@ def _text(value: object) -> str:
     return str(value) if isinstance(value, str | int | float) else ""
 
 
-def _texts(value: object) -> object:
+def texts_of(value: object) -> object:
     """Return the readable items of a list of texts."""
     return [text for item in cast("list[object]", value) if (text := _text(item))] if isinstance(value, list) else value
 
@@ -56,14 +56,14 @@ def _person(assignee: Json) -> str | None:
 def _people(entries: list[Json]) -> Json | None:
     """Return the person by role, for assigned roles; several people with the same role are joined by commas."""
     assigned = [(part(entry, "role"), [name]) for entry in entries if (name := _person(part(entry, "assignee")))]
-    people = _by_name(assigned)
+    people = by_name(assigned)
     return people and {role: ", ".join(names) for role, names in people.items()}
 
 
 def _values(entries: list[Json]) -> Json | None:
     """Return the values by custom field, for fields that have any."""
     read = [(part(entry, "custom_field"), [value_text(each) for each in parts(entry, "values")]) for entry in entries]
-    return _by_name((field, [value for value in values if value]) for field, values in read if any(values))
+    return by_name((field, [value for value in values if value]) for field, values in read if any(values))
 
 
 def value_text(value: Json) -> str:
@@ -85,13 +85,13 @@ def _inner_text(value: object) -> str:
 def _times(entries: list[Json]) -> Json | None:
     """Return the date and time by incident timestamp, for timestamps that are set."""
     read = [(part(entry, "incident_timestamp"), part(entry, "value").get("value")) for entry in entries]
-    return _by_name((timestamp, time) for timestamp, time in read if parse_instant(time))
+    return by_name((timestamp, time) for timestamp, time in read if parse_instant(time))
 
 
 def _durations(entries: list[Json]) -> Json | None:
     """Return the seconds by duration metric, for known durations."""
     read = [(part(entry, "duration_metric"), entry.get("value_seconds")) for entry in entries]
-    return _by_name(
+    return by_name(
         (metric, round(seconds))
         for metric, seconds in read
         if isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds)
@@ -116,16 +116,16 @@ class Incident(Long):
     permalink: str | None = None
     call_url: str | None = None
     creator: Actor = None
-    roles: Annotated[dict[str, str] | None, _flattened(_people)] = Field(
+    roles: Annotated[dict[str, str] | None, flattened(_people)] = Field(
         default=None, validation_alias="incident_role_assignments"
     )
-    custom_fields: Annotated[dict[str, list[str]] | None, _flattened(_values)] = Field(
+    custom_fields: Annotated[dict[str, list[str]] | None, flattened(_values)] = Field(
         default=None, validation_alias="custom_field_entries"
     )
-    timestamps: Annotated[dict[str, Instant] | None, _flattened(_times)] = Field(
+    timestamps: Annotated[dict[str, Instant] | None, flattened(_times)] = Field(
         default=None, validation_alias="incident_timestamp_values"
     )
-    duration_seconds: Annotated[dict[str, int] | None, _flattened(_durations)] = Field(
+    duration_seconds: Annotated[dict[str, int] | None, flattened(_durations)] = Field(
         default=None, validation_alias="duration_metrics"
     )
     slack_channel_id: str | None = None
@@ -137,7 +137,7 @@ class Incident(Long):
     external_issue: str | None = Field(
         default=None, validation_alias=AliasPath("external_issue_reference", "issue_permalink")
     )
-    team_ids: Annotated[list[str] | None, BeforeValidator(_texts)] = None
+    team_ids: Annotated[list[str] | None, BeforeValidator(texts_of)] = None
     has_debrief: bool | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
@@ -159,7 +159,7 @@ def _lead(entries: list[Json]) -> str | None:
     return ", ".join(dict.fromkeys(filter(None, leads))) or None
 
 
-Lead = Annotated[str | None, _flattened(_lead)]
+Lead = Annotated[str | None, flattened(_lead)]
 
 
 class IncidentRow(Record):
