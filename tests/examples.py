@@ -42,8 +42,15 @@ class Effect:
     """The service cannot recognise a repeat: a request that may still be under way is not sent again."""
     deletes: bool = False
     """Its answer is empty, and a repeat is refused because there is nothing left to delete."""
+    empty: bool = False
+    """Its answer is empty: any answer that does not deny it says that it is done."""
     finds: bool = False
     """A repeat finds what was made and sends nothing, so the journal's row stays as it was."""
+
+    @property
+    def bodiless(self) -> bool:
+        """Whether its answer has no body that could prove it."""
+        return self.deletes or self.empty
 
     def count(self, state: Mapping[str, Any]) -> int:
         """Return how often the write took effect since the sandbox was seeded."""

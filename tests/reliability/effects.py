@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 from mcp_types import CallToolResult
 
-from tests.conftest import text_of
+from tests.conftest import PREVIEWED, text_of
 from tests.examples import EFFECTS, EXAMPLES, Effect
 
 State = dict[str, Any]
+Word = Literal["done", "refused", "not sent", "unknown", "still unknown"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,19 @@ class WriteCase:
     def path(self) -> str:
         """A regular expression of the request that has the effect."""
         return re.escape(self.effect.request.partition(" ")[2]) + "$"
+
+    @property
+    def word_when_gone(self) -> Word:
+        """What a repeated deletion reports: a preview finds nothing, without it the service refuses."""
+        return "not sent" if self.tool in PREVIEWED else "refused"
+
+    def check_deleted_by_one_of(self, told: list[Word]) -> None:
+        """Check what identical deletions at once report: after both were previewed, a second one succeeds, too."""
+        if self.tool in PREVIEWED:
+            assert "done" in told
+            assert set(told) <= {"done", self.word_when_gone}
+        else:
+            assert sorted(told) == ["done", *[self.word_when_gone] * (len(told) - 1)]
 
     def count(self, state: State) -> int:
         return self.effect.count(state)
@@ -65,7 +79,6 @@ DECLARE = write("declare_from_ionhour")
 CREATE_NOTE = write("ionhour_create_note")
 JOURNALLED = [case for case in WRITES if case.effect.journalled]
 
-Word = Literal["done", "refused", "not sent", "unknown", "still unknown"]
 _WORDS: dict[str, Word] = {
     "Outcome: not sent": "not sent",
     "Outcome: refused, nothing was changed": "refused",

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 from mcp_types import CallToolResult
 
+from tests.conftest import PREVIEWED
 from tests.spawned import SERVER, environment, sandbox_served
 
 
@@ -105,6 +106,16 @@ class Server:
 
     def call(self, tool: str, **arguments: Any) -> CallToolResult:
         return self.result(self.send(tool, **arguments))
+
+    def coded(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return a call's arguments; of a tool that takes two calls with the code of a preview."""
+        if tool not in PREVIEWED:
+            return arguments
+        preview = self.call(tool, **arguments)
+        # Without a preview there is nothing to confirm, and the call fails in the same way.
+        return (
+            {**arguments, "confirm": preview.structured_content["confirm"]} if preview.structured_content else arguments
+        )
 
     def end(self) -> tuple[bytes, bytes]:
         """Close its stdin, and give what it wrote on stdout and stderr."""

@@ -38,7 +38,7 @@ def list_escalations(account: IncidentIO, call: Call) -> Reply:
     """GET /v2/escalations, newest first, though the vendor promises no order. All filters must match."""
     plain, grouped = split_query(call.query, {"page_size": None, "after": None})
     filters = [_read_filter(account, path, values) for path, values in grouped.items()]
-    rows = sorted(account.rows["escalations"], key=lambda row: row["id"], reverse=True)
+    rows = sorted(account.rows["escalations"], key=lambda row: (row["created_at"], row["id"]), reverse=True)
     shown, meta = page(rows, plain, most=50, keep=lambda row: all(matches(row) for matches in filters))
     return Reply(200, {"escalations": [_shown(account, row) for row in shown], "pagination_meta": meta})
 

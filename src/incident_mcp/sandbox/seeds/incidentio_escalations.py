@@ -54,6 +54,8 @@ ESCALATIONS = (
         end=("", "2m"),
         snoozed_until="3d",
     ),
+    Row("Export queue is full", "5m", user="Priya Raman", creator="Sam Okafor"),
+    Row("Refund worker restarts", "6m", user="Lena Fischer", creator="Ines Moreau"),
     Row("Payout file is missing", "26h", path="Payments", creator="workflow", incident=112, end=("resolved", "1555m")),
     Row("Nightly settlement failed", "2d", path="Batch jobs", creator="alert"),
     Row("Webhook backlog grows", "6h", user="Priya Raman", creator="Ines Moreau", end=("cancelled", "350m")),
@@ -71,6 +73,10 @@ def _add(account: IncidentIO, row: Row, now: datetime) -> None:
     path = by_name(account.on_call.paths, row.path) if row.path else None
     nodes = nodes_of(account, path) if path else direct([by_name(account.users, row.user)["id"]])
     run = new_run(account, now - ago(row.ago), row.title, row.description, path, nodes)
+    # Fixed, so that examples and documents can name it.
+    del account.paging.runs[run.escalation["id"]]
+    run.escalation["id"] = account_ulid(f"escalation {row.title}")
+    account.paging.runs[run.escalation["id"]] = run
     run.incident_ids = [incident["id"] for incident in account.incidents if number_of(incident) == row.incident]
     run.escalation["creator"] = _creator(account, row)
     run.escalation["priority"] = {"name": row.priority}

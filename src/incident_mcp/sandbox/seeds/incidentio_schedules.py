@@ -54,7 +54,8 @@ def seed_schedules(account: IncidentIO, start: datetime) -> None:
     where = {"schedule_id": ledger["id"], "rotation_id": rotation["id"], "layer_id": rotation["layers"][0]["id"]}
     ines = slim_user(by_name(account.users, "Ines Moreau"))
     hour = start.replace(minute=0, second=0, microsecond=0)
-    add_override(account, where, (hour - ago("1h"), hour + ago("4h")), ines, start - ago("1d"))
+    override = add_override(account, where, (hour - ago("1h"), hour + ago("4h")), ines, start - ago("1d"))
+    override["id"] = account_ulid("override Ledger nights")
     account.on_call.pauses = [_pause(account, start, *row) for row in _PAUSES]
     for user in account.users:
         account.on_call.methods[user["id"]] = _methods(user)

@@ -1,0 +1,3 @@
+"""Escalation paths."""
+
+EXAMPLES = {"incidentio_list_paths": {"name_contains": "pay"}}

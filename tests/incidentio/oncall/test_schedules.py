@@ -1,0 +1,3 @@
+"""Schedules."""
+
+EXAMPLES = {"incidentio_list_schedules": {"name_contains": "payments"}}
