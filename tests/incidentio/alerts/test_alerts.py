@@ -186,7 +186,7 @@ async def test_an_unknown_alert_is_rejected_with_the_firing_ones(call):
     error = await call.error(GET, alert="Search latency above 2 seconds")
 
     assert 'No alert has the deduplication key "Search latency above 2 seconds"' in error
-    assert f"Checkout errors above 5 percent ({CHECKOUT}, firing)" in error
+    assert f'"Checkout errors above 5 percent" ({CHECKOUT}, firing)' in error
     assert error.endswith("Pass the ID. Not sent.")
 
 

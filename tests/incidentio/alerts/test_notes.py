@@ -71,3 +71,15 @@ async def test_a_long_list_of_notes_is_read_in_pages_before_one_is_added(call, b
 
     await call.ok(ADD, alert=LATENCY, content="New.")
     assert [dict(row.query)["page_size"] for row in box.requests if row.method == "GET"] == ["250", "250"]
+
+
+async def test_with_too_many_notes_to_look_through_the_outcome_of_a_lost_reply_stays_unknown(call, box):
+    notes = box.incidentio.rows["alert_notes"]
+    old = notes[0] | {"alert_id": LATENCY, "content": "Older."}
+    notes += [old | {"id": account_ulid(f"n {number}")} for number in range(510)]
+    box.fail(Fault("cut_after", method="POST"))
+
+    error = await call.error(ADD, alert=LATENCY, content="New.")
+    assert "returned only a part of the notes" in error
+    assert "outcome unknown" in error
+    assert len(box.writes()) == 1

@@ -33,7 +33,7 @@ class AlertName(Record):
     @property
     def label(self) -> str:
         """Its title, status and id, to choose it by."""
-        return f"{shorten(' '.join((self.title or '?').split()), 80)} ({self.id}, {self.status or 'status unknown'})"
+        return f"{quoted(self.title or '', 80)} ({self.id}, {shorten(self.status or 'status unknown', 20)})"
 
 
 class _Response(Record):
