@@ -2,8 +2,9 @@
 
 EXAMPLES = {
     "incidentio_list_escalations": [
+        {"status": ["triggered"]},
         {"incident": "INC-114"},
-        {"status": ["acked"], "escalation_path": "Payments"},
+        {"escalation_path": "Payments"},
         {"user": "Yuki Tanaka"},
         {"alert": "01HR4B1YM0NGRB78AJVWCMMZHT"},
     ],
