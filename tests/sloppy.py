@@ -65,8 +65,21 @@ SPECIAL: dict[tuple[str, str], Any] = {
     ("incidentio_create_incident", "name"): "Webhook deliveries to merchants fail in EU",
     ("situation", "limit"): 2,
 }
-INERT = {("incidentio_close_incident", "status")}
-"""Where no value makes a difference: the account has one closed status, which is taken anyway."""
+DEPENDENT = {
+    ("incidentio_answer_page", "reason"),
+    ("incidentio_answer_page", "snooze_until"),
+    ("incidentio_create_override", "layer"),
+    ("incidentio_create_override", "rotation"),
+}
+"""Arguments that a call without certain others may not have: an example has them together."""
+NEEDED = {("incidentio_answer_page", "snooze"): {"snooze_until": "2099-01-01T08:00:00Z"}}
+"""What a choice needs beside it."""
+INERT = {
+    ("incidentio_close_incident", "status"),
+    ("incidentio_page_people", "anyway"),
+    ("incidentio_reassign_page", "anyway"),
+}
+"""Where no value makes a difference: one status is closed, and the people of the examples can be reached."""
 
 BLANK: list[Any] = ["", "  ", "\u200b", "null", "None", "undefined", [], {}, [""], ["null"], None]
 BLANK_JSON: Json = {"array": ["[]", '[""]', '["null"]'], "object": ["{}"]}
@@ -197,8 +210,16 @@ class SloppyTool:
         special = {name: SPECIAL[self.name, name] for name in shortest if (self.name, name) in SPECIAL}
         return {name: value for name, value in (shortest | special).items() if name != argument or lacking}
 
+    @property
+    def plan(self) -> Json:
+        """What makes a call write nothing; a tool that takes two calls writes nothing in the first one."""
+        return {"dry_run": True} if "dry_run" in self.properties else {}
+
     def with_(self, argument: str, value: Any) -> Json:
         """A call that succeeds with a valid value of this argument."""
+        if (self.name, argument) in DEPENDENT:
+            example = min((each for each in self.examples if argument in each), key=len)
+            return {**example, argument: value}
         # Of arguments that exclude each other or of which one is needed, an example has just this one.
         alone = next((each for each in self.examples if each.keys() == {*self.required, argument}), None)
         return {**(alone or self.without(argument)), argument: value}
@@ -206,6 +227,9 @@ class SloppyTool:
     def cells(self) -> Iterator[Cell]:
         for argument, schema in self.properties.items():
             yield from self._blanks(argument, schema)
+            if argument == "confirm":
+                # Only a preview knows a valid code; tests/writing/test_codes.py has what is none.
+                continue
             for value in (self.valid(argument), *({7} if argument in self.required and _is_number(schema) else ())):
                 yield from self._forms(argument, schema, value)
             yield from (self._refused(argument, value) for value in _bad(argument, schema, self.valid(argument)))
@@ -215,7 +239,7 @@ class SloppyTool:
 
     def _same(self, argument: str, value: Any, call: Json, like: Json, expected: tuple[Kind, ...] = ACCEPTED) -> Cell:
         """A call that does the same as another one; of a write its plan is compared."""
-        plan = {"dry_run": True} if self.writes and argument != "dry_run" and expected != SERVICE else {}
+        plan = self.plan if argument != "dry_run" and expected != SERVICE else {}
         return Cell(argument, value, plan | call, expected, plan | like)
 
     def _refused(self, argument: str, value: Any, *says: str) -> Cell:
@@ -232,7 +256,7 @@ class SloppyTool:
         # Without dry_run the write leaves, and the test has the service refuse every write.
         outcome = SERVICE if argument == "dry_run" else ACCEPTED
         yield from (self._same(argument, value, base | {argument: value}, base, outcome) for value in values)
-        if self.writes and argument != "dry_run":
+        if self.plan and argument != "dry_run":
             yield self._same(argument, "", base | {argument: ""}, base, SERVICE)
         if schema["type"] == "object":
             ((key, item), *_) = self.valid(argument).items()
@@ -253,14 +277,15 @@ class SloppyTool:
             forms = (choice, choice.lower(), choice.upper(), f" {choice.title()} ", f"\t{choice}\n")
             for value in dict.fromkeys(forms):
                 one = [choice] if schema["type"] == "array" else choice
-                yield self._same(argument, value, plain | {argument: value}, plain | {argument: one})
+                call = plain | NEEDED.get((self.name, choice), {})
+                yield self._same(argument, value, call | {argument: value}, call | {argument: one})
         if argument in TEXTS:
-            plan = {"dry_run": True} if self.writes else {}
+            plan = self.plan
             for text in LIKE_JSON:
                 yield Cell(argument, text, plain | plan | {argument: text}, ACCEPTED, holds=text)
 
     def _far_dates(self, argument: str, schema: Json) -> Iterator[Cell]:
-        plan = {"dry_run": True} if self.writes else {}
+        plan = self.plan
         either = (*ACCEPTED, *HERE, *SERVICE)
         if _is_range(argument):
             far = f"{FAR_DATES[0]}~{FAR_DATES[-1]}"

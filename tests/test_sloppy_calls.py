@@ -27,7 +27,7 @@ UNSETTING = [name for name, writes in WRITES.items() if writes and "custom_field
 PASSED = (*ACCEPTED, *SERVICE)
 MOST_SHOWN = 60
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_MOVING = {"age", "ago", "as_of", "duration_since_success_ms", "since_success"}
+_MOVING = {"age", "ago", "as_of", "confirm", "duration_since_success_ms", "since_success"}
 """What depends on when a call is made."""
 
 
@@ -78,10 +78,10 @@ class Matrix:
 
     async def inert(self) -> list[str]:
         """The arguments whose valid value changes nothing, so that their cells would prove nothing."""
-        plan: Json = {"dry_run": True} if self.tool.writes else {}
+        plan = self.tool.plan
         found: list[str] = []
         for argument in self.tool.properties:
-            if argument in (*self.tool.required, "dry_run") or (self.tool.name, argument) in INERT:
+            if argument in (*self.tool.required, "dry_run", "confirm") or (self.tool.name, argument) in INERT:
                 continue
             given = await self.make_plain(plan | self.tool.with_(argument, self.tool.valid(argument)))
             if given.same_as(await self.make_plain(plan | self.tool.without(argument))):

@@ -96,7 +96,7 @@ async def test_every_request_is_of_one_operation_and_every_operation_is_sent_by_
     async with connect() as call:
         for tool, arguments in calls():
             before = len(box.requests)
-            await call.ok(tool, **arguments)
+            await call.performed(tool, **arguments)
             for request in box.requests[before:]:
                 assert len(of(request)) == 1, f"{tool} sends {request.method} {request.path}, which is of {of(request)}"
                 sent.update(of(request))

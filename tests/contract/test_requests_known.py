@@ -17,8 +17,8 @@ pytestmark = pytest.mark.anyio
 async def answers(call: Caller, tool: str, *, writes: bool) -> list[dict[str, Any]]:
     """Make a tool's examples, and a call with each argument; of a write the plan."""
     shape = await published(call, tool, writes=writes)
-    plan = {"dry_run": True} if writes else {}
-    varied = [shape.with_(name, shape.valid(name)) | plan for name in shape.properties]
+    arguments = [name for name in shape.properties if name != "confirm"]
+    varied = [shape.with_(name, shape.valid(name)) | shape.plan for name in arguments]
     return [await call.ok(tool, **arguments) for arguments in (*varied, *EXAMPLES[tool])]
 
 

@@ -9,6 +9,11 @@ EXAMPLES = {
             "snooze_until": "2099-01-01T08:00:00Z",
             "reason": "The fix is on its way.",
         },
+        {
+            "escalation": "01HR4B1YM05Q3YCTGY8BB4C3N1",
+            "response": "snooze",
+            "snooze_until": "2099-01-01T08:00:00Z",
+        },
     ]
 }
 EFFECTS = {

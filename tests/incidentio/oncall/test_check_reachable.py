@@ -2,7 +2,8 @@
 
 EXAMPLES = {
     "incidentio_check_reachable": [
-        {"users": ["Yuki Tanaka", "noor.haddad@paysand.example"]},
-        {"schedule": "Payments primary", "escalation_path": "Legacy gateway"},
+        {"users": ["Noor Haddad"]},
+        {"schedule": "Payments primary"},
+        {"escalation_path": "Legacy gateway"},
     ]
 }

@@ -1,6 +1,11 @@
 """Listing and getting escalations."""
 
 EXAMPLES = {
-    "incidentio_list_escalations": [{"status": ["triggered", "acked"], "incident": "INC-114"}, {"user": "Yuki Tanaka"}],
+    "incidentio_list_escalations": [
+        {"incident": "INC-114"},
+        {"status": ["acked"], "escalation_path": "Payments"},
+        {"user": "Yuki Tanaka"},
+        {"alert": "01HR4B1YM0NGRB78AJVWCMMZHT"},
+    ],
     "incidentio_get_escalation": {"escalation": "01HR4B1YM0YV9HJV45B8DJEABV"},
 }

@@ -10,6 +10,7 @@ EXAMPLES = {
             "description": "Since 02:55.",
             "idempotency_key": "ledger-1",
         },
+        {"title": "Ledger writes fail", "users": ["Yuki Tanaka"]},
     ]
 }
 EFFECTS = {

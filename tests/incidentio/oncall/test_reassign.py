@@ -9,6 +9,7 @@ EXAMPLES = {
             "title": "Replica lags",
             "resolve_original": False,
         },
+        {"escalation": "01HR4B1YM0DTNRSNPWD2F32MWG", "escalation_path": "Growth"},
     ]
 }
 EFFECTS = {

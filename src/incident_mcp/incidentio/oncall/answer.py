@@ -70,7 +70,7 @@ async def with_state(api: Api, result: WriteResult[PageState], expected: tuple[s
 
 def _outcome(found: Escalation, expected: tuple[str, ...]) -> str:
     if found.status not in expected:
-        return f"not seen yet: the status is still {found.status}; read it again in a moment"
+        return f"not seen yet: the status is {found.status or 'unknown'}; read it again in a moment"
     event = found.last(found.status or "")
     by = f" by {', '.join(event.users)}" if event and event.users else ""
     return f"{found.status} at {(event and event.at) or found.updated_at}{by}"

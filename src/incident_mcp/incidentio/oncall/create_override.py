@@ -19,7 +19,7 @@ from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.incidentio.toolsets import ONCALL
 from incident_mcp.incidentio.users import read_users
 from incident_mcp.records.instants import instant_with_zone, to_second
-from incident_mcp.records.record import Instant, Json, Record, quoted
+from incident_mcp.records.record import Instant, Json, Record, quoted, shorten
 from incident_mcp.tooling.dependencies import AppSettings, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
 from incident_mcp.transport.api import Api
@@ -72,6 +72,10 @@ def _choose(kind: str, rows: Sequence[_Named], value: str | None, schedule: str)
         return found[0]
     if not rows:
         raise InputError(f"The {kind}s of {schedule} are not known here: another service keeps it. Not sent.")
+    if value is not None and not found:
+        raise InputError(
+            f"Unknown {kind} {shorten(value, 80)!r} of {schedule}. Pass one of: {candidates(rows)}. Not sent."
+        )
     raise InputError(f"{schedule} has several {kind}s: pass {kind}, one of {candidates(rows)}. Not sent.")
 
 

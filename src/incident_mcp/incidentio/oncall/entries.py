@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from pydantic import AliasPath, BaseModel, Field
+from pydantic import AliasPath, BaseModel, Field, field_validator
 
 from incident_mcp.incidentio.oncall.reachability import name_of_user
-from incident_mcp.incidentio.oncall.schedules import Shift
+from incident_mcp.incidentio.oncall.schedules import Shift, is_readable
 from incident_mcp.incidentio.users import User
 from incident_mcp.records.instants import parse_instant, to_second
+from incident_mcp.records.record import Record, parts, read_body
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 
@@ -19,11 +21,18 @@ MOST_NAMED = 10
 """Stretches that a description of a window names."""
 
 
+class _Lists(Record):
+    final: list[dict[str, Any]]
+    scheduled: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+
+    @field_validator("final", "scheduled", mode="before")
+    @classmethod
+    def _keep_objects(cls, value: object) -> object:
+        return parts({"rows": value}, "rows") if isinstance(value, list) else value
+
+
 class _Response(BaseModel):
-    final: list[Shift] = Field(default_factory=list[Shift], validation_alias=AliasPath("schedule_entries", "final"))
-    scheduled: list[Shift] = Field(
-        default_factory=list[Shift], validation_alias=AliasPath("schedule_entries", "scheduled")
-    )
+    schedule_entries: _Lists
     after: str | None = Field(default=None, validation_alias=AliasPath("pagination_meta", "after"))
 
 
@@ -31,6 +40,13 @@ class Entries(list[Shift]):
     """The shifts that overlap a window, in order, overrides included."""
 
     complete: bool = True
+    unreadable: int = 0
+    """Number of shifts that could not be read: without them a gap is not certain."""
+
+    @property
+    def certain(self) -> bool:
+        """Whether a stretch in which nobody is on call is a gap."""
+        return self.complete and not self.unreadable
 
 
 async def read_entries(api: Api, schedule: str, start: str, end: str, *, overridden: bool = True) -> Entries:
@@ -48,7 +64,10 @@ async def read_entries(api: Api, schedule: str, start: str, end: str, *, overrid
     for _ in range(MOST_PAGES):
         query = [("schedule_id", schedule), ("entry_window_start", start), ("entry_window_end", end)]
         response = await api.get(LIST.request(query), _Response)
-        entries += response.final if overridden else response.scheduled
+        rows = response.schedule_entries.final if overridden else response.schedule_entries.scheduled
+        readable = [read_body(row, Shift) for row in rows if is_readable(row)]
+        entries += readable
+        entries.unreadable += len(rows) - len(readable)
         if not response.after or response.after in cursors or not api.may_read:
             entries.complete = not response.after or response.after in cursors
             break
@@ -64,7 +83,7 @@ def _without_repeats(entries: Entries) -> Entries:
     """Return entries in order; one that crosses the end of a page is on both pages."""
     found = {(each.start_at, each.end_at, each.user and each.user.id, each.rotation_id): each for each in entries}
     ordered = Entries(sorted(found.values(), key=lambda each: (each.start_at, each.end_at)))
-    ordered.complete = entries.complete
+    ordered.complete, ordered.unreadable = entries.complete, entries.unreadable
     return ordered
 
 

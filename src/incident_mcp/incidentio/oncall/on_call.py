@@ -114,13 +114,14 @@ async def _now(api: Api, chosen: Schedule | None) -> OnCall:
     instant = datetime.fromtimestamp(api.now(), UTC)
     states = [_State(row, instant) for row in rows]
     now = label(instant, None)
+    unreadable = rows.unreadable if isinstance(rows, Rows) else None
     if len(states) <= MOST_ROWS:
-        return OnCall(on_call=[state.row() for state in states], now=now, note=note)
+        return OnCall(on_call=[state.row() for state in states], now=now, note=note, unreadable=unreadable)
     lines = [state.line(with_next=True) for state in states]
     if tokens(lines) > MOST_TOKENS:
         lines = [state.line(with_next=False) for state in states]
         note = "Who is next is left out: pass a schedule."
-    return OnCall(schedules=lines, now=now, note=join_sentences("Times are in UTC.", note))
+    return OnCall(schedules=lines, now=now, note=join_sentences("Times are in UTC.", note), unreadable=unreadable)
 
 
 async def _read_with_next(api: Api) -> tuple[Sequence[Schedule], str | None]:
@@ -246,9 +247,10 @@ async def _over(api: Api, schedules: Sequence[Schedule], window: _Window) -> OnC
 def _describe(schedule: Schedule, entries: Entries, window: _Window) -> OnCallRow | None:
     """Describe a schedule over a window; None if the person has no shift in it."""
     found = stretches(entries, to_second(window.start), to_second(window.end))
-    partly = None if entries.complete else "The window was not read to its end."
+    partly = None if entries.certain else "Not all shifts could be read: a gap is not certain."
     if window.at_once:
-        return _describe_instant(schedule, entries, window.start)
+        row = _describe_instant(schedule, entries, window.start)
+        return row if entries.certain else row.model_copy(update={"warning": partly})
     if window.person:
         found = [each for each in found if each.user and each.user.id == window.person]
         if not found:

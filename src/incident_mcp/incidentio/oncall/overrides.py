@@ -40,7 +40,8 @@ class OverrideRow(Record):
     @property
     def words(self) -> str:
         """Who has it, and when."""
-        return f"{name_of_user(self.user) if self.user else 'nobody'}, {self.start_at} to {self.end_at}"
+        who = name_of_user(self.user) if self.user else "nobody that is known"
+        return f"{who}, {self.start_at or 'unknown'} to {self.end_at or 'unknown'}"
 
     def record(self) -> Override:
         """Return the tool's record."""

@@ -198,7 +198,7 @@ async def with_outcome(api: Api, result: WriteResult[Page]) -> WriteResult[Page]
         outcome = f"not seen yet: it could not be read back ({type(failure).__name__})"
         return replace(result, record=page.model_copy(update={"outcome": outcome}))
     notified = ", ".join(escalation.notified)
-    outcome = f"{escalation.status} at {escalation.updated_at}"
+    outcome = f"{escalation.status or 'status unknown'} at {escalation.updated_at or 'an unknown time'}"
     outcome += f", notified {notified}" if notified else ", nobody notified yet"
     return replace(result, record=Page.of(escalation).model_copy(update={"outcome": outcome}))
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from incident_mcp.incidentio.named_rows import CachedList, NamedRow
-from incident_mcp.incidentio.oncall.schedules import NameContains, contains
+from incident_mcp.incidentio.oncall.schedules import Ids, NameContains, contains
 from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.incidentio.toolsets import ONCALL
 from incident_mcp.incidentio.users import User
@@ -30,7 +30,7 @@ class EscalationPath(NamedRow):
     """An escalation path."""
 
     kind: str | None = None
-    team_ids: list[str] = Field(default_factory=list[str])
+    team_ids: Ids = Field(default_factory=list[str])
     nodes: Annotated[list[dict[str, Any]], BeforeValidator(_nodes)] = Field(
         default_factory=list[dict[str, Any]], validation_alias="path"
     )

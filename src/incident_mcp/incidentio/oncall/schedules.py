@@ -1,14 +1,15 @@
 """On-call schedules: who is on shift now, and who is next."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
-from pydantic import AliasPath, BaseModel, Field
+from pydantic import AliasPath, BaseModel, BeforeValidator, Field
 
 from incident_mcp.incidentio.named_rows import CachedList, NamedRow
 from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.incidentio.toolsets import ONCALL
 from incident_mcp.incidentio.users import User
-from incident_mcp.records.record import Instant, Listed, Name, Record
+from incident_mcp.records.instants import parse_instant
+from incident_mcp.records.record import Instant, Json, Listed, Name, Record, parts
 from incident_mcp.tooling.dependencies import IncidentioApi
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
@@ -28,6 +29,28 @@ class Shift(Record):
     user: User | None = None
     rotation_id: str | None = None
     layer_id: str | None = None
+
+
+def _texts(value: object) -> object:
+    """Return the texts of a list."""
+    return [each for each in cast("list[object]", value) if isinstance(each, str)] if isinstance(value, list) else value
+
+
+def _readable(value: object) -> object:
+    """Return the shifts that can be read; None if there are shifts and none can, so that nobody takes it for a gap."""
+    if not isinstance(value, list):
+        return None
+    rows = [row for row in parts({"rows": value}, "rows") if is_readable(row)]
+    return rows if rows or not value else None
+
+
+def is_readable(row: Json) -> bool:
+    """Return whether the window of a shift can be read."""
+    return bool(parse_instant(row.get("start_at")) and parse_instant(row.get("end_at")))
+
+
+Ids = Annotated[list[str], BeforeValidator(_texts)]
+Shifts = Annotated[list[Shift], BeforeValidator(_readable)]
 
 
 class Layer(Record):
@@ -51,10 +74,10 @@ class Schedule(NamedRow):
 
     timezone: str | None = None
     permalink: str | None = None
-    team_ids: list[str] = Field(default_factory=list[str])
-    current_shifts: list[Shift] | None = None
+    team_ids: Ids = Field(default_factory=list[str])
+    current_shifts: Shifts | None = None
     """None if the service did not return them."""
-    next_shifts: list[Shift] = Field(default_factory=list[Shift])
+    next_shifts: Shifts = Field(default_factory=list[Shift])
     rotations: list[Rotation] = Field(default_factory=list[Rotation], validation_alias=AliasPath("config", "rotations"))
 
 

@@ -114,7 +114,7 @@ class Walk:
             case "repeat":
                 self._add(when, note=f"repeats from an earlier step, {inner.get('repeat_times') or 'several'} times")
             case _:
-                self._add(when, note=f"{kind}: what this step does is not known")
+                self._add(when, note=f"{_text(node.get('type')) or 'a step'}: what it does is not known")
         return when
 
     async def _branch(self, inner: Json, when: _When, depth: int) -> None:
