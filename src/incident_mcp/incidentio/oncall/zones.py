@@ -1,5 +1,6 @@
 """Instants with their labels: in UTC, in a schedule's time zone, and in the one of this machine."""
 
+import re
 from datetime import UTC, datetime, tzinfo
 
 from incident_mcp.records.instants import to_second
@@ -7,10 +8,13 @@ from incident_mcp.records.instants import to_second
 _WEEK_DAYS = 6
 """Days for which a weekday alone is unambiguous."""
 
+_NAME = re.compile(r"[A-Za-z0-9_+-]{1,32}(?:/[A-Za-z0-9_+-]{1,32}){0,3}", re.ASCII)
+"""Only these are looked up: a name with many dots makes the look-up recurse without end in Python 3.11."""
+
 
 def zone(name: str | None) -> tzinfo | None:
     """Return a time zone by its name; None if this machine does not know it."""
-    if not name:
+    if not name or not _NAME.fullmatch(name):
         return None
     from zoneinfo import ZoneInfo  # noqa: PLC0415  # not needed to start
 
