@@ -7,7 +7,8 @@ from incident_mcp.incidentio.named_rows import NamedRow, unpaged_list
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 
-SOURCES = unpaged_list("alert source", Operation("GET", "/v2/alert_sources", scope="alert_sources.view"), NamedRow)
+LIST = Operation("GET", "/v2/alert_sources", scope="alert_sources.view")
+SOURCES = unpaged_list("alert source", LIST, NamedRow)
 
 
 async def source_names(api: Api) -> Mapping[str, str]:
