@@ -25,6 +25,7 @@ TRACED = (
     "writing/perform.py",
     "writing/journaled.py",
     "writing/history.py",
+    "writing/notes.py",
     "writing/safety.py",
     "writing/plan.py",
     "writing/outcome.py",
@@ -51,6 +52,7 @@ def settings(trial: dict[str, Any]) -> Settings:
         ionhour_key=SecretStr(trial["IONHOUR_API_KEY"]),
         ionhour_url=trial["IONHOUR_API_URL"],
         state_dir=Path(trial["state"]),
+        toolsets=("all",),
         max_declares=0,
         max_writes=0,
     )

@@ -24,6 +24,7 @@ WRITES: dict[str, dict[str, Any]] = {
     "incidentio_create_incident": {"name": "{}", "severity": "Minor"},
     "incidentio_post_update": {"incident": "INC-114", "message": "{}"},
     "ionhour_create_note": {"incident_id": 4514, "body": "{}"},
+    "incidentio_add_alert_note": {"alert": "01HR4B1YM0X4GKVR9ENZ6CE2M9", "content": "{}"},
     "incidentio_edit_incident": {"incident": "INC-110", "summary": "{}", "notify_incident_channel": True},
 }
 
@@ -41,6 +42,8 @@ def effects(sandbox: Served, tool: str, text: str) -> int:
             return sum(row.get("message") == text for row in state["incidentio"]["updates"])
         case "ionhour_create_note":
             return sum(row["body"] == text for row in state["ionhour"]["notes"])
+        case "incidentio_add_alert_note":
+            return sum(row["content"] == text for row in state["incidentio"]["alert_notes"])
         case _:
             requests = [row for row in sandbox.requests() if row["path"].endswith("/actions/edit")]
             bodies = [row["body"] for row in requests if row["body"]["incident"].get("summary") == text]

@@ -2,11 +2,12 @@
 
 EXAMPLES = {
     "incidentio_list_escalations": [
-        {"status": ["triggered"]},
+        {},
         {"incident": "INC-114"},
+        {"status": ["acked"]},
         {"escalation_path": "Payments"},
         {"user": "Yuki Tanaka"},
-        {"alert": "01HR4B1YM0NGRB78AJVWCMMZHT"},
+        {"alert": "monitor-4411"},
     ],
     "incidentio_get_escalation": {"escalation": "01HR4B1YM0YV9HJV45B8DJEABV"},
 }

@@ -7,6 +7,7 @@ from pydantic import AliasPath, BaseModel, BeforeValidator, Field
 
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.actors import Actor
+from incident_mcp.incidentio.alerts.access import alert_id
 from incident_mcp.incidentio.dates import Day, is_reversed
 from incident_mcp.incidentio.ids import resource_id
 from incident_mcp.incidentio.names.finding import find
@@ -174,7 +175,7 @@ async def incidentio_list_escalations(
     api: IncidentioApi,
     settings: AppSettings,
     incident: Annotated[str | None, Field(description="INC-123, ID or link.")] = None,
-    alert: Annotated[str | None, Field(description="Alert ID.")] = None,
+    alert: Annotated[str | None, Field(description="ID, link, deduplication key or title.")] = None,
     escalation_path: Annotated[str | None, Field(description="Name or ID.")] = None,
     status: Annotated[list[Status] | None, Field(description="Any of these.")] = None,
     user: Annotated[str | None, Field(description="Paged or acknowledged: e-mail, name, ID, `me`.")] = None,
@@ -190,7 +191,7 @@ async def incidentio_list_escalations(
     path = None if escalation_path is None else (await find(api, PATHS, escalation_path)).id
     filters = without_none(
         incident=None if incident is None else (await incident_name(api, incident)).id,
-        alert=None if alert is None else resource_id("alert", alert),
+        alert=None if alert is None else await alert_id(api, alert),
         escalation_path=path,
     )
     query = [(f"{name}[one_of]", value) for name, value in filters.items()]

@@ -29,23 +29,12 @@ MOST_CANDIDATES = 5
 """People that are checked to find one who can be reached."""
 
 
-class PagedStep(Record):
-    """A step of a page, in the order in which they are taken while nobody acknowledges it."""
-
-    when: str
-    people: list[str] | None = None
-    """Whom it rings: `Yuki Tanaka via Payments primary`, and why somebody may not be reached."""
-    channels: list[str] | None = None
-    nobody: list[str] | None = None
-    """Targets that reach nobody now."""
-    note: str | None = None
-
-
 class Paged(Record):
     """Who would be paged now."""
 
     escalation_path: str | None = None
-    steps: list[PagedStep]
+    steps: list[str]
+    """Whom it rings, in this order while nobody acknowledges it: `after 5m: Yuki Tanaka via Payments primary`."""
     warning: str | None = None
     """Why it may reach nobody."""
     problems: list[str] | None = None
@@ -158,22 +147,21 @@ class _Targets:
         self.certain &= None not in found
         return list(chain.from_iterable(each or () for each in found))
 
-    def describe(self, step: Step, reachable: dict[str, Reachability]) -> PagedStep:
-        """Return a step with the names of people and channels."""
-        rings: list[str] = []
-        nobody: list[str] = []
-        for target in step.targets:
-            found = self.people(target)
-            via = self._name(target)
-            if found is None and not target.is_channel:
-                rings.append(f"{target.kind} {via or target.id}: who is on call could not be read")
-            elif found == []:
-                nobody.append(f"{via}: nobody is on call now, pages reach nobody")
-            rings += [_ring(reachable.get(user.id), user, via) for user in found or ()]
-        channels = [target.id for target in step.targets if target.is_channel]
-        return PagedStep(
-            when=step.when, people=rings or None, channels=channels or None, nobody=nobody or None, note=step.note
-        )
+    def describe(self, step: Step, reachable: dict[str, Reachability]) -> str:
+        """Describe a step: when it is taken, and whom it rings."""
+        words = [word for target in step.targets for word in self._describe_target(target, reachable)]
+        return f"{step.when}: {'; '.join([*words, *([step.note] if step.note else [])])}"
+
+    def _describe_target(self, target: Target, reachable: dict[str, Reachability]) -> list[str]:
+        via = self._name(target)
+        if target.is_channel:
+            return [f"channel {target.id}"]
+        found = self.people(target)
+        if found is None:
+            return [f"{target.kind} {via or target.id}: who is on call could not be read"]
+        if not found:
+            return [f"NOBODY, {via} has nobody on call now: pages reach nobody"]
+        return [_ring(reachable.get(user.id), user, via) for user in found]
 
     def _name(self, target: Target) -> str | None:
         if target.kind != "schedule":
@@ -207,12 +195,12 @@ def _ring(reachability: Reachability | None, user: User, via: str | None) -> str
     """Describe whom a page rings."""
     named = (reachability.user if reachability else name_of_user(user)) + (f" via {via}" if via else "")
     if reachability is None:
-        return f"{named}: may not be reached, was not checked"
+        return f"{named} (may not be reached: was not checked)"
     if reachability.problem:
-        return f"{named}: cannot be reached, {reachability.problem}"
+        return f"{named} (cannot be reached: {reachability.problem})"
     answers = reachability.model_dump(include={"active", "seat", "paused", "method"})
     unknown = [f"{field} {answer}" for field, answer in answers.items() if answer.startswith("unknown")]
-    return f"{named}: may not be reached, {'; '.join(unknown)}" if unknown else named
+    return f"{named} (may not be reached: {'; '.join(unknown)})" if unknown else named
 
 
 async def next_reachable(api: Api, resolved: Resolved) -> str | None:
