@@ -158,7 +158,7 @@ NOT_PASTED = [
     -114,
 ]
 OF_INCIDENT: list[tuple[str, dict[str, Any]]] = [
-    (spec.name, first | ({"dry_run": True} if spec.writes else {}))
+    (spec.name, first | ({"dry_run": True} if "dry_run" in spec.definition.input_schema["properties"] else {}))
     for spec in TOOLS
     for first in EXAMPLES.get(spec.name, [])[:1]
     if "incident" in spec.definition.input_schema["properties"]
