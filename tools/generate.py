@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from incident_mcp.response import find_tools, use_tools
 from incident_mcp.tooling.tools import Toolset, ToolSpec
 from tools.schemas import input_schema, output_schema
 
@@ -23,6 +24,7 @@ SCHEMAS = PACKAGE / "tooling" / "schemas.json"
 SNAPSHOTS = ROOT / "tests" / "tooling" / "snapshots"
 ROOMS = ("response", "incidentio", "ionhour")
 COMPACT: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":")}
+DISCOVERY = [*find_tools.DISCOVERY, *use_tools.DISCOVERY]
 COMMAND = "uv run python -m tools.generate"
 
 
@@ -125,7 +127,7 @@ def generated() -> dict[Path, str | None]:
     if MODULES.read_text("utf-8") != source:
         # The rest is read from the tools, so the list of them comes first.
         return {MODULES: source}
-    tools = importlib.import_module("incident_mcp.tool_modules").TOOLS
+    tools = [*importlib.import_module("incident_mcp.tool_modules").TOOLS, *DISCOVERY]
     if stale(schemas := {SCHEMAS: shipped_schemas(tools)}):
         return schemas
     files: dict[Path, str | None] = dict(snapshots(tools))

@@ -8,6 +8,8 @@ arguments itself.
 import inspect
 from typing import Any, get_args, get_origin
 
+from mcp_types import CallToolResult, InputRequiredResult
+
 from incident_mcp.tooling.tools import ToolSpec
 from incident_mcp.writing.result import WriteResult
 
@@ -53,6 +55,9 @@ def input_schema(spec: ToolSpec) -> Schema:
 def output_schema(spec: ToolSpec) -> Schema:
     """Return the schema of a tool's result."""
     result = inspect.signature(spec.fn, eval_str=True).return_annotation
+    if result == CallToolResult | InputRequiredResult:
+        # The result of the tool that it calls.
+        return {"type": "object"}
     writes = get_origin(result) is WriteResult
     record = get_args(result)[0] if writes else result
     schema = _flat_object(record.model_json_schema(by_alias=False, mode="serialization"))

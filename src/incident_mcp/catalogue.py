@@ -5,6 +5,7 @@ import re
 from incident_mcp.errors import SettingError
 from incident_mcp.records.fitting import shorten
 from incident_mcp.records.text import inert
+from incident_mcp.response import find_tools, use_tools
 from incident_mcp.settings import KEY_VARIABLES, Settings
 from incident_mcp.tool_modules import TOOLS
 from incident_mcp.tooling.arguments import nearest
@@ -12,31 +13,60 @@ from incident_mcp.tooling.tools import ToolSpec
 
 TOOLSETS = {tool.toolset.name: tool.toolset for tool in TOOLS}
 DEFAULT_TOOLSETS = tuple(toolset.name for toolset in TOOLSETS.values() if toolset.default)
+RESPONDER = ("core", "oncall", "alerts")
+"""Toolsets that one word stands for."""
+DISCOVERY = (*find_tools.DISCOVERY, *use_tools.DISCOVERY)
+"""Tools that find and call those that are not listed; they are part of `core`."""
 
 
 def select(settings: Settings) -> list[ToolSpec]:
-    """Return the tools that these settings offer.
+    """Return the tools that these settings list.
 
     With one key set, these are that service's tools. With none they are all tools, so that users see what exists and
-    every call names the missing key.
+    every call names the missing key. Where tools are reachable and not listed, those that find and call them follow.
 
     Raises:
         SettingError: A toolset does not exist.
     """
-    unknown = [name for name in settings.toolsets or () if name not in (*TOOLSETS, "all")]
+    unknown = [name for name in settings.toolsets or () if name not in (*TOOLSETS, "responder", "all")]
     if unknown:
         # Only a word is repeated: anything else may be a key that was pasted into the wrong variable.
         named = ", ".join(name if re.fullmatch("[a-z_]{1,20}", name) else "such name" for name in unknown)
-        raise SettingError(f"INCIDENT_MCP_TOOLSETS: there is no {named}. There are: {', '.join(TOOLSETS)}, all.")
-    return [tool for tool in TOOLS if _hidden_by(tool, settings) is None]
+        known = ", ".join(TOOLSETS)
+        raise SettingError(f"INCIDENT_MCP_TOOLSETS: there is no {named}. There are: {known}, responder, all.")
+    listed = [tool for tool in TOOLS if _hidden_by(tool, settings) is None]
+    return listed + _discovery(settings)
 
 
-def _hidden_by(tool: ToolSpec, settings: Settings) -> str | None:
-    """Return the setting that hides a tool, None if it is offered."""
+def reachable(settings: Settings) -> list[ToolSpec]:
+    """Return the tools that these settings allow, listed or not."""
+    may_find = settings.discovery and "core" in _toolsets(settings)
+    return [tool for tool in TOOLS if _hidden_by(tool, settings, listed_only=not may_find) is None]
+
+
+def _discovery(settings: Settings) -> list[ToolSpec]:
+    """Return the tools that find and call those that are not listed, if there are any."""
+    kinds = {tool.writes for tool in unlisted(settings)}
+    if not kinds:
+        return []
+    return [tool for tool in DISCOVERY if tool.fn is find_tools.find_tools or tool.writes in kinds]
+
+
+def _toolsets(settings: Settings) -> set[str]:
+    """Return the names of the toolsets that the settings list."""
+    names = set(DEFAULT_TOOLSETS if settings.toolsets is None else settings.toolsets)
+    return names | set(RESPONDER if "responder" in names else ()) | set(TOOLSETS if "all" in names else ())
+
+
+def _is_listed(tool: ToolSpec, settings: Settings) -> bool:
+    return tool.toolset.name in _toolsets(settings)
+
+
+def _hidden_by(tool: ToolSpec, settings: Settings, *, listed_only: bool = True) -> str | None:
+    """Return the setting that hides a tool, None if it is offered; with `listed_only` also if it is not listed."""
     if tool.writes and settings.read_only:
         return "INCIDENT_MCP_READ_ONLY is set"
-    toolsets = DEFAULT_TOOLSETS if settings.toolsets is None else settings.toolsets
-    if not {"all", tool.toolset.name} & set(toolsets):
+    if listed_only and not _is_listed(tool, settings):
         return f"INCIDENT_MCP_TOOLSETS does not have {tool.toolset.name}"
     if settings.sandbox or _has_no_key(settings):
         return None
@@ -48,12 +78,19 @@ def _has_no_key(settings: Settings) -> bool:
 
 
 def hidden(settings: Settings) -> dict[str, list[str]]:
-    """Return the names of the tools that these settings do not offer, by reason."""
+    """Return the names of the tools that these settings do not let anyone call, by reason."""
+    reachable_names = {tool.name for tool in reachable(settings)}
     reasons: dict[str, list[str]] = {}
     for tool in TOOLS:
-        if reason := _hidden_by(tool, settings):
+        reason = _hidden_by(tool, settings)
+        if reason and tool.name not in reachable_names:
             reasons.setdefault(reason, []).append(tool.name)
     return reasons
+
+
+def unlisted(settings: Settings) -> list[ToolSpec]:
+    """Return the tools that only `find_tools` finds."""
+    return [tool for tool in reachable(settings) if not _is_listed(tool, settings)]
 
 
 def warnings(settings: Settings) -> list[str]:
@@ -73,8 +110,15 @@ def explain_unknown(name: str, settings: Settings) -> str:
         settings: The settings.
     """
     shown = shorten(inert(name), 80)
-    meant = max((tool for tool in TOOLS if name.endswith(tool.name)), key=lambda tool: len(tool.name), default=None)
+    meant = max(
+        (tool for tool in (*TOOLS, *DISCOVERY) if name.endswith(tool.name)),
+        key=lambda tool: len(tool.name),
+        default=None,
+    )
     if meant is not None:
+        if meant in unlisted(settings):
+            by = "use_write_tool" if meant.writes else "use_read_tool"
+            return f"{meant.name} is not listed here: call it with {by}. find_tools shows its arguments."
         if hidden := _hidden_by(meant, settings):
             return f"{meant.name} is not offered here: {hidden}."
         return f"There is no tool {shown!r}: call {meant.name}, without the prefix."

@@ -52,6 +52,8 @@ class Settings:
     """None: those that are offered by default."""
     state_dir: Path | None = None
     """None: the platform's state folder."""
+    discovery: bool = True
+    """Whether tools that are not listed can be found and called."""
     sandbox: bool = False
     max_declares: int = 5
     """Incidents declared in 10 minutes; 0: any number."""
@@ -88,6 +90,7 @@ class Settings:
             read_only=_switch(env, "INCIDENT_MCP_READ_ONLY"),
             toolsets=_words(env, "INCIDENT_MCP_TOOLSETS", None),
             state_dir=_path(env, "INCIDENT_MCP_STATE_DIR"),
+            discovery=_switch(env, "INCIDENT_MCP_DISCOVERY", default="1"),
             sandbox=sandbox or _switch(env, "INCIDENT_MCP_SANDBOX"),
             max_declares=_number(env, "INCIDENT_MCP_MAX_DECLARES", 5),
             max_writes=_number(env, "INCIDENT_MCP_MAX_WRITES", 30),
@@ -198,8 +201,8 @@ def _path(env: Mapping[str, str], name: str) -> Path | None:
     return path
 
 
-def _switch(env: Mapping[str, str], name: str) -> bool:
-    value = env.get(name, "0").lower()
+def _switch(env: Mapping[str, str], name: str, default: str = "0") -> bool:
+    value = env.get(name, default).lower()
     if value not in _YES + _NO:
         raise SettingError(f"{name} takes one of {', '.join(_YES + _NO)}.")
     return value in _YES

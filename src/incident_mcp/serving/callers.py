@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 from pydantic import SecretStr
 
+from incident_mcp.catalogue import reachable
 from incident_mcp.settings import KEY_VARIABLES, URL_VARIABLES, Settings
 from incident_mcp.tooling.caller import Caller
 from incident_mcp.tooling.tools import ToolSpec
@@ -70,7 +71,8 @@ def _make_caller(settings: Settings, tools: Sequence[ToolSpec], network: Network
         codes=ConfirmationCodes(_secret_source(settings, in_memory=passing)),
         audit=_audit_log(settings),
     )
-    return Caller(settings, {tool.name: tool for tool in tools}, safety, incidentio, ionhour)
+    may_call = {tool.name: tool for tool in reachable(settings)}
+    return Caller(settings, {tool.name: tool for tool in tools}, may_call, safety, incidentio, ionhour)
 
 
 def _redact_all_keys(services: list[Service]) -> None:

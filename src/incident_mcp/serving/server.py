@@ -8,7 +8,7 @@ from mcp.server import CacheHint, Server
 from mcp.server.mcpserver import RequestStateBoundary, RequestStateSecurity
 
 from incident_mcp import __version__
-from incident_mcp.catalogue import hidden, select, warnings
+from incident_mcp.catalogue import hidden, select, unlisted, warnings
 from incident_mcp.serving import offerings
 from incident_mcp.serving.callers import open_caller
 from incident_mcp.serving.skill import offer_skills
@@ -114,4 +114,6 @@ def _configure_logging() -> None:
 def _instructions(settings: Settings) -> str:
     """Return the instructions, with what a model should know of these settings."""
     notes = [f"{len(names)} tools are not offered: {reason}." for reason, names in hidden(settings).items()]
+    more = unlisted(settings)
+    notes += [f"{len(more)} more tools are not listed: find_tools finds them by words."] if more else []
     return INSTRUCTIONS + "".join(f"- {note}\n" for note in (*warnings(settings), *notes))

@@ -21,6 +21,8 @@ class Caller:
     """The keys, who the caller is (`me`), and what it may do (read-only, toolsets, confirmation)."""
     tools: Mapping[str, ToolSpec]
     """The tools that the caller is offered, by name, in their list order."""
+    reachable: Mapping[str, ToolSpec]
+    """The tools that it may call, listed or not, except those that call others."""
     safety: WriteSafety
     """The journal, write limits and audit log."""
     incidentio: Service | None = None

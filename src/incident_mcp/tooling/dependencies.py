@@ -7,7 +7,7 @@ from pydantic import Field
 
 from incident_mcp.errors import SettingError
 from incident_mcp.settings import KEY_VARIABLES, Settings
-from incident_mcp.tooling.caller import Call
+from incident_mcp.tooling.caller import Call, Caller
 from incident_mcp.tooling.tools import Depends
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.service import Service
@@ -66,11 +66,23 @@ async def writer(call: Call) -> Writer:
     return Writer(caller.safety, call.client, confirm_policy=caller.settings.confirm, ask=call.confirmation.ask)
 
 
+async def current_call(call: Call) -> Call:
+    """Return this call."""
+    return call
+
+
+async def current_caller(call: Call) -> Caller:
+    """Return who calls."""
+    return call.caller
+
+
 IncidentioApi = Annotated[Api, Depends(incidentio)]
 IonhourApi = Annotated[Api, Depends(ionhour)]
 BothServices = Annotated[Services, Depends(services)]
 AppSettings = Annotated[Settings, Depends(caller_settings)]
 WriterDep = Annotated[Writer, Depends(writer)]
+CurrentCall = Annotated[Call, Depends(current_call)]
+CurrentCaller = Annotated[Caller, Depends(current_caller)]
 
 DryRun = Annotated[bool, Field(description="Only show the request.")]
 IdempotencyKey = Annotated[

@@ -88,6 +88,8 @@ class ToolSpec:
     toolset: Toolset = CORE
     preview: type[Record] | None = None
     """What the first of two calls returns; None for a tool that one call carries out."""
+    keywords: str = ""
+    """Words with which people ask for it, beyond those of its name and description."""
 
     @property
     def name(self) -> str:
@@ -142,7 +144,11 @@ class ToolSpec:
         try:
             arguments = self._validate(sent, ignored)
             injected = {name: await resolve(call) for name, resolve in self._resolvers.items()}
-            record: Record | WriteResult[Any] = await self.fn(**arguments, **injected)
+            record: Record | WriteResult[Any] | CallToolResult | InputRequiredResult
+            record = await self.fn(**arguments, **injected)
+            if isinstance(record, CallToolResult | InputRequiredResult):
+                # Of another tool, which this one called.
+                return record
             answer = record.answer()
         except InputRequired as question:
             return question.result
@@ -193,19 +199,26 @@ class ToolSpec:
         return describe(NotSent(failure=failure)) if self.writes and isinstance(failure, ServiceError) else str(failure)
 
 
-def read_tool(fn: Callable[..., Awaitable[Record]], title: str, *, toolset: Toolset = CORE) -> ToolSpec:
-    """Return a tool that only reads."""
-    return ToolSpec(fn, title, idempotent=True, toolset=toolset)
+def read_tool(
+    fn: Callable[..., Awaitable[Record | CallToolResult | InputRequiredResult]],
+    title: str,
+    *,
+    toolset: Toolset = CORE,
+    keywords: str = "",
+) -> ToolSpec:
+    """Return a tool that only reads; `keywords` are words with which people ask for it."""
+    return ToolSpec(fn, title, idempotent=True, toolset=toolset, keywords=keywords)
 
 
 def write_tool(  # noqa: PLR0913  # all that tools differ in, by name
-    fn: Callable[..., Awaitable[WriteResult[Any]]],
+    fn: Callable[..., Awaitable[WriteResult[Any] | CallToolResult | InputRequiredResult]],
     title: str,
     *,
     destructive: bool = False,
     idempotent: bool = False,
     toolset: Toolset = CORE,
     preview: type[Record] | None = None,
+    keywords: str = "",
 ) -> ToolSpec:
     """Return a tool that writes.
 
@@ -216,5 +229,6 @@ def write_tool(  # noqa: PLR0913  # all that tools differ in, by name
         idempotent: Calling it twice with the same arguments does no more than calling it once.
         toolset: The toolset that it belongs to.
         preview: What the first of two calls returns, for a write that rings a phone or changes whose phone rings.
+        keywords: Words with which people ask for it.
     """
-    return ToolSpec(fn, title, True, destructive, idempotent, toolset, preview)  # noqa: FBT003  # in their order
+    return ToolSpec(fn, title, True, destructive, idempotent, toolset, preview, keywords)  # noqa: FBT003  # in their order

@@ -1,0 +1,122 @@
+"""Finding tools that are not listed: `find_tools`."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from incident_mcp.records.fitting import shorten
+from incident_mcp.records.record import Record
+from incident_mcp.tooling.dependencies import CurrentCaller
+from incident_mcp.tooling.tools import ToolSpec, read_tool
+
+MOST_DESCRIBED = 8
+_LONGEST = 400
+"""Characters of a question that count."""
+_SATURATION, _LENGTH = 1.2, 0.4
+"""BM25: how soon repeats of a word stop counting, and how much long descriptions are held against a tool."""
+_STOP = frozenset(
+    re.findall(
+        r"\w+",
+        "a an and any are as at be can could do does for from have how i if in is it me my of on or our please that the"
+        " this to us was we what when where which who will with you your",
+    )
+)
+_SHORTEST_STEM = 3
+_ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ers", "er", "ed", "es", "s", "e", "y")
+
+
+class FoundTool(Record):
+    """A tool that fits."""
+
+    name: str
+    description: str
+    call_with: str
+    """The tool that calls it; `itself` if it is listed."""
+    input_schema: dict[str, Any] | None = None
+
+
+class FoundTools(Record):
+    """Tools that fit, the best first."""
+
+    tools: list[FoundTool]
+    others: list[str] | None = None
+    """The other tools that are not listed, one line each."""
+
+
+async def find_tools(
+    caller: CurrentCaller, words: Annotated[str, Field(min_length=1, description="What you want to do.")]
+) -> FoundTools:
+    """Find tools that are not listed, with their arguments. use_read_tool and use_write_tool call them."""
+    ranked = rank(words, list(caller.reachable.values()))
+    best, others = ranked[:MOST_DESCRIBED], ranked[MOST_DESCRIBED:]
+    unlisted = [spec for spec in others if spec.name not in caller.tools]
+    lines = [f"{spec.name}: {first_line(spec)}" for spec in unlisted]
+    return FoundTools(tools=[_describe(spec, listed=spec.name in caller.tools) for spec in best], others=lines or None)
+
+
+def _describe(spec: ToolSpec, *, listed: bool) -> FoundTool:
+    if listed:
+        return FoundTool(name=spec.name, description=first_line(spec), call_with="itself")
+    definition = spec.definition
+    return FoundTool(
+        name=spec.name,
+        description=definition.description or "",
+        call_with="use_write_tool" if spec.writes else "use_read_tool",
+        input_schema=definition.input_schema,
+    )
+
+
+def first_line(spec: ToolSpec) -> str:
+    """Return the first line of a tool's description."""
+    return (spec.fn.__doc__ or "").partition("\n")[0]
+
+
+def rank(words: str, tools: Sequence[ToolSpec]) -> list[ToolSpec]:
+    """Return tools by how well they fit some words, the best first (BM25); without a match in their order."""
+    asked = dict.fromkeys(_stems(shorten(words, _LONGEST)))
+    documents = [_document(spec) for spec in tools]
+    average = sum(document.total() for document in documents) / max(1, len(documents))
+    frequency = Counter(stem for document in documents for stem in document)
+
+    def score(document: "Counter[str]") -> float:
+        norm = _SATURATION * (1 - _LENGTH + _LENGTH * document.total() / average)
+        return sum(
+            math.log(1 + (len(documents) - frequency[stem] + 0.5) / (frequency[stem] + 0.5))
+            * document[stem]
+            * (_SATURATION + 1)
+            / (document[stem] + norm)
+            for stem in asked
+            if document[stem]
+        )
+
+    scores = {spec.name: score(document) for spec, document in zip(tools, documents, strict=True)}
+    return sorted(tools, key=lambda spec: -scores[spec.name])
+
+
+@cache
+def _document(spec: ToolSpec) -> "Counter[str]":
+    """Return the stems that describe a tool, those of its name and its keywords counted more."""
+    arguments = " ".join(name.replace("_", " ") for name in spec.definition.input_schema.get("properties", {}))
+    weighted = ((spec.name.replace("_", " "), 2), (spec.keywords, 3), (spec.title, 1), (spec.fn.__doc__ or "", 1))
+    return Counter(stem for text, weight in (*weighted, (arguments, 1)) for stem in _stems(text) * weight)
+
+
+def _stems(text: str) -> list[str]:
+    """Return the words of a text without their endings, and without words that say nothing."""
+    words = re.findall(r"[a-z0-9]+", text.casefold().replace("'", ""))
+    return [_stem(word) for word in words if word not in _STOP]
+
+
+def _stem(word: str) -> str:
+    ending = next((each for each in _ENDINGS if word.endswith(each) and len(word) - len(each) >= _SHORTEST_STEM), "")
+    stem = word.removesuffix(ending)
+    # paging, pages, page: stopping, stopped, stop.
+    return stem[:-1] if len(stem) > _SHORTEST_STEM and stem[-1] == stem[-2] else stem
+
+
+DISCOVERY = [read_tool(find_tools, "Find tools")]
