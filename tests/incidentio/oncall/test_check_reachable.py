@@ -2,7 +2,7 @@
 
 EXAMPLES = {
     "incidentio_check_reachable": [
-        {"users": ["Noor Haddad"]},
+        {"users": ["01HR4B1YM06T3EPBFC5JEESSHX"]},
         {"schedule": "Payments primary"},
         {"escalation_path": "Legacy gateway"},
     ]

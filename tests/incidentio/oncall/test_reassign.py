@@ -9,7 +9,7 @@ EXAMPLES = {
             "title": "Replica lags",
             "resolve_original": False,
         },
-        {"escalation": "01HR4B1YM0DTNRSNPWD2F32MWG", "escalation_path": "Growth"},
+        {"escalation": "01HR4B1YM0YV9HJV45B8DJEABV", "escalation_path": "Growth"},
     ]
 }
 EFFECTS = {

@@ -2,7 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 
 from incident_mcp.errors import IncidentMcpError
 from incident_mcp.incidentio.oncall.paths import PATHS, EscalationPath
@@ -27,22 +29,12 @@ MOST_CANDIDATES = 5
 """People that are checked to find one who can be reached."""
 
 
-class Ring(Record):
-    """A person whom a page would ring."""
-
-    user: str
-    via: str | None = None
-    """The schedule that puts the person on call."""
-    reachable: str | None = None
-    """Left out for yes."""
-    why: str | None = None
-
-
 class PagedStep(Record):
     """A step of a page, in the order in which they are taken while nobody acknowledges it."""
 
     when: str
-    people: list[Ring] | None = None
+    people: list[str] | None = None
+    """Whom it rings: `Yuki Tanaka via Payments primary`, and why somebody may not be reached."""
     channels: list[str] | None = None
     nobody: list[str] | None = None
     """Targets that reach nobody now."""
@@ -68,7 +60,9 @@ class Resolved:
     people: list[Reachability]
     """In the order in which they are rung."""
     certain: bool
-    """Whether nobody else can be rung: every target was read."""
+    """Whether nobody else can be reached: every target was read, and none is a channel."""
+    schedules: Sequence[Schedule] = ()
+    """The schedules that it goes through."""
 
     @property
     def reaches_nobody(self) -> bool:
@@ -103,12 +97,16 @@ async def _read_path(api: Api, path: str) -> EscalationPath | None:
 
 async def _resolve(api: Api, steps: Sequence[Step], path: str | None) -> Resolved:
     targets = await _read_targets(api, steps)
-    people = [user for step in steps for target in step.targets for user in targets.people(target) or ()]
-    reachable = {each.id: each for each in await reachability_of(api, people)}
-    described = [targets.describe(step, reachable) for step in steps]
-    certain = targets.certain and all(step.note is None or step.targets for step in steps)
-    resolved = Resolved(Paged(escalation_path=path, steps=described), list(reachable.values()), certain)
-    more = {"warning": _warn(resolved, described), "problems": targets.problems or None}
+    rung = [targets.people_of(step) for step in steps]
+    reachable = {each.id: each for each in await reachability_of(api, chain.from_iterable(rung))}
+    resolved = Resolved(
+        Paged(escalation_path=path, steps=[targets.describe(step, reachable) for step in steps]),
+        list(reachable.values()),
+        certain=targets.certain and all(step.note is None or step.targets for step in steps),
+        schedules=list(targets.schedules.values()),
+    )
+    first = [reachable[user.id].reachable for user in rung[0]] if rung else []
+    more = {"warning": _warn(resolved, sure=YES in first), "problems": targets.problems or None}
     return replace(resolved, paged=resolved.paged.model_copy(update=more))
 
 
@@ -121,15 +119,15 @@ async def _read_targets(api: Api, steps: Sequence[Step]) -> "_Targets":
     found = await read_each(reads)
     users = {user.id: user for user in rows_of(found.pop("users"), User) or ()}
     schedules = {key: value for key, value in found.items() if isinstance(value, Schedule)}
-    return _Targets(users, schedules, [f"schedule {key}: {found[key]}" for key in found if key not in schedules])
+    problems = [f"schedule {key}: {failure}" for key, failure in found.items() if key not in schedules]
+    return _Targets(users, schedules, problems, datetime.fromtimestamp(api.now(), UTC))
 
 
-def _warn(resolved: Resolved, steps: Sequence[PagedStep]) -> str | None:
+def _warn(resolved: Resolved, *, sure: bool) -> str | None:
     if resolved.reaches_nobody:
-        return "This page reaches nobody: " + (
-            "; ".join(f"{person.user} {person.problem}" for person in resolved.people) or "nobody is on call"
-        )
-    if steps and not any(ring.reachable is None for ring in steps[0].people or ()):
+        problems = "; ".join(f"{person.user} {person.problem}" for person in resolved.people)
+        return f"This page reaches nobody: {problems or 'nobody is on call'}."
+    if not sure:
         return "It is not certain that the first step reaches anyone; the next one follows only after its wait."
     return None
 
@@ -141,8 +139,9 @@ class _Targets:
     users: dict[str, User]
     schedules: dict[str, Schedule]
     problems: list[str]
+    now: datetime
     certain: bool = True
-    """Whether every target was resolved."""
+    """Whether every target was resolved to people."""
 
     def people(self, target: Target) -> list[User] | None:
         """Return the people whom a target rings now; None if that is not known."""
@@ -151,18 +150,23 @@ class _Targets:
         schedule = self.schedules.get(target.id)
         if target.kind != "schedule" or schedule is None:
             return None
-        return on_schedule(schedule, target)
+        return on_schedule(schedule, target, self.now)
+
+    def people_of(self, step: Step) -> list[User]:
+        """Return the people whom a step rings now, as far as that is known."""
+        found = [self.people(target) for target in step.targets]
+        self.certain &= None not in found
+        return list(chain.from_iterable(each or () for each in found))
 
     def describe(self, step: Step, reachable: dict[str, Reachability]) -> PagedStep:
         """Return a step with the names of people and channels."""
-        rings: list[Ring] = []
+        rings: list[str] = []
         nobody: list[str] = []
         for target in step.targets:
             found = self.people(target)
             via = self._name(target)
             if found is None and not target.is_channel:
-                self.certain = False
-                rings.append(Ring(user=f"{target.kind} {via or target.id}", reachable="unknown", why="not read"))
+                rings.append(f"{target.kind} {via or target.id}: who is on call could not be read")
             elif found == []:
                 nobody.append(f"{via}: nobody is on call now, pages reach nobody")
             rings += [_ring(reachable.get(user.id), user, via) for user in found or ()]
@@ -178,10 +182,10 @@ class _Targets:
         return schedule.name if schedule else target.id
 
 
-def on_schedule(schedule: Schedule, target: Target) -> list[User] | None:
+def on_schedule(schedule: Schedule, target: Target, now: datetime) -> list[User] | None:
     """Return the people of a schedule whom a target rings now; None if that is not known."""
     if target.mode.startswith("all_users"):
-        rotations = [each for each in schedule.rotations if target.rotation in (None, each.id)]
+        rotations = [each for each in schedule.rotations_at(now) if target.rotation in (None, each.id)]
         return list({user.id: user for each in rotations for user in each.users}.values()) if rotations else None
     if target.mode.startswith("next_on_call"):
         return _users_on(schedule.next_shifts, target.rotation)
@@ -199,17 +203,16 @@ def users_on(shifts: Iterable[Shift]) -> list[User]:
     return list({shift.user.id: shift.user for shift in shifts if shift.user}.values())
 
 
-def _ring(reachability: Reachability | None, user: User, via: str | None) -> Ring:
+def _ring(reachability: Reachability | None, user: User, via: str | None) -> str:
+    """Describe whom a page rings."""
+    named = (reachability.user if reachability else name_of_user(user)) + (f" via {via}" if via else "")
     if reachability is None:
-        return Ring(user=name_of_user(user), via=via, reachable="unknown", why="not read")
+        return f"{named}: may not be reached, was not checked"
+    if reachability.problem:
+        return f"{named}: cannot be reached, {reachability.problem}"
     answers = reachability.model_dump(include={"active", "seat", "paused", "method"})
     unknown = [f"{field} {answer}" for field, answer in answers.items() if answer.startswith("unknown")]
-    return Ring(
-        user=reachability.user,
-        via=via,
-        reachable=None if reachability.reachable == YES else reachability.reachable,
-        why=reachability.problem or "; ".join(unknown) or None,
-    )
+    return f"{named}: may not be reached, {'; '.join(unknown)}" if unknown else named
 
 
 async def next_reachable(api: Api, resolved: Resolved) -> str | None:
@@ -222,9 +225,9 @@ async def next_reachable(api: Api, resolved: Resolved) -> str | None:
     except IncidentMcpError:
         return None
     known = {person.id for person in resolved.people}
-    # Those who share a schedule with the people of the page come first.
-    ordered = sorted(schedules, key=lambda each: not known & {user.id for user in _everybody(each)})
-    users = [user for each in ordered for user in users_on([*(each.current_shifts or ()), *each.next_shifts])]
+    # First the page's own schedules, which were read with their next shifts, then those of its people.
+    near = sorted(schedules, key=lambda each: not known & {user.id for user in _everybody(each)})
+    users = [user for each in (*resolved.schedules, *near) for user in users_on(_shifts(each))]
     others = list({user.id: user for user in users if user.id not in known}.values())[:MOST_CANDIDATES]
     best = _best(await reachability_of(api, others))
     return best and best.user
@@ -234,6 +237,11 @@ def _best(people: Iterable[Reachability]) -> Reachability | None:
     """Return the first one who can be reached, else the first one who perhaps can."""
     possible = [person for person in people if person.reachable != NO]
     return min(possible, key=lambda person: person.reachable != YES, default=None)
+
+
+def _shifts(schedule: Schedule) -> list[Shift]:
+    """Return the shifts of now and next."""
+    return [*(schedule.current_shifts or ()), *schedule.next_shifts]
 
 
 def _everybody(schedule: Schedule) -> list[User]:

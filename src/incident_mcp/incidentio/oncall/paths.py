@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AliasPath, BeforeValidator, Field
 
 from incident_mcp.incidentio.named_rows import CachedList, NamedRow
 from incident_mcp.incidentio.oncall.schedules import Ids, NameContains, contains
@@ -36,6 +36,9 @@ class EscalationPath(NamedRow):
     )
     """Its steps as JSON; empty for a path that is built from a template."""
     current_responders: list[User] | None = None
+    repeat_after_seconds: int | None = Field(
+        default=None, validation_alias=AliasPath("repeat_config", "repeat_after_seconds")
+    )
 
 
 async def _load(api: Api) -> Rows[EscalationPath]:

@@ -1,5 +1,6 @@
 """On-call schedules: who is on shift now, and who is next."""
 
+from datetime import datetime
 from typing import Annotated, cast
 
 from pydantic import AliasPath, BaseModel, BeforeValidator, Field
@@ -65,6 +66,8 @@ class Rotation(Record):
 
     id: str
     name: str | None = None
+    effective_from: Instant | None = None
+    """From when this version of the rotation applies; None for its first version."""
     layers: list[Layer] = Field(default_factory=list[Layer])
     users: list[User] = Field(default_factory=list[User])
 
@@ -79,6 +82,15 @@ class Schedule(NamedRow):
     """None if the service did not return them."""
     next_shifts: Shifts = Field(default_factory=list[Shift])
     rotations: list[Rotation] = Field(default_factory=list[Rotation], validation_alias=AliasPath("config", "rotations"))
+
+    def rotations_at(self, now: datetime) -> list[Rotation]:
+        """Return the version of each rotation that applies now."""
+        found: dict[str, Rotation] = {}
+        for row in sorted(self.rotations, key=lambda row: row.effective_from or ""):
+            begins = parse_instant(row.effective_from)
+            if begins is None or begins <= now:
+                found[row.id] = row
+        return list(found.values())
 
 
 class _Response(BaseModel):

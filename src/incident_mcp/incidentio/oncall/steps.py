@@ -85,6 +85,8 @@ class Walk:
         self._seen.add(path.id)
         if path.nodes:
             await self._walk(path.nodes, when, 0)
+            if path.repeat_after_seconds:
+                self._add(when, note=f"all of it repeats every {format_duration(path.repeat_after_seconds)}")
             return
         # A path that is built from a template has no steps of its own.
         on_call = tuple(Target("user", user.id) for user in path.current_responders or ())

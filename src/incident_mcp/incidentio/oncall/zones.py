@@ -5,6 +5,8 @@ from datetime import UTC, datetime, tzinfo
 
 from incident_mcp.records.instants import to_second
 
+_NAME = re.compile(r"[A-Za-z0-9_+/-]{1,60}", re.ASCII)
+"""Names of time zones: another text is never taken for a path."""
 _WEEK_DAYS = 6
 """Days for which a weekday alone is unambiguous."""
 
