@@ -72,13 +72,7 @@ def test_a_tool_writes_or_its_hints_say_that_it_does_not(spec):
 
 def test_only_what_loses_something_or_wakes_people_is_destructive():
     destructive = {spec.name for spec in TOOLS if spec.destructive}
-<<<<<<< HEAD
-    rings = {spec.name for spec in TOOLS if spec.preview}
-    lost = {"incidentio_close_incident", "incidentio_resolve_alert", "ionhour_delete_note"}
-    assert destructive == lost | rings
-=======
     loses = {"incidentio_close_incident", "incidentio_resolve_alert", "ionhour_delete_note"}
     rings = {spec.name for spec in TOOLS if spec.preview}
     assert destructive == loses | rings
     assert rings >= {"incidentio_page_people", "incidentio_create_override"}
->>>>>>> 1014c3ea32ebf576567fa7971b01f51a3971fe94

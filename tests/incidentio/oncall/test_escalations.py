@@ -2,11 +2,7 @@
 
 EXAMPLES = {
     "incidentio_list_escalations": [
-<<<<<<< HEAD
-        {},
-=======
         {"status": ["triggered"]},
->>>>>>> 1014c3ea32ebf576567fa7971b01f51a3971fe94
         {"incident": "INC-114"},
         {"escalation_path": "Payments"},
         {"user": "Yuki Tanaka"},
