@@ -111,6 +111,7 @@ async def incidentio_attach_alert(
     named = await incident_name(api, incident)
     label = await describe_alert(api, writer, number, dry_run=dry_run)
     described = await describe_incident(api, writer, incident, dry_run=dry_run)
+    override = ", even if somebody marked it as unrelated" if re_relate else ""
     body = {"alert_id": number, "incident_id": named.id, "re_relate": re_relate}
 
     async def find_link(_: Baseline) -> AlertLinkResponse | None:
@@ -123,7 +124,7 @@ async def incidentio_attach_alert(
         record_type=AlertLink,
         to_record=lambda response: response.incident_alert,
         repeat=Repeat.HARMLESS,
-        question=f"Attach alert {label} to incident {described}.",
+        question=f"Attach alert {label} to incident {described}{override}.",
         find_effect=find_link,
         targets=alert_keys(api, number) + journal_keys(api, named.id, named.reference),
     )
