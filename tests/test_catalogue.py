@@ -7,7 +7,7 @@ import pytest
 from mcp import Client
 from pydantic import SecretStr
 
-from incident_mcp.catalogue import TOOLS
+from incident_mcp.catalogue import TOOLS, select
 from incident_mcp.errors import SettingError
 from incident_mcp.records.tokens import count_tokens, tokenizer
 from incident_mcp.sandbox import Sandbox
@@ -20,8 +20,9 @@ from tests.examples import calls, examples
 pytestmark = pytest.mark.anyio
 
 # What the project allows itself.
-MOST_TOOLS, MOST_TOKENS = 25, 3_600
-# The contract of the default list: its names, in its order.
+MOST = {"core": (25, 3_600, 4_000), "responder": (45, 6_500, 6_500)}
+"""Tools without those that call others; tokens without them and with them."""
+# The contract of the core: its names, in its order.
 CORE = [
     "situation",
     "incident_timeline",
@@ -47,23 +48,41 @@ CORE = [
 ]
 SPECS = {spec.name: spec for spec in TOOLS}
 WRITES = [spec for spec in TOOLS if spec.writes]
-IN_CORE = {service: [name for name in CORE if {*SPECS[name].services} <= {service}] for service in KEY_VARIABLES}
+FIND = ["find_tools", "use_read_tool", "use_write_tool"]
+OTHERS = [name for name, spec in SPECS.items() if spec.toolset.default and name not in CORE]
+BEYOND = [name for name, spec in SPECS.items() if not spec.toolset.default]
+RESPONDER = [name for name, spec in SPECS.items() if spec.toolset.default]
+IN_LIST = {service: [name for name in RESPONDER if {*SPECS[name].services} <= {service}] for service in KEY_VARIABLES}
 """What the key of one service is enough for."""
-INCIDENTIO, IONHOUR = IN_CORE["incidentio"], IN_CORE["ionhour"]
+INCIDENTIO, IONHOUR = IN_LIST["incidentio"], IN_LIST["ionhour"]
+FOUND = FIND if any(SPECS[name].writes for name in BEYOND) else FIND[:2] if BEYOND else []
+"""What finds and calls the rest, of which some may not write."""
+
+
+def _reads(names: list[str]) -> list[str]:
+    return [name for name in names if not SPECS[name].writes]
+
+
 KEYED = {"sandbox": False, "incidentio_key": SecretStr("k")}
 KEY, OTHER = {"INCIDENTIO_API_KEY": "k"}, {"IONHOUR_API_KEY": "k"}
 OFFERS: list[tuple[dict[str, str], list[str]]] = [
-    ({}, CORE),
-    (KEY | OTHER, CORE),
-    (KEY, INCIDENTIO),
-    ({"INCIDENT_API_KEY": "k"}, INCIDENTIO),
+    ({}, RESPONDER + FOUND),
+    (KEY | OTHER, RESPONDER + FOUND),
+    (KEY, INCIDENTIO + FOUND),
+    ({"INCIDENT_API_KEY": "k"}, INCIDENTIO + FOUND),
     (OTHER, IONHOUR),
-    (KEY | {"IONHOUR_API_KEY": "${user_config.ionhour_api_key}"}, INCIDENTIO),
-    (KEY | {"IONHOUR_API_KEY": " "}, INCIDENTIO),
-    (KEY | {"INCIDENT_MCP_SANDBOX": "1"}, CORE),
-    ({"INCIDENT_MCP_READ_ONLY": "1"}, [name for name in CORE if not SPECS[name].writes]),
-    (KEY | {"INCIDENT_MCP_READ_ONLY": "true"}, [name for name in INCIDENTIO if not SPECS[name].writes]),
-    ({"INCIDENT_MCP_TOOLSETS": "core"}, CORE),
+    (KEY | {"IONHOUR_API_KEY": "${user_config.ionhour_api_key}"}, INCIDENTIO + FOUND),
+    (KEY | {"IONHOUR_API_KEY": " "}, INCIDENTIO + FOUND),
+    (KEY | {"INCIDENT_MCP_SANDBOX": "1"}, RESPONDER + FOUND),
+    ({"INCIDENT_MCP_READ_ONLY": "1"}, [name for name in RESPONDER if not SPECS[name].writes] + FOUND[:2]),
+    (KEY | {"INCIDENT_MCP_READ_ONLY": "true"}, [name for name in INCIDENTIO if not SPECS[name].writes] + FOUND[:2]),
+    ({"INCIDENT_MCP_DISCOVERY": "0"}, RESPONDER),
+    ({"INCIDENT_MCP_DISCOVERY": "off", "INCIDENT_MCP_TOOLSETS": "core"}, CORE),
+    ({"INCIDENT_MCP_TOOLSETS": "responder"}, RESPONDER + FOUND),
+    ({"INCIDENT_MCP_TOOLSETS": "core"}, CORE + FIND),
+    ({"INCIDENT_MCP_TOOLSETS": "core", "INCIDENT_MCP_READ_ONLY": "1"}, [*_reads(CORE), *FIND[:2]]),
+    (OTHER | {"INCIDENT_MCP_TOOLSETS": "core"}, IONHOUR),
+    ({"INCIDENT_MCP_TOOLSETS": "alerts"}, [name for name in OTHERS if SPECS[name].toolset.name == "alerts"]),
     ({"INCIDENT_MCP_TOOLSETS": "all"}, list(SPECS)),
     (
         {"INCIDENT_MCP_TOOLSETS": "all", "INCIDENT_MCP_READ_ONLY": "1"},
@@ -174,16 +193,26 @@ async def test_keys_are_in_no_answer_and_no_error(connect):
     }
 
 
-async def test_the_default_list_stays_inside_its_figures():
-    tools = await listed(Settings())
-    cost = sum(
-        count_tokens({"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema})
+@pytest.mark.parametrize("toolset", MOST)
+async def test_a_list_stays_inside_its_figures(toolset):
+    most_tools, most_tokens, most_in_all = MOST[toolset]
+    tools = await listed(Settings(toolsets=(toolset,)))
+    costs = {
+        tool.name: count_tokens({"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema})
         for tool in tools
-    )
-    print(f"{len(tools)} tools, {cost} tokens")
+    }
+    in_all = sum(costs.values())
+    alone = sum(cost for name, cost in costs.items() if name not in FIND)
+    print(f"{toolset}: {len(tools)} tools, {alone} tokens, {in_all} with those that find others")
     assert tokenizer() is not None
-    assert len(tools) <= MOST_TOOLS
-    assert cost <= MOST_TOKENS
+    assert len(costs.keys() - set(FIND)) <= most_tools
+    assert alone <= most_tokens
+    assert in_all <= most_in_all
+
+
+def test_the_default_is_the_list_of_a_responder():
+    assert [name for name, spec in SPECS.items() if spec.toolset.default] == RESPONDER
+    assert select(Settings()) == select(Settings(toolsets=("responder",)))
 
 
 @pytest.mark.parametrize(("worked_on", "most"), [(False, 1_500), (True, 1_850)])

@@ -14,9 +14,11 @@ from incident_mcp.tooling.tools import ToolSpec
 TOOLSETS = {tool.toolset.name: tool.toolset for tool in TOOLS}
 DEFAULT_TOOLSETS = tuple(toolset.name for toolset in TOOLSETS.values() if toolset.default)
 RESPONDER = ("core", "oncall", "alerts")
-"""Toolsets that one word stands for."""
+"""The toolsets of `responder`, which are the default."""
 DISCOVERY = (*find_tools.DISCOVERY, *use_tools.DISCOVERY)
 """Tools that find and call those that are not listed; they are part of `core`."""
+MOST_NAMED = 30
+"""Tools that the answer to an unknown name lists."""
 
 
 def select(settings: Settings) -> list[ToolSpec]:
@@ -125,4 +127,5 @@ def explain_unknown(name: str, settings: Settings) -> str:
     known = [tool.name for tool in select(settings)]
     close = nearest(name, known)
     did_you_mean = f" Did you mean {close}?" if close else ""
-    return f"There is no tool {shown!r}.{did_you_mean} There are: {', '.join(known)}."
+    more = f", and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
+    return f"There is no tool {shown!r}.{did_you_mean} There are: {', '.join(known[:MOST_NAMED])}{more}."

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, tzinfo
 
 from incident_mcp.records.instants import to_second
 
+_NAME = re.compile(r"[A-Za-z0-9_+-]{1,32}(?:/[A-Za-z0-9_+-]{1,32}){0,3}", re.ASCII)
+"""Only these are looked up: a name with many dots makes the look-up recurse without end in Python 3.11."""
 _WEEK_DAYS = 6
 """Days for which a weekday alone is unambiguous."""
 
