@@ -5,7 +5,12 @@ import incident_mcp.incidentio.alerts.links
 import incident_mcp.incidentio.alerts.maintenance_windows
 import incident_mcp.incidentio.alerts.notes
 import incident_mcp.incidentio.alerts.resolve
+import incident_mcp.incidentio.catalog
+import incident_mcp.incidentio.custom_fields
+import incident_mcp.incidentio.identity
+import incident_mcp.incidentio.incident_roles
 import incident_mcp.incidentio.incident_statuses
+import incident_mcp.incidentio.incident_timestamps
 import incident_mcp.incidentio.incident_types
 import incident_mcp.incidentio.incident_updates
 import incident_mcp.incidentio.incidents.close
@@ -25,6 +30,8 @@ import incident_mcp.incidentio.oncall.paths
 import incident_mcp.incidentio.oncall.reassign
 import incident_mcp.incidentio.oncall.schedules
 import incident_mcp.incidentio.severities
+import incident_mcp.incidentio.teams
+import incident_mcp.incidentio.users
 import incident_mcp.ionhour.events
 import incident_mcp.ionhour.incidents.acknowledge
 import incident_mcp.ionhour.incidents.get
@@ -64,6 +71,13 @@ TOOLS: list[ToolSpec] = [
     *incident_mcp.incidentio.alerts.maintenance_windows.TOOLS,
     *incident_mcp.incidentio.alerts.notes.TOOLS,
     *incident_mcp.incidentio.alerts.resolve.TOOLS,
+    *incident_mcp.incidentio.catalog.TOOLS,
+    *incident_mcp.incidentio.custom_fields.TOOLS,
+    *incident_mcp.incidentio.identity.TOOLS,
+    *incident_mcp.incidentio.incident_roles.TOOLS,
+    *incident_mcp.incidentio.incident_timestamps.TOOLS,
+    *incident_mcp.incidentio.teams.TOOLS,
+    *incident_mcp.incidentio.users.TOOLS,
     *incident_mcp.ionhour.incidents.list.TOOLS,
     *incident_mcp.ionhour.incidents.get.TOOLS,
     *incident_mcp.ionhour.incidents.acknowledge.TOOLS,

@@ -1,10 +1,15 @@
 """Users of the account: one list, which is read at most once in five minutes."""
 
+from typing import Annotated
+
 from pydantic import AliasPath, Field
 
-from incident_mcp.errors import RefusedError
+from incident_mcp.errors import InputError, RefusedError
 from incident_mcp.incidentio.pages import Rows, read_rows
-from incident_mcp.records.record import Record
+from incident_mcp.incidentio.toolsets import CATALOG
+from incident_mcp.records.record import Listed, Name, Record
+from incident_mcp.tooling.dependencies import AppSettings, IncidentioApi
+from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 
@@ -25,6 +30,11 @@ class User(Record):
     """`full_access`, `viewer_only` or `none`: only `full_access` can be paged."""
 
 
+def name_of_user(user: User) -> str:
+    """Return a user's name, else the email address or id."""
+    return user.name or user.email or user.id
+
+
 async def read_users(api: Api, *, include_inactive: bool = False) -> Rows[User] | None:
     """Return the account's users; None if the key may not read them."""
 
@@ -39,3 +49,69 @@ async def read_users(api: Api, *, include_inactive: bool = False) -> Rows[User] 
 
     users, _ = await api.cached(f"users {include_inactive}", load, seconds=CACHE_SECONDS)
     return users
+
+
+class UserRow(Record):
+    """A user in a list."""
+
+    id: str
+    name: Name | None = None
+    email: str | None = None
+    slack_user_id: str | None = None
+    on_call_seat: str | None = None
+    active: bool | None = None
+    """Only told of those who are not."""
+
+
+class Users(Listed):
+    """A list of users."""
+
+    users: list[UserRow]
+    note: str | None = None
+
+
+MOST_SHOWN = 100
+
+
+async def incidentio_find_users(
+    api: IncidentioApi,
+    settings: AppSettings,
+    email: Annotated[str | None, Field(description="E-mail address or `me`.")] = None,
+    name_contains: Annotated[str | None, Field(description="Part of the name.")] = None,
+    include_inactive: Annotated[bool, Field(description="Also those who left.")] = False,
+) -> Users:
+    """Find users by name or e-mail: their ids, e-mail addresses and on-call seats."""
+    rows = await read_users(api, include_inactive=include_inactive)
+    if rows is None:
+        raise InputError("This key may not read users: it needs the scope users.view.")
+    wanted = settings.me if email and email.strip().casefold() == "me" else email
+    if email and wanted is None:
+        raise InputError("email: `me` needs the setting INCIDENT_MCP_ME, which is not set.")
+    found = [row for row in rows if _fits(row, wanted, name_contains)]
+    shown = [_row(row) for row in found[:MOST_SHOWN]]
+    note = f"{len(found) - len(shown)} more fit: pass a longer part of the name." if len(found) > len(shown) else None
+    return Users(users=shown, has_more=bool(note) or not rows.complete, note=note, unreadable=rows.unreadable)
+
+
+def _fits(user: User, email: str | None, name: str | None) -> bool:
+    same_email = email is None or (user.email or "").casefold() == email.strip().casefold()
+    words = " ".join((name or "").split()).casefold()
+    return same_email and words in " ".join((user.name or "").split()).casefold()
+
+
+def _row(user: User) -> UserRow:
+    return UserRow(
+        id=user.id,
+        name=user.name,
+        email=user.email,
+        slack_user_id=user.slack_user_id,
+        on_call_seat=user.on_call_seat,
+        active=None if user.is_active is not False else False,
+    )
+
+
+TOOLS = [
+    read_tool(
+        incidentio_find_users, "Find users", toolset=CATALOG, keywords="people person who is email address slack name"
+    )
+]

@@ -214,6 +214,15 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 """An integer; a fraction from a service is rounded."""
 
 
+def _only_texts(value: object) -> object:
+    rows = cast("list[object]", value) if isinstance(value, list) else None
+    return value if rows is None else [row for row in rows if isinstance(row, str)]
+
+
+Texts = Annotated[list[str], BeforeValidator(_only_texts)]
+"""The texts of a list: what else is in it is omitted."""
+
+
 HtmlText = Annotated[str, BeforeValidator(lambda value: start_to_text(value) if isinstance(value, str) else value)]
 """The plain text of a field that may contain HTML."""
 

@@ -156,6 +156,13 @@ async def incidentio_get_alert(api: IncidentioApi, alert: AlertRef) -> Alert:
 
 
 TOOLS = [
-    read_tool(incidentio_list_alerts, "List alerts", toolset=ALERTS),
-    read_tool(incidentio_get_alert, "Get an alert", toolset=ALERTS),
+    read_tool(
+        incidentio_list_alerts, "List alerts", toolset=ALERTS, keywords="firing alarms going off moment monitors"
+    ),
+    read_tool(
+        incidentio_get_alert,
+        "Get an alert",
+        toolset=ALERTS,
+        keywords="details show monitor alarm payload",
+    ),
 ]

@@ -139,6 +139,17 @@ async def _find(api: Api, alert: str, incident: str) -> AlertLinkResponse | None
 
 
 TOOLS = [
-    read_tool(incidentio_list_alert_links, "List links of alerts", toolset=ALERTS),
-    write_tool(incidentio_attach_alert, "Attach an alert to an incident", idempotent=True, toolset=ALERTS),
+    read_tool(
+        incidentio_list_alert_links,
+        "List links of alerts",
+        toolset=ALERTS,
+        keywords="which alerts behind this incident caused attached",
+    ),
+    write_tool(
+        incidentio_attach_alert,
+        "Attach an alert to an incident",
+        idempotent=True,
+        toolset=ALERTS,
+        keywords="belongs alarm link relate connect",
+    ),
 ]

@@ -95,4 +95,11 @@ def _with_reference(window: MaintenanceWindow, incident: IncidentName | None) ->
     return window.model_copy(update={"incident": (incident and incident.reference) or window.incident})
 
 
-TOOLS = [read_tool(incidentio_list_maintenance, "List maintenance windows", toolset=ALERTS)]
+TOOLS = [
+    read_tool(
+        incidentio_list_maintenance,
+        "List maintenance windows",
+        toolset=ALERTS,
+        keywords="planned silence silenced known window suppressed",
+    )
+]

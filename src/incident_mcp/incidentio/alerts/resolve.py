@@ -57,4 +57,13 @@ async def _read(api: Api, alert: str) -> ResolvedAlert:
     return await api.get(SHOW.request(at={"alert": alert}, advice=alert_advice(SHOW.scope)), ResolvedAlert)
 
 
-TOOLS = [write_tool(incidentio_resolve_alert, "Resolve an alert", destructive=True, idempotent=True, toolset=ALERTS)]
+TOOLS = [
+    write_tool(
+        incidentio_resolve_alert,
+        "Resolve an alert",
+        destructive=True,
+        idempotent=True,
+        toolset=ALERTS,
+        keywords="alert fixed close done over",
+    )
+]

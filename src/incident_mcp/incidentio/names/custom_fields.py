@@ -46,7 +46,7 @@ class CatalogEntry(NamedRow):
         return tuple(filter(None, (self.external_id, *(self.aliases or ()))))
 
 
-_FIELDS = unpaged_list("custom field", LIST_FIELDS, CustomField)
+FIELDS = unpaged_list("custom field", LIST_FIELDS, CustomField)
 
 
 async def _option_id(api: Api, field: CustomField, value: str) -> str:
@@ -109,7 +109,7 @@ async def custom_field_entries(
 
 
 async def _entry(api: Api, name: str, values: Sequence[str]) -> Json:
-    field = await find(api, _FIELDS, name)
+    field = await find(api, FIELDS, name)
     if len(values) > 1 and field.field_type != "multi_select":
         raise InputError(f"Custom field {field.name} takes one value, not {len(values)}. Not sent.")
     return {"custom_field_id": field.id, "values": [await _value(api, field, value) for value in values]}
@@ -135,7 +135,7 @@ async def custom_field_filter(api: Api, parameter: str, fields: Mapping[str, Seq
     """Return the query parameters of a filter by custom fields: `parameter` with the field's id, and each value."""
     query: list[tuple[str, str]] = []
     for name, values in fields.items():
-        field = await find(api, _FIELDS, name)
+        field = await find(api, FIELDS, name)
         query += [(parameter.format(id=field.id), await _filter_value(api, field, value)) for value in values]
     return query
 

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+from pydantic import Field
 
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.named_rows import CachedList, N, NamedRow
@@ -12,6 +14,7 @@ from incident_mcp.transport.api import Api
 
 MAX_CANDIDATES = 20
 
+NameContains = Annotated[str | None, Field(description="Part of the name.")]
 T = TypeVar("T")
 
 
@@ -79,6 +82,11 @@ def first_matches(rows: Iterable[T], *tests: Callable[[T], bool]) -> list[T]:
         if found := [row for row in rows if test(row)]:
             return found
     return []
+
+
+def contains(name: str, words: str | None) -> bool:
+    """Return whether a name contains a text, regardless of case and white space."""
+    return words is None or fold(words) in fold(name)
 
 
 def fold(text: str) -> str:

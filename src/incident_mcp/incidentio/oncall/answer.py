@@ -132,4 +132,12 @@ def _snooze_details(api: Api, response: str, until: str | None, reason: str | No
     return {"snooze_details": without_none(snooze_until=to_second(ends), reason=reason)}
 
 
-TOOLS = [write_tool(incidentio_answer_page, "Answer a page", idempotent=True, toolset=ONCALL)]
+TOOLS = [
+    write_tool(
+        incidentio_answer_page,
+        "Answer a page",
+        idempotent=True,
+        toolset=ONCALL,
+        keywords="phone stop mute quiet got it looking on it mine taking acknowledge ack later",
+    )
+]

@@ -73,5 +73,6 @@ TOOLS = [
         idempotent=True,
         toolset=ONCALL,
         preview=EscalationRow,
+        keywords="false alarm stop ringing call off abort nobody",
     )
 ]

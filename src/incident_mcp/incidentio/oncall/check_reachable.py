@@ -58,4 +58,11 @@ async def _on_schedule(api: Api, schedule: str) -> Sequence[User]:
     return users_on([*(row.current_shifts or ()), *row.next_shifts])
 
 
-TOOLS = [read_tool(incidentio_check_reachable, "Check who can be reached", toolset=ONCALL)]
+TOOLS = [
+    read_tool(
+        incidentio_check_reachable,
+        "Check who can be reached",
+        toolset=ONCALL,
+        keywords="holiday away paused muted available phone reach her him",
+    )
+]

@@ -13,11 +13,11 @@ from incident_mcp.incidentio.names.finding import candidates, find, matching
 from incident_mcp.incidentio.names.people import Person, reference
 from incident_mcp.incidentio.oncall.entries import describe_window, overlaps, read_entries
 from incident_mcp.incidentio.oncall.overrides import LIST, Override, OverrideResponse, OverrideRow
-from incident_mcp.incidentio.oncall.reachability import name_of_user, reachability_of
+from incident_mcp.incidentio.oncall.reachability import reachability_of
 from incident_mcp.incidentio.oncall.schedules import SCHEDULES, Rotation, Schedule, Shift
 from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.incidentio.toolsets import ONCALL
-from incident_mcp.incidentio.users import read_users
+from incident_mcp.incidentio.users import name_of_user, read_users
 from incident_mcp.records.instants import instant_with_zone, to_second
 from incident_mcp.records.record import Instant, Json, Record, quoted, shorten
 from incident_mcp.tooling.dependencies import AppSettings, IncidentioApi, WriterDep
@@ -267,6 +267,11 @@ async def _with_outcome(api: Api, result: WriteResult[Override], cover: _Cover) 
 
 TOOLS = [
     write_tool(
-        incidentio_create_override, "Create an override", destructive=True, toolset=ONCALL, preview=OverridePreview
+        incidentio_create_override,
+        "Create an override",
+        destructive=True,
+        toolset=ONCALL,
+        preview=OverridePreview,
+        keywords="cover shift swap take over for duty instead hand over tomorrow tonight hours",
     )
 ]

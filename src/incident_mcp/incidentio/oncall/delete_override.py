@@ -113,5 +113,6 @@ TOOLS = [
         idempotent=True,
         toolset=ONCALL,
         preview=DeletionPreview,
+        keywords="undo cover remove swap back earlier",
     )
 ]

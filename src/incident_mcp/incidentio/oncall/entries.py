@@ -7,9 +7,8 @@ from typing import Any
 
 from pydantic import AliasPath, BaseModel, Field, field_validator
 
-from incident_mcp.incidentio.oncall.reachability import name_of_user
 from incident_mcp.incidentio.oncall.schedules import Shift, is_readable
-from incident_mcp.incidentio.users import User
+from incident_mcp.incidentio.users import User, name_of_user
 from incident_mcp.records.instants import parse_instant, to_second
 from incident_mcp.records.record import Record, parts, read_body
 from incident_mcp.transport.api import Api

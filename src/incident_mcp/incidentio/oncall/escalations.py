@@ -230,6 +230,16 @@ async def incidentio_get_escalation(api: IncidentioApi, escalation: EscalationRe
 
 
 TOOLS = [
-    read_tool(incidentio_list_escalations, "List escalations", toolset=ONCALL),
-    read_tool(incidentio_get_escalation, "Get an escalation", toolset=ONCALL),
+    read_tool(
+        incidentio_list_escalations,
+        "List escalations",
+        toolset=ONCALL,
+        keywords="paged pages last night history was I got",
+    ),
+    read_tool(
+        incidentio_get_escalation,
+        "Get an escalation",
+        toolset=ONCALL,
+        keywords="anybody pick up picked seen answered page state",
+    ),
 ]

@@ -12,11 +12,11 @@ from incident_mcp.errors import IncidentMcpError, InputError, join_sentences
 from incident_mcp.incidentio.names.finding import find
 from incident_mcp.incidentio.names.people import user_id
 from incident_mcp.incidentio.oncall.entries import Entries, Stretch, read_entries, stretches
-from incident_mcp.incidentio.oncall.reachability import name_of_user
 from incident_mcp.incidentio.oncall.schedules import LIST, SCHEDULES, Schedule, Shift, read_schedule
 from incident_mcp.incidentio.oncall.zones import label, short
 from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.incidentio.toolsets import ONCALL
+from incident_mcp.incidentio.users import name_of_user
 from incident_mcp.records.instants import instant_with_zone, parse_instant, to_second
 from incident_mcp.records.record import Listed, Name, Record
 from incident_mcp.records.tokens import tokens
@@ -276,4 +276,11 @@ def _describe_instant(schedule: Schedule, entries: Entries, instant: datetime) -
     return _State(state, instant).row()
 
 
-TOOLS = [read_tool(incidentio_list_on_call, "Who is on call", toolset=ONCALL)]
+TOOLS = [
+    read_tool(
+        incidentio_list_on_call,
+        "Who is on call",
+        toolset=ONCALL,
+        keywords="on the hook on duty rota shift tonight now next call about responsible takes over",
+    )
+]

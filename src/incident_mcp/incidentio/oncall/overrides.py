@@ -2,8 +2,7 @@
 
 from pydantic import BaseModel
 
-from incident_mcp.incidentio.oncall.reachability import name_of_user
-from incident_mcp.incidentio.users import User
+from incident_mcp.incidentio.users import User, name_of_user
 from incident_mcp.records.record import Instant, Record
 from incident_mcp.transport.operation import Operation
 

@@ -203,4 +203,13 @@ async def with_outcome(api: Api, result: WriteResult[Page]) -> WriteResult[Page]
     return replace(result, record=Page.of(escalation).model_copy(update={"outcome": outcome}))
 
 
-TOOLS = [write_tool(incidentio_page_people, "Page people", destructive=True, toolset=ONCALL, preview=Paged)]
+TOOLS = [
+    write_tool(
+        incidentio_page_people,
+        "Page people",
+        destructive=True,
+        toolset=ONCALL,
+        preview=Paged,
+        keywords="wake up ring call phone bed get someone escalate alert team engineer backup",
+    )
+]

@@ -12,13 +12,12 @@ from incident_mcp.incidentio.oncall.reachability import (
     NO,
     YES,
     Reachability,
-    name_of_user,
     reachability_of,
     rows_of,
 )
 from incident_mcp.incidentio.oncall.schedules import SCHEDULES, Schedule, Shift, read_schedule
 from incident_mcp.incidentio.oncall.steps import Step, Target, Walk
-from incident_mcp.incidentio.users import User, read_users
+from incident_mcp.incidentio.users import User, name_of_user, read_users
 from incident_mcp.records.record import Record
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.parallel import read_each

@@ -4,12 +4,14 @@ from typing import Annotated, Any
 
 from pydantic import AliasPath, BeforeValidator, Field
 
+from incident_mcp.errors import ServiceError
 from incident_mcp.incidentio.named_rows import CachedList, NamedRow
-from incident_mcp.incidentio.oncall.schedules import Ids, NameContains, contains
+from incident_mcp.incidentio.names.finding import NameContains, contains, find
 from incident_mcp.incidentio.pages import Rows, read_rows
+from incident_mcp.incidentio.teams import TEAMS
 from incident_mcp.incidentio.toolsets import ONCALL
-from incident_mcp.incidentio.users import User
-from incident_mcp.records.record import Json, Listed, Name, Record, parts
+from incident_mcp.incidentio.users import User, name_of_user
+from incident_mcp.records.record import Json, Listed, Name, Record, Texts, parts
 from incident_mcp.tooling.dependencies import IncidentioApi
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
@@ -30,7 +32,7 @@ class EscalationPath(NamedRow):
     """An escalation path."""
 
     kind: str | None = None
-    team_ids: Ids = Field(default_factory=list[str])
+    team_ids: Texts = Field(default_factory=list[str])
     nodes: Annotated[list[dict[str, Any]], BeforeValidator(_nodes)] = Field(
         default_factory=list[dict[str, Any]], validation_alias="path"
     )
@@ -83,19 +85,44 @@ async def incidentio_list_paths(
 ) -> Paths:
     """List escalation paths, which a page follows, with who is on call for each now."""
     rows = await _load(api)
-    owner = None if team is None else team
+    names = await _team_names(api)
+    owner = None if team is None else await _team_id(api, team, names)
     found = [
-        PathRow(
-            id=row.id,
-            name=row.name,
-            on_call=[each.name or each.id for each in row.current_responders or ()] or None,
-            levels=count_levels(row.nodes) or None,
-            teams=row.team_ids or None,
-        )
+        _row(row, names)
         for row in rows
         if contains(row.name, name_contains) and (owner is None or owner in row.team_ids)
     ]
     return Paths(escalation_paths=found, has_more=not rows.complete, unreadable=rows.unreadable)
 
 
-TOOLS = [read_tool(incidentio_list_paths, "List escalation paths", toolset=ONCALL)]
+async def _team_names(api: Api) -> dict[str, str]:
+    """Return the names of teams by id; none if the key may not read them."""
+    try:
+        teams, _ = await TEAMS.read(api)
+    except ServiceError:
+        return {}
+    return {team.id: team.name for team in teams}
+
+
+async def _team_id(api: Api, team: str, names: dict[str, str]) -> str:
+    return (await find(api, TEAMS, team)).id if names else team.strip()
+
+
+def _row(path: EscalationPath, teams: dict[str, str]) -> PathRow:
+    return PathRow(
+        id=path.id,
+        name=path.name,
+        on_call=[name_of_user(user) for user in path.current_responders or ()] or None,
+        levels=count_levels(path.nodes) or None,
+        teams=[teams.get(each, each) for each in path.team_ids] or None,
+    )
+
+
+TOOLS = [
+    read_tool(
+        incidentio_list_paths,
+        "List escalation paths",
+        toolset=ONCALL,
+        keywords="policies policy levels steps nobody answers happens after next",
+    )
+]

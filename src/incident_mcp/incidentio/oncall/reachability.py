@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 from incident_mcp.errors import NotSentError, RefusedError
 from incident_mcp.incidentio.pages import Rows, read_rows, read_unpaged
 from incident_mcp.incidentio.users import LIST as USERS
-from incident_mcp.incidentio.users import User, read_users
+from incident_mcp.incidentio.users import User, name_of_user, read_users
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import Instant, Name, Record
 from incident_mcp.transport.api import Api
@@ -149,11 +149,6 @@ class _Account:
         if ends:
             return f"{YES}, until {max(ends)}"
         return NO if pauses.complete and not pauses.unreadable else "unknown (not all pauses were read)"
-
-
-def name_of_user(user: User) -> str:
-    """Return a user's name, else the email address or id."""
-    return user.name or user.email or user.id
 
 
 def _is_on(pause: _Pause, now: datetime) -> bool:

@@ -140,5 +140,12 @@ async def _preview(api: Api, original: str, recipients: Recipients, *, anyway: b
 
 
 TOOLS = [
-    write_tool(incidentio_reassign_page, "Reassign a page", destructive=True, toolset=ONCALL, preview=ReassignPreview)
+    write_tool(
+        incidentio_reassign_page,
+        "Reassign a page",
+        destructive=True,
+        toolset=ONCALL,
+        preview=ReassignPreview,
+        keywords="wrong team people pass on hand over forward transfer move",
+    )
 ]

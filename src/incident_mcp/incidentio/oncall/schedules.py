@@ -1,16 +1,17 @@
 """On-call schedules: who is on shift now, and who is next."""
 
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated
 
 from pydantic import AliasPath, BaseModel, BeforeValidator, Field
 
 from incident_mcp.incidentio.named_rows import CachedList, NamedRow
+from incident_mcp.incidentio.names.finding import NameContains, contains
 from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.incidentio.toolsets import ONCALL
 from incident_mcp.incidentio.users import User
 from incident_mcp.records.instants import parse_instant
-from incident_mcp.records.record import Instant, Json, Listed, Name, Record, parts
+from incident_mcp.records.record import Instant, Json, Listed, Name, Record, Texts, parts
 from incident_mcp.tooling.dependencies import IncidentioApi
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
@@ -19,7 +20,6 @@ from incident_mcp.transport.operation import Operation
 LIST = Operation("GET", "/v2/schedules", scope="schedules.view", page_size=10_000)
 SHOW = Operation("GET", "/v2/schedules/{schedule}", scope="schedules.view")
 MOST_SCHEDULES = 1_000
-NameContains = Annotated[str | None, Field(description="Part of the name.")]
 
 
 class Shift(Record):
@@ -30,11 +30,6 @@ class Shift(Record):
     user: User | None = None
     rotation_id: str | None = None
     layer_id: str | None = None
-
-
-def _texts(value: object) -> object:
-    """Return the texts of a list."""
-    return [each for each in cast("list[object]", value) if isinstance(each, str)] if isinstance(value, list) else value
 
 
 def _readable(value: object) -> object:
@@ -50,7 +45,6 @@ def is_readable(row: Json) -> bool:
     return bool(parse_instant(row.get("start_at")) and parse_instant(row.get("end_at")))
 
 
-Ids = Annotated[list[str], BeforeValidator(_texts)]
 Shifts = Annotated[list[Shift], BeforeValidator(_readable)]
 
 
@@ -77,7 +71,7 @@ class Schedule(NamedRow):
 
     timezone: str | None = None
     permalink: str | None = None
-    team_ids: Ids = Field(default_factory=list[str])
+    team_ids: Texts = Field(default_factory=list[str])
     current_shifts: Shifts | None = None
     """None if the service did not return them."""
     next_shifts: Shifts = Field(default_factory=list[Shift])
@@ -114,11 +108,6 @@ def names_on(shifts: list[Shift]) -> list[str]:
     return list(dict.fromkeys(shift.user.name or shift.user.id for shift in shifts if shift.user))
 
 
-def contains(name: str, words: str | None) -> bool:
-    """Return whether a name contains a text, regardless of case and white space."""
-    return words is None or " ".join(words.split()).casefold() in " ".join(name.split()).casefold()
-
-
 class ScheduleRow(Record):
     """A schedule in a list."""
 
@@ -152,4 +141,4 @@ async def incidentio_list_schedules(api: IncidentioApi, name_contains: NameConta
     return Schedules(schedules=found, has_more=not rows.complete, unreadable=rows.unreadable)
 
 
-TOOLS = [read_tool(incidentio_list_schedules, "List schedules", toolset=ONCALL)]
+TOOLS = [read_tool(incidentio_list_schedules, "List schedules", toolset=ONCALL, keywords="rotas rosters rotations")]

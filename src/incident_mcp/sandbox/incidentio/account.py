@@ -61,6 +61,7 @@ class IncidentIO(Backend):
         self.catalog_entries: list[Json] = []
         self.timestamps: list[Json] = []
         self.users: list[Json] = []
+        self.teams: list[Json] = []
         self.incidents: list[Json] = []
         self.updates: list[Json] = []
         self.on_call = OnCall()

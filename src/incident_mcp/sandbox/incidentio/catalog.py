@@ -2,8 +2,8 @@
 
 from incident_mcp.sandbox.engine.service import ApiError, Call, Json, Reply
 
-from .account import IncidentIO, by_id
-from .pages import page, read_query
+from .account import IncidentIO, Routes, by_id
+from .pages import list_all, page, read_query
 
 
 def list_entries(account: IncidentIO, call: Call) -> Reply:
@@ -43,4 +43,7 @@ def _listed(entry: Json, catalog_type: Json) -> Json:
     }
 
 
-ROUTES = {("GET", "/v3/catalog_entries"): list_entries}
+ROUTES: Routes = {
+    ("GET", "/v3/catalog_entries"): list_entries,
+    ("GET", "/v3/catalog_types"): lambda account, call: list_all(call, "catalog_types", account.catalog_types),
+}

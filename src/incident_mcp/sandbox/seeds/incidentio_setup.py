@@ -4,7 +4,7 @@ from itertools import starmap
 
 from incident_mcp.sandbox.engine.clock import OPENED, account_ulid, rfc3339
 from incident_mcp.sandbox.engine.service import Json
-from incident_mcp.sandbox.incidentio.account import IncidentIO
+from incident_mcp.sandbox.incidentio.account import IncidentIO, by_name
 
 SEVERITIES = (
     ("Minor", 1, "Low impact: a few customers notice, and there is a way around it."),
@@ -98,6 +98,7 @@ def set_up(account: IncidentIO) -> None:
     ]
     account.timestamps = [_record(name, rank=rank) for rank, name in enumerate(TIMESTAMPS, 1)]
     account.users = [_user(*row) for row in USERS]
+    account.teams = [_team(account, *row) for row in TEAMS]
 
 
 def status(name: str, category: str, description: str, rank: int) -> Json:
@@ -162,6 +163,25 @@ def _catalog_type() -> Json:
         "annotations": {},
         **_STAMPS,
     }
+
+
+def _team(account: IncidentIO, name: str, members: tuple[str, ...]) -> Json:
+    """Return a team with its members as the document shows them: without roles."""
+    keys = ("id", "name", "email", "slack_user_id")
+    people = [by_name(account.users, member) for member in members]
+    return {
+        "id": account_ulid(f"team {name}"),
+        "name": name,
+        "catalog_entry": {"id": account_ulid(f"entry {name}"), "name": name, "external_id": name.lower()},
+        "members": [{key: person[key] for key in keys if person.get(key)} for person in people],
+    }
+
+
+TEAMS = (
+    ("Payments", ("Yuki Tanaka", "Sam Lindqvist", "Ines Moreau")),
+    ("Platform", ("Sam Okafor", "Lena Fischer", "Diego Santos")),
+    ("Search", ("Diego Santos", "Yuki Tanaka")),
+)
 
 
 def _user(  # noqa: PLR0913, PLR0917  # a row

@@ -1,0 +1,3 @@
+"""Custom fields."""
+
+EXAMPLES = {"incidentio_list_fields": [{}, {"field": "Affected team"}]}

@@ -1,0 +1,3 @@
+"""The key's identity."""
+
+EXAMPLES = {"incidentio_get_identity": {}}

@@ -1,0 +1,3 @@
+"""Incident roles."""
+
+EXAMPLES = {"incidentio_list_roles": {}}

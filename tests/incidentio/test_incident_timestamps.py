@@ -1,0 +1,3 @@
+"""Incident timestamps."""
+
+EXAMPLES = {"incidentio_list_timestamps": {}}

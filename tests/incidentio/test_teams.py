@@ -1,0 +1,3 @@
+"""Teams."""
+
+EXAMPLES = {"incidentio_list_teams": [{}, {"name_contains": "pay"}]}

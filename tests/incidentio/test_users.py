@@ -1,0 +1,3 @@
+"""Users."""
+
+EXAMPLES = {"incidentio_find_users": [{"name_contains": "a"}, {"email": "Yuki.Tanaka@paysand.example"}]}
