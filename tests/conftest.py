@@ -115,11 +115,11 @@ class Caller:
     client: Client
     box: Sandbox
 
-    async def result(self, tool: str, **arguments: Any) -> CallToolResult:
+    async def result(self, tool: str, /, **arguments: Any) -> CallToolResult:
         """Call a tool and give the raw result."""
         return await self.client.call_tool(tool, arguments)
 
-    async def perform(self, tool: str, **arguments: Any) -> CallToolResult:
+    async def perform(self, tool: str, /, **arguments: Any) -> CallToolResult:
         """Call a tool for real: one that takes two calls is previewed first, and called with the preview's code."""
         if tool not in PREVIEWED:
             return await self.result(tool, **arguments)
@@ -128,20 +128,20 @@ class Caller:
             return preview
         return await self.result(tool, **arguments, confirm=(preview.structured_content or {})["confirm"])
 
-    async def performed(self, tool: str, **arguments: Any) -> dict[str, Any]:
+    async def performed(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
         """Perform a write that must succeed and give its structured answer."""
         result = await self.perform(tool, **arguments)
         assert not result.is_error, text_of(result)
         return result.structured_content or {}
 
-    async def ok(self, tool: str, **arguments: Any) -> dict[str, Any]:
+    async def ok(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
         """Call a tool that must succeed and give its structured answer."""
         result = await self.result(tool, **arguments)
         assert not result.is_error, text_of(result)
         assert result.structured_content is not None
         return result.structured_content
 
-    async def error(self, tool: str, **arguments: Any) -> str:
+    async def error(self, tool: str, /, **arguments: Any) -> str:
         """Call a tool that must fail and give the text that the model reads."""
         result = await self.result(tool, **arguments)
         assert result.is_error, text_of(result)

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import anyio
 from mcp import Client
 from mcp_types import CallToolResult, TextContent
 
-from incident_mcp.catalogue import TOOLS, explain_unknown, select
+from incident_mcp.catalogue import TOOLS, explain_unknown, reachable, select
 from incident_mcp.commands.console import NotWritten, complain, discard_stdout, put_json
 from incident_mcp.records.record import shorten
 from incident_mcp.serving.server import build_server
@@ -21,14 +22,18 @@ def call(settings: Settings, name: str, pairs: Sequence[str], as_json: str | Non
     Returns:
         0, 1 if the tool failed, 2 if the command line cannot be parsed.
     """
-    known = [spec.name for spec in select(settings)]
+    listed = {spec.name for spec in select(settings)}
+    known = {spec.name for spec in reachable(settings)}
     try:
-        if name not in known:
+        if name not in listed | known:
             raise _Usage(explain_unknown(name, settings))  # noqa: TRY301
         arguments = _arguments(pairs, as_json)
     except _Usage as error:
         complain(f"incident-mcp call: {error}")
         return 2
+    if name not in listed:
+        # One that only `find_tools` finds: a shell needs no list.
+        settings = replace(settings, toolsets=("all",))
     result = anyio.run(_call, settings, name, arguments)
     if result.is_error:
         complain("\n".join(part.text for part in result.content if isinstance(part, TextContent)))

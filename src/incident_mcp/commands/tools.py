@@ -5,7 +5,7 @@ from typing import Any
 
 from mcp_types import Tool
 
-from incident_mcp.catalogue import TOOLS, TOOLSETS, hidden, select, warnings
+from incident_mcp.catalogue import DISCOVERY, TOOLS, TOOLSETS, hidden, select, unlisted, warnings
 from incident_mcp.commands.console import complain, put, put_json
 from incident_mcp.records.tokens import count_tokens, tokenizer
 from incident_mcp.settings import Settings
@@ -18,9 +18,14 @@ def print_tools(settings: Settings, *, as_json: bool) -> int:
         put_json([_as_json(tool) for tool in offered.values()])
     else:
         _print_tables(offered)
-    for note in (*warnings(settings), *_not_offered(settings)):
+    for note in (*warnings(settings), *_not_listed(settings), *_not_offered(settings)):
         (complain if as_json else put)(note)
     return 0
+
+
+def _not_listed(settings: Settings) -> list[str]:
+    names = [spec.name for spec in unlisted(settings)]
+    return [f"Not listed, but found by find_tools: {', '.join(names)}."] if names else []
 
 
 def _not_offered(settings: Settings) -> list[str]:
@@ -32,7 +37,7 @@ def _print_tables(offered: dict[str, Tool]) -> None:
 
     console = Console(soft_wrap=False)
     for toolset in TOOLSETS:
-        names = [spec.name for spec in TOOLS if spec.toolset.name == toolset]
+        names = [spec.name for spec in (*TOOLS, *DISCOVERY) if spec.toolset.name == toolset]
         shown = [offered[name] for name in names if name in offered]
         console.print(f"{toolset}: {len(shown)} of {len(names)} tools offered, {_cost(shown)} tokens", highlight=False)
         console.print(_table(shown))

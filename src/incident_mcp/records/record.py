@@ -215,8 +215,9 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 def _only_texts(value: object) -> object:
-    rows = cast("list[object]", value) if isinstance(value, list) else None
-    return value if rows is None else [row for row in rows if isinstance(row, str)]
+    if not isinstance(value, list):
+        return value  # pyright: ignore[reportUnknownVariableType]  # any JSON
+    return [row for row in cast("list[object]", value) if isinstance(row, str)]
 
 
 Texts = Annotated[list[str], BeforeValidator(_only_texts)]
