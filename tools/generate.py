@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from incident_mcp.response import find_tools, use_tools
+from incident_mcp.settings import Settings
 from incident_mcp.tooling.tools import Toolset, ToolSpec
 from tools.schemas import input_schema, output_schema
 
@@ -115,8 +116,9 @@ def _summary(spec: ToolSpec) -> str:
 
 
 def manifest(tools: list[ToolSpec]) -> str:
-    """Return manifest.json with the tools that are offered by default."""
-    entries = [{"name": spec.name, "description": _summary(spec)} for spec in tools if spec.toolset.default]
+    """Return manifest.json with the tools that are listed by default."""
+    listed = importlib.import_module("incident_mcp.catalogue").select(Settings())
+    entries = [{"name": spec.name, "description": _summary(spec)} for spec in tools if spec in listed]
     rows = ",\n".join(f"    {json.dumps(entry, ensure_ascii=False)}" for entry in entries)
     return _replaced("manifest.json", r'(?<=  "tools": \[\n).*?(?=\n  \])', rows)
 
