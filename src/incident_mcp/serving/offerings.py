@@ -127,7 +127,7 @@ async def list_resources(_: Request, __: PaginatedRequestParams | None) -> ListR
         Resource(uri=uri, name=uri.rpartition("/")[2], description=description, mime_type="application/json")
         for uri, (description, _) in ACCOUNT.items()
     ]
-    return ListResourcesResult(resources=[skill.resource(), *account])
+    return ListResourcesResult(resources=[*skill.resources(), *account])
 
 
 async def list_resource_templates(_: Request, __: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
@@ -157,8 +157,8 @@ async def read_resource(request: Request, params: ReadResourceRequestParams) -> 
 
 async def _read(call: Call, uri: str) -> tuple[str, str]:
     """Return the type and the text of a resource."""
-    if uri == skill.URI:
-        return "text/markdown", skill.read_skill()
+    if uri in skill.FILES:
+        return "text/markdown", skill.read_skill(skill.FILES[uri])
     if uri in ACCOUNT:
         return "application/json", await read_account(call.caller, uri)
     for template, page in TEMPLATES.items():
