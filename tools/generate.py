@@ -1,8 +1,8 @@
 """Write all that follows from the tools' source: `uv run python -m tools.generate`.
 
 That is the list of modules with tools, their schemas, each tool's contract as a snapshot, README's tables, the list in
-manifest.json and the list of released names. A module keeps its place in the list; a new one comes last in its room. `--check` only
-prints the files that are stale, and exits with 1 if there are any.
+manifest.json and the list of released names. A module keeps its place in the list; a new one comes last in its room.
+`--check` only prints the files that are stale, and exits with 1 if there are any.
 """
 
 import ast
