@@ -39,7 +39,7 @@ async def incidentio_check_reachable(
     schedule: Annotated[str | None, Field(description="Everybody on call now and next.")] = None,
 ) -> Reachable:
     """Check whether people can be reached by a page: active, on-call seat, paging not paused, a method set up."""
-    if not (users or escalation_path or schedule):
+    if not any((users, escalation_path, schedule)):
         raise InputError("Pass users, escalation_path or schedule.")
     people = [await _named(api, user, settings.me) for user in users or ()]
     people += [] if schedule is None else await _on_schedule(api, schedule)
