@@ -125,7 +125,8 @@ async def preview_page(api: Api, recipients: Recipients, *, anyway: bool) -> Pag
         other = await next_reachable(api, resolved)
         instead = f"Page {other} instead, who is next" if other else "Nobody else was found who can be reached"
         why = ", ".join(problems) or "nobody is on call now"
-        raise InputError(f"This page would reach nobody: {why}. {instead}; or pass anyway=true. Not sent.")
+        whom = "nobody" if resolved.reaches_nobody else "not everybody"
+        raise InputError(f"This page would reach {whom}: {why}. {instead}; or pass anyway=true. Not sent.")
     return resolved.paged
 
 
