@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from incident_mcp.catalogue import TOOLS
+from incident_mcp.catalogue import DISCOVERY, MOST_NAMED, TOOLS, TOOLSETS, select
 from incident_mcp.commands.call import describe_write
 from incident_mcp.commands.cli import main
 from incident_mcp.records.tokens import count_tokens
+from incident_mcp.settings import Settings
 from tests.response.served import served
 from tests.spawned import OURS, ROOT, SERVER, environment, run
 
@@ -135,7 +136,8 @@ def test_a_command_line_that_cannot_be_read_ends_with_2(shell: Shell, arguments:
 def test_an_unknown_tool_is_answered_with_the_list_of_tools(shell: Shell) -> None:
     said = shell("call", "--sandbox", "incidentio_resolve_incident", INCIDENT_MCP_TOOLSETS="all")
     assert (said.code, said.out) == (2, "")
-    assert all(tool.name in said.err for tool in TOOLS)
+    assert all(tool.name in said.err for tool in TOOLS[:MOST_NAMED])
+    assert f"and {len(TOOLS) - MOST_NAMED} more" in said.err
 
 
 @pytest.mark.parametrize(
@@ -223,7 +225,7 @@ def test_tools_lists_every_tool_once_in_the_order_of_the_server(shell: Shell) ->
     said = shell("tools", "--json")
     assert said.code == 0
     tools = json.loads(said.out)
-    assert [tool["name"] for tool in tools] == [tool.name for tool in TOOLS if tool.toolset.default]
+    assert [tool["name"] for tool in tools] == [tool.name for tool in select(Settings())]
     assert all(tool["description"] and tool["inputSchema"]["type"] == "object" for tool in tools)
 
 
@@ -235,9 +237,13 @@ def test_the_table_of_tools_names_each_in_full_in_a_pipe_and_on_a_wide_screen(sh
 
 
 def test_the_cost_that_is_printed_is_the_one_that_the_figures_are_held_to(shell: Shell) -> None:
-    tools = json.loads(shell("tools", "--json").out)
-    cost = sum(count_tokens({key: tool[key] for key in ("name", "description", "inputSchema")}) for tool in tools)
-    assert f"core: {len(tools)} of {len(tools)} tools offered, {cost:,} tokens" in shell("tools").out
+    tools = {tool["name"]: tool for tool in json.loads(shell("tools", "--json").out)}
+    for toolset in TOOLSETS.values():
+        names = [spec.name for spec in (*TOOLS, *DISCOVERY) if spec.toolset == toolset]
+        shown = [tools[name] for name in names if name in tools]
+        cost = sum(count_tokens({key: tool[key] for key in ("name", "description", "inputSchema")}) for tool in shown)
+        line = f"{toolset.name}: {len(shown)} of {len(names)} tools offered, {cost:,} tokens"
+        assert line in shell("tools").out
 
 
 def test_tools_shows_what_the_settings_offer(shell: Shell) -> None:

@@ -66,8 +66,8 @@ class EntryRow(Record):
     name: Name
     external_id: str | None = None
     aliases: Texts | None = None
-    attributes: dict[str, list[str]] | None = None
-    """Values by attribute, for up to five entries."""
+    attributes: list[str] | None = None
+    """`Owner: Payments`, for up to five entries."""
     attribute_values: dict[str, Any] | None = Field(default=None, exclude=True)
 
 
@@ -107,7 +107,7 @@ def _with_attributes(entry: EntryRow, catalog_type: CatalogType) -> EntryRow:
         for key, value in (entry.attribute_values or {}).items()
         if isinstance(value, dict)
     }
-    known = {name: labels for name, labels in values.items() if labels}
+    known = [f"{name}: {', '.join(labels)}" for name, labels in values.items() if labels]
     return entry.model_copy(update={"attributes": known or None})
 
 

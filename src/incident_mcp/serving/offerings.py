@@ -44,6 +44,7 @@ from incident_mcp.response.completions import complete
 from incident_mcp.response.prompts import PROMPTS
 from incident_mcp.response.resources import ACCOUNT, TEMPLATES, read_account
 from incident_mcp.serving import skill
+from incident_mcp.tooling import aliases
 from incident_mcp.tooling.caller import Call, Request
 from incident_mcp.tooling.tools import failed
 
@@ -62,10 +63,11 @@ async def list_tools(request: Request, _: PaginatedRequestParams | None) -> List
 async def call_tool(request: Request, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
     """Call one of the caller's tools."""
     call = Call(request, params.input_responses)
-    tool = call.caller.tools.get(params.name)
+    tool = call.caller.tools.get(aliases.TOOLS.get(params.name, params.name))
     if tool is None:
         return failed(explain_unknown(params.name, call.caller.settings))
-    return await tool.call(call, params.arguments or {}, call.caller.settings.ignore_arguments)
+    ignored = call.caller.settings.ignore_arguments
+    return await tool.call(call, params.arguments or {}, ignored, name=params.name)
 
 
 async def list_prompts(_: Request, __: PaginatedRequestParams | None) -> ListPromptsResult:
@@ -125,7 +127,7 @@ async def list_resources(_: Request, __: PaginatedRequestParams | None) -> ListR
         Resource(uri=uri, name=uri.rpartition("/")[2], description=description, mime_type="application/json")
         for uri, (description, _) in ACCOUNT.items()
     ]
-    return ListResourcesResult(resources=[skill.resource(), *account])
+    return ListResourcesResult(resources=[*skill.resources(), *account])
 
 
 async def list_resource_templates(_: Request, __: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
@@ -155,8 +157,8 @@ async def read_resource(request: Request, params: ReadResourceRequestParams) -> 
 
 async def _read(call: Call, uri: str) -> tuple[str, str]:
     """Return the type and the text of a resource."""
-    if uri == skill.URI:
-        return "text/markdown", skill.read_skill()
+    if uri in skill.FILES:
+        return "text/markdown", skill.read_skill(skill.FILES[uri])
     if uri in ACCOUNT:
         return "application/json", await read_account(call.caller, uri)
     for template, page in TEMPLATES.items():

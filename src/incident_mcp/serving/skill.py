@@ -1,4 +1,4 @@
-"""SKILL.md over MCP: the Skills extension (SEP-2640) of protocol version 2026-07-28."""
+"""The skill over MCP: SKILL.md, its references, and the Skills extension (SEP-2640) of protocol version 2026-07-28."""
 
 import hashlib
 from pathlib import Path
@@ -10,17 +10,26 @@ from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, PaginatedRequestParams, 
 
 from incident_mcp.records.text import inert
 
-URI = "skill://incident-mcp/SKILL.md"
+NAME = "incident-mcp"
+URI = f"skill://{NAME}/SKILL.md"
+REFERENCES = ("references/oncall.md", "references/alerts.md", "references/catalog.md")
+"""What belongs to one toolset; SKILL.md says when to read which."""
+FILES = {f"skill://{NAME}/{path}": path for path in ("SKILL.md", *REFERENCES)}
+"""The path of each file in the skill's folder, by its URI."""
 EXTENSION = "io.modelcontextprotocol/skills"
 VERSIONS = ("2026-07-28",)
 FRESH_MS = 3_600_000
 
 
-def read_skill() -> str:
-    """Read SKILL.md: from the package in a wheel, from the top folder in a checkout."""
+def read_skill(path: str = "SKILL.md") -> str:
+    """Read a file of the skill: from the package in a wheel, from the top folder in a checkout.
+
+    Args:
+        path: One of `FILES`; it is not checked.
+    """
     package = Path(__file__).parents[1]
-    packaged = package / "SKILL.md"
-    return (packaged if packaged.exists() else package.parents[1] / "SKILL.md").read_text(encoding="utf-8")
+    packaged = package / path
+    return (packaged if packaged.exists() else package.parents[1] / path).read_text(encoding="utf-8")
 
 
 def _description() -> str:
@@ -31,10 +40,13 @@ def _description() -> str:
 def _entry() -> dict[str, Any]:
     import yaml  # noqa: PLC0415  # imported only when skills are listed
 
-    text = read_skill()
-    raw = text.encode()
-    file = {"uri": URI, "digest": f"sha256:{hashlib.sha256(raw).hexdigest()}", "size": len(raw)}
-    return {"uri": URI, "frontmatter": yaml.safe_load(text.split("---\n", 2)[1]), "resources": [file]}
+    frontmatter = yaml.safe_load(read_skill().split("---\n", 2)[1])
+    return {"uri": URI, "frontmatter": frontmatter, "resources": [_file(*each) for each in FILES.items()]}
+
+
+def _file(uri: str, path: str) -> dict[str, Any]:
+    raw = read_skill(path).encode()
+    return {"uri": uri, "digest": f"sha256:{hashlib.sha256(raw).hexdigest()}", "size": len(raw)}
 
 
 class GetSkillParams(RequestParams):
@@ -68,12 +80,25 @@ def offer_skills(server: Server[Any]) -> None:
     server.add_request_handler("skills/get", GetSkillParams, _get_skill)
 
 
-def resource() -> Resource:
-    """Return the skill's only file, which hosts of any protocol version can read as a resource."""
-    return Resource(
+def resources() -> list[Resource]:
+    """Return the skill's files, which hosts of any protocol version can read as resources."""
+    main = Resource(
         uri=URI,
-        name="incident-mcp",
+        name=NAME,
         title="How to run incidents with these tools",
         description=_description(),
+        mime_type="text/markdown",
+    )
+    return [main, *(_reference(uri, path) for uri, path in FILES.items() if uri != URI)]
+
+
+def _reference(uri: str, path: str) -> Resource:
+    """Describe a reference by its heading and its first paragraph."""
+    heading, paragraph, *_ = read_skill(path).split("\n\n", 2)
+    return Resource(
+        uri=uri,
+        name=f"{NAME}/{path}",
+        title=heading.removeprefix("# "),
+        description=" ".join(paragraph.split()),
         mime_type="text/markdown",
     )
