@@ -10,6 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 
 from incident_mcp.sandbox import demo
+from incident_mcp.sandbox.demo.paging import FULL_STEPS, PAGING
 from incident_mcp.sandbox.demo.steps import NAME, STEPS
 from tests.spawned import OURS, SERVER, run
 
@@ -50,13 +51,13 @@ def piped() -> subprocess.CompletedProcess[str]:
     return run(*SERVER, "demo", timeout=15, env=conflicting, encoding="utf-8")
 
 
-def walk(*server: str) -> subprocess.CompletedProcess[str]:
+def walk(*server: str, full: bool = False) -> subprocess.CompletedProcess[str]:
     """Run the demo in this process against a server of its own."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         for name in os.environ.keys() - plain().keys():
             patch.delenv(name)
-        code = demo.run(server)
+        code = demo.run(server, full=full)
     return subprocess.CompletedProcess(server, code, out.getvalue(), err.getvalue())
 
 
@@ -110,6 +111,53 @@ def test_it_ends_with_the_timeline_of_both_services(piped: subprocess.CompletedP
     entries = re.findall(r"^ +(?:\d+ ms +)?\d\d:\d\d  (Ionhour|incident\.io) +(\w+)", last, re.MULTILINE)
     assert entries[0] == ("Ionhour", "Incident")
     assert entries[-1] == ("incident.io", "Closed")
+
+
+@pytest.fixture(scope="module")
+def full() -> subprocess.CompletedProcess[str]:
+    """The full demo in a pipe."""
+    return run(*SERVER, "demo", "--full", timeout=15, env=plain(), encoding="utf-8")
+
+
+def test_the_full_demo_also_pages_and_hands_over(full: subprocess.CompletedProcess[str]) -> None:
+    assert (full.returncode, full.stderr) == (0, "")
+    headings = re.findall(r"^\d+\. (.*?) ─", full.stdout, re.MULTILINE)
+    assert headings == ["Start the server", *(step.title for step in FULL_STEPS)]
+    assert set(STEPS) < set(FULL_STEPS)
+    assert max(len(line) for line in full.stdout.splitlines()) <= 80
+
+
+def test_the_full_demo_pages_once_with_the_code_of_the_preview(full: subprocess.CompletedProcess[str]) -> None:
+    shown = "".join(section(full.stdout, step.title) for step in PAGING)
+    assert section(full.stdout, "Page").count("call     incidentio_page_people") == 1
+    assert len(re.findall(r"triggered at \S+ notified", shown)) == 1
+    assert re.search(r"status +acked\n +outcome +acked at ", section(full.stdout, "Acknowledge"))
+    assert "Sam Okafor" in section(full.stdout, "Hand over for two hours")
+    assert section(full.stdout, "Undo the handover").count("call     incidentio_delete_override") == 2
+
+
+def test_the_plain_demo_pages_nobody_and_names_the_full_one(piped: subprocess.CompletedProcess[str]) -> None:
+    assert "incidentio_page_people" not in piped.stdout
+    assert "incident-mcp demo --full" in " ".join(piped.stdout.split())
+
+
+FULL_BROKEN = {
+    "Who is on call?": 'box.incidentio.remove_scope("schedules.view")',
+    "Page": 'box.incidentio.remove_scope("escalations.create")',
+    "Acknowledge": 'box.incidentio.remove_scope("escalations.respond")',
+    "Hand over for two hours": 'box.incidentio.remove_scope("schedule_overrides.create")',
+    "Undo the handover": 'box.incidentio.remove_scope("schedule_overrides.destroy")',
+}
+"""The step of the full demo that fails, and the change of the sandbox that causes it."""
+
+
+@pytest.mark.parametrize(("step", "change"), FULL_BROKEN.items(), ids=FULL_BROKEN)
+def test_a_failed_step_of_the_full_demo_is_named(step: str, change: str) -> None:
+    ended = walk(sys.executable, "-c", SERVE.format(change=change), full=True)
+    number = [row.title for row in FULL_STEPS].index(step) + 2
+    assert ended.returncode == 1
+    assert f"Step {number} failed: {step}" in ended.stdout
+    assert "Done" not in ended.stdout
 
 
 def test_the_callers_keys_are_not_shown(piped: subprocess.CompletedProcess[str]) -> None:

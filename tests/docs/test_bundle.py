@@ -11,6 +11,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
 from incident_mcp.catalogue import TOOLS
+from incident_mcp.serving.skill import REFERENCES
 from tests.spawned import ROOT, environment, node_program, run
 
 pytestmark = pytest.mark.anyio
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.anyio
 PACKAGE = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src/incident_mcp").rglob("*.py")}
 PACKAGE |= {"incident_mcp/py.typed", "incident_mcp/tooling/schemas.json"}
 SOURCES = {f"src/{path}" for path in PACKAGE}
+SKILL = {"SKILL.md", *REFERENCES}
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 
 
@@ -40,7 +42,7 @@ def test_the_manifest_validates() -> None:
 
 def test_the_bundle_holds_what_a_host_needs_and_no_more(bundle: Path) -> None:
     files = {path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if not path.is_dir()}
-    assert files == SOURCES | {"LICENSE", "README.md", "SKILL.md", "manifest.json", "pyproject.toml"}
+    assert files == SOURCES | {"LICENSE", "README.md", "manifest.json", "pyproject.toml"} | SKILL
 
 
 def test_the_wheel_holds_the_package_and_no_more(built: Path) -> None:
@@ -49,14 +51,14 @@ def test_the_wheel_holds_the_package_and_no_more(built: Path) -> None:
         files = set(archive.namelist())
     about = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
     described = {f"incident_mcp-{VERSION}.dist-info/{name}" for name in about}
-    assert files == PACKAGE | {"incident_mcp/SKILL.md"} | described
+    assert files == PACKAGE | {f"incident_mcp/{path}" for path in SKILL} | described
 
 
 def test_the_source_distribution_holds_what_builds_the_wheel_and_no_more(built: Path) -> None:
     [sdist] = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         files = {member.name.removeprefix(f"incident_mcp-{VERSION}/") for member in archive if not member.isdir()}
-    documents = {"CHANGELOG.md", "LICENSE", "README.md", "SKILL.md", "manifest.json"}
+    documents = {"CHANGELOG.md", "LICENSE", "README.md", "manifest.json"} | SKILL
     assert files == SOURCES | documents | {".gitignore", "PKG-INFO", "pyproject.toml"}
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from incident_mcp.catalogue import TOOLS
+from incident_mcp.serving.skill import FILES
 from tests.spawned import ROOT, environment, node_program, run
 
 ERAS = ["legacy", "modern"]
@@ -72,7 +73,7 @@ def test_the_inspector_lists_prompts_resources_and_templates(tmp_path: Path) -> 
     assert all(each["description"] for prompt in prompts for each in (prompt, *prompt["arguments"]))
     resources = {row["uri"]: row["mimeType"] for row in answer(tmp_path, "resources/list")["resources"]}
     words = {f"incidentio://{name}": "application/json" for name in ("severities", "statuses", "types")}
-    assert resources == {SKILL: "text/markdown", **words}
+    assert resources == {**dict.fromkeys(FILES, "text/markdown"), **words}
     templates = answer(tmp_path, "resources/templates/list")["resourceTemplates"]
     assert {row["uriTemplate"]: row["mimeType"] for row in templates} == {
         "incidentio://incidents/{incident}": "text/markdown",
@@ -137,6 +138,5 @@ def test_the_inspector_verifies_the_skill_its_frontmatter_and_its_digests(argume
     verified = answer(tmp_path, *arguments, "--verify", "--require-digests", "--protocol-era", "modern")
     assert (verified["ok"], verified["outcome"]) == (True, "verified")
     assert (verified["conformance"], verified["frontmatter"]) == ([], [])
-    [file] = verified["files"]
-    assert (file["uri"], file["status"]) == (SKILL, "verified")
-    assert file["actualSize"] == (ROOT / "SKILL.md").stat().st_size
+    found = {file["uri"]: (file["status"], file["actualSize"]) for file in verified["files"]}
+    assert found == {uri: ("verified", (ROOT / path).stat().st_size) for uri, path in FILES.items()}

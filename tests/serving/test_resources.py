@@ -9,6 +9,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, TextResourceContents
 
 from incident_mcp.sandbox import Fault, Sandbox
+from incident_mcp.serving.skill import FILES
 
 from .conftest import FENCE, HEADING, HIDDEN, LINK, PICTURE, TAG, TOKEN, VERSIONS, Serve
 
@@ -38,7 +39,7 @@ async def refusal(client: Client, uri: str) -> MCPError:
 
 async def test_resources_and_templates_are_listed_with_description_and_type(client):
     resources = {str(row.uri): row for row in (await client.list_resources()).resources}
-    assert set(resources) == {*ACCOUNT, "skill://incident-mcp/SKILL.md"}
+    assert set(resources) == {*ACCOUNT, *FILES}
     assert {resources[uri].mime_type for uri in ACCOUNT} == {"application/json"}
     templates = {row.uri_template: row for row in (await client.list_resource_templates()).resource_templates}
     assert set(templates) == {"incidentio://incidents/{incident}", "ionhour://incidents/{incident_id}"}

@@ -21,7 +21,7 @@ from mcp_types import (
 )
 from pydantic import TypeAdapter
 
-from incident_mcp.serving.skill import URI
+from incident_mcp.serving.skill import FILES, URI
 from tests.spawned import ROOT, run
 
 from .conftest import Serve
@@ -61,11 +61,29 @@ async def test_the_extension_lists_the_skill_with_its_frontmatter_digest_and_siz
         listed = await ask(client, "skills/list", PaginatedRequestParams())
         served = await read(client)
     digest = f"sha256:{hashlib.sha256(served).hexdigest()}"
-    entry = {"uri": URI, "frontmatter": FRONTMATTER, "resources": [{"uri": URI, "digest": digest, "size": len(served)}]}
-    assert listed["skills"] == [entry]
+    [entry] = listed["skills"]
+    assert (entry["uri"], entry["frontmatter"]) == (URI, FRONTMATTER)
+    assert entry["resources"][0] == {"uri": URI, "digest": digest, "size": len(served)}
     assert (listed["resultType"], listed["cacheScope"]) == ("complete", "public")
     assert listed["ttlMs"] > 0
     assert "nextCursor" not in listed
+
+
+async def test_the_manifest_lists_every_file_of_the_skill_and_each_can_be_read(serve: Serve):
+    async with serve("auto") as client:
+        [entry] = (await ask(client, "skills/list", PaginatedRequestParams()))["skills"]
+        listed = {str(row.uri): row for row in (await client.list_resources()).resources}
+        read_back = {uri: await read(client, uri) for uri in FILES}
+    on_disk = {"SKILL.md", *(path.relative_to(ROOT).as_posix() for path in (ROOT / "references").rglob("*"))}
+    assert set(FILES.values()) == on_disk
+    assert read_back == {uri: (ROOT / path).read_bytes() for uri, path in FILES.items()}
+    assert entry["resources"] == [
+        {"uri": uri, "digest": f"sha256:{hashlib.sha256(raw).hexdigest()}", "size": len(raw)}
+        for uri, raw in read_back.items()
+    ]
+    for uri in FILES:
+        assert listed[uri].title
+        assert listed[uri].description
 
 
 async def test_one_skill_is_got_as_it_is_listed(serve: Serve):
@@ -108,7 +126,8 @@ def test_the_built_wheel_serves_the_same_skill(built: Path, tmp_path: Path):
     code = (
         "import incident_mcp.serving.skill as s, json, sys; assert sys.argv[1] in s.__file__;"
         "sys.stdout.reconfigure(encoding='utf-8', newline='');"
-        "assert s._entry()['frontmatter'] == json.loads(sys.argv[2]); sys.stdout.write(s.read_skill())"
+        "assert s._entry()['frontmatter'] == json.loads(sys.argv[2]);"
+        "sys.stdout.write(''.join(map(s.read_skill, s.FILES.values())))"
     )
     ran = run(
         sys.executable,
@@ -119,4 +138,4 @@ def test_the_built_wheel_serves_the_same_skill(built: Path, tmp_path: Path):
         env={"PYTHONPATH": str(tmp_path / "site")},
     )
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.encode() == FILE
+    assert ran.stdout.encode() == b"".join((ROOT / path).read_bytes() for path in FILES.values())

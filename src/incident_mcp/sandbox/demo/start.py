@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from .steps import STEPS
+from .paging import FULL_STEPS
+from .steps import STEPS, Step
 from .walk import Caller, StepError, Walk, facts
 
 SERVER = (sys.executable, "-m", "incident_mcp", "--sandbox")
@@ -26,11 +27,12 @@ TIME_LIMIT = 30
 """Maximum duration of the demo in seconds."""
 
 
-def run(server: Sequence[str] = SERVER) -> int:
+def run(server: Sequence[str] = SERVER, *, full: bool = False) -> int:
     """Run all steps and print them.
 
     Args:
         server: The command that starts the server.
+        full: Whether to page people and hand over on-call too.
 
     Returns:
         0, or 1 if a step failed; its name is printed.
@@ -43,13 +45,14 @@ def run(server: Sequence[str] = SERVER) -> int:
     failure = None
     try:
         with tempfile.TemporaryDirectory(prefix="incident-mcp-demo-") as state:
-            anyio.run(_walk_in_time, walk, _parameters(server, os.environ, state))
+            steps = FULL_STEPS if full else STEPS
+            anyio.run(_walk_in_time, walk, _parameters(server, os.environ, state), steps)
     except* (StepError, MCPError, OSError, LookupError, KeyboardInterrupt) as failures:
         failure = _first(failures)
     if failure is not None:
         _print_failure(walk, failure)
         return 1
-    _print_end(walk)
+    _print_end(walk, full=full)
     return 0
 
 
@@ -61,15 +64,15 @@ def _parameters(server: Sequence[str], environ: Mapping[str, str], state: str) -
     )
 
 
-async def _walk_in_time(walk: Walk, server: StdioServerParameters) -> None:
+async def _walk_in_time(walk: Walk, server: StdioServerParameters, steps: Sequence[Step]) -> None:
     try:
         with anyio.fail_after(TIME_LIMIT):
-            await _walk(walk, server)
+            await _walk(walk, server, steps)
     except TimeoutError:
         raise StepError(f"The demo did not finish within {TIME_LIMIT} s.") from None
 
 
-async def _walk(walk: Walk, server: StdioServerParameters) -> None:
+async def _walk(walk: Walk, server: StdioServerParameters, steps: Sequence[Step]) -> None:
     walk.console.print(Text("incident-mcp demo", style="bold"))
     walk.console.print(
         Text(
@@ -84,7 +87,7 @@ async def _walk(walk: Walk, server: StdioServerParameters) -> None:
         tools = (await client.list_tools()).tools
         walk.start_seconds = walk.took = time.perf_counter() - began
         walk.show(Text(f"connected: {len(tools)} tools, MCP {client.protocol_version}"))
-        for step in STEPS:
+        for step in steps:
             await anyio.sleep(PAUSE if walk.console.is_terminal else 0)
             walk.begin(step.title, step.why)
             await step.act(walk, Caller(client, walk))
@@ -104,7 +107,7 @@ def _print_failure(walk: Walk, failure: BaseException) -> None:
     walk.console.print(panel)
 
 
-def _print_end(walk: Walk) -> None:
+def _print_end(walk: Walk, *, full: bool) -> None:
     summary = {
         "Incidents": f"{walk.declared} declared: {walk.incident['reference']}, from first alert to close",
         "Steps": f"{walk.number}, each checked",
@@ -115,6 +118,8 @@ def _print_end(walk: Walk) -> None:
     walk.console.print(Panel(facts(summary, *summary), title="Done", title_align="left", border_style="green"))
     walk.console.print(
         Text(
-            "To try it with an assistant, add `incident-mcp --sandbox` as an MCP server; README.md shows how per host."
+            ("" if full else "`incident-mcp demo --full` also pages somebody and hands over on-call. ")
+            + "To try it with an assistant, add `incident-mcp --sandbox` as an MCP server; README.md shows how for each"
+            " host."
         )
     )

@@ -51,6 +51,16 @@ class Walk:
     """The Ionhour incident that the demo starts from."""
     incident: Json = field(default_factory=dict[str, Any])
     """The incident.io incident that was declared."""
+    on_call: str = ""
+    """Who is on call now."""
+    relieved: str = ""
+    """Who would be on call in the middle of the override."""
+    code: str = ""
+    """The code of the page's preview."""
+    page: Json = field(default_factory=dict[str, Any])
+    override: Json = field(default_factory=dict[str, Any])
+    middle: str = ""
+    """An instant within the override."""
 
     def begin(self, title: str, why: str) -> None:
         """Print the heading of a step."""
