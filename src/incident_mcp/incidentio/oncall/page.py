@@ -119,14 +119,19 @@ async def preview_page(api: Api, recipients: Recipients, *, anyway: bool) -> Pag
         InputError: Somebody who is paged directly, or everybody on the path, certainly cannot be reached.
     """
     resolved = await recipients.resolve(api)
-    problems = [f"{person.user} {person.problem}" for person in resolved.people if person.problem]
-    fails = resolved.reaches_nobody or (problems and recipients.path is None)
-    if fails and not anyway:
-        other = await next_reachable(api, resolved)
-        instead = f"Page {other} instead, who is next" if other else "Nobody else was found who can be reached"
-        why = ", ".join(problems) or "nobody is on call now"
-        raise InputError(f"This page would reach nobody: {why}. {instead}; or pass anyway=true. Not sent.")
+    missed = recipients.path is None and any(person.problem for person in resolved.people)
+    if (resolved.reaches_nobody or missed) and not anyway:
+        raise InputError(await _describe_refusal(api, resolved))
     return resolved.paged
+
+
+async def _describe_refusal(api: Api, resolved: Resolved) -> str:
+    problems = [f"{person.user} {person.problem}" for person in resolved.people if person.problem]
+    other = await next_reachable(api, resolved)
+    instead = f"Page {other} instead, who is next" if other else "Nobody else was found who can be reached"
+    whom = "nobody" if resolved.reaches_nobody else "not everybody"
+    why = ", ".join(problems) or "nobody is on call now"
+    return f"This page would reach {whom}: {why}. {instead}; or pass anyway=true. Not sent."
 
 
 async def find_page(api: Api, key: str) -> EscalationResponse | None:

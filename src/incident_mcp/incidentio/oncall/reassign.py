@@ -86,7 +86,13 @@ class _Reassignment:
     def _is_alike(self, row: Escalation, original: Escalation) -> bool:
         same_path = row.escalation_path_id == self.body.get("escalation_path_id")
         same_title = row.title == self.body.get("title", original.title)
-        return same_path and same_title and (row.alerts, row.incidents) == (original.alerts, original.incidents)
+        same_reason = (row.alerts, row.incidents) == (original.alerts, original.incidents)
+        return same_path and same_title and same_reason and self._may_ring(row)
+
+    def _may_ring(self, row: Escalation) -> bool:
+        """Return whether a page rings the requested users, as far as it has rung anyone yet."""
+        rung = {user for event in row.events or () if event.event == "notified_users" for user in event.user_ids or ()}
+        return not rung or "user_ids" not in self.body or rung <= set(self.body["user_ids"])
 
 
 async def incidentio_reassign_page(
