@@ -31,6 +31,7 @@ TRACED = (
     "writing/outcome.py",
     "writing/sending.py",
     "writing/intents.py",
+    "writing/codes.py",
     "writing/confirm.py",
     "writing/audit.py",
     "writing/journal/entry.py",
@@ -62,7 +63,11 @@ async def call(trial: dict[str, Any], line: int | None) -> dict[str, Any]:
     async with Client(build_server(settings(trial), limits=BRIEF), mode="legacy") as client:
         if line is not None:
             kill_at(line)
-        result = await client.call_tool(trial["tool"], trial["arguments"])
+        arguments = trial["arguments"]
+        result = await client.call_tool(trial["tool"], arguments)
+        if code := (result.structured_content or {}).get("confirm"):
+            # The first of two calls: the second one writes.
+            result = await client.call_tool(trial["tool"], arguments | {"confirm": code})
         return result.model_dump(mode="json")
 
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,27 @@ WRITES: dict[str, dict[str, Any]] = {
     "ionhour_create_note": {"incident_id": 4514, "body": "{}"},
     "incidentio_add_alert_note": {"alert": "01HR4B1YM0X4GKVR9ENZ6CE2M9", "content": "{}"},
     "incidentio_edit_incident": {"incident": "INC-110", "summary": "{}", "notify_incident_channel": True},
+    "incidentio_page_people": {"title": "{}", "escalation_path": "Database"},
+    "incidentio_create_override": {
+        "schedule": "Payments primary",
+        "user": "Ines Moreau",
+        "start_at": "2099-01-01T08:00:00Z",
+        "end_at": "{day}",
+    },
 }
 
 
 def filled(arguments: dict[str, Any], text: str) -> dict[str, Any]:
-    return {name: text if value == "{}" else value for name, value in arguments.items()}
+    values = {"{}": text, "{day}": day(text)}
+    return {name: values.get(value, value) for name, value in arguments.items()}
 
 
-def effects(sandbox: Served, tool: str, text: str) -> int:
+def day(text: str) -> str:
+    """Return a day of its own for each trial: its number is the second word of its text."""
+    return (datetime(2099, 1, 1, 10, tzinfo=UTC) + timedelta(days=int(text.split()[1]))).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def effects(sandbox: Served, tool: str, text: str) -> int:  # noqa: PLR0911  # a table
     state = sandbox.state()
     match tool:
         case "incidentio_create_incident":
@@ -44,6 +58,11 @@ def effects(sandbox: Served, tool: str, text: str) -> int:
             return sum(row["body"] == text for row in state["ionhour"]["notes"])
         case "incidentio_add_alert_note":
             return sum(row["content"] == text for row in state["incidentio"]["alert_notes"])
+        case "incidentio_page_people":
+            return sum(row["title"] == text for row in state["incidentio"]["rings"])
+        case "incidentio_create_override":
+            rows = state["incidentio"]["schedule_overrides"] + state["incidentio"]["deleted_overrides"]
+            return sum(row["end_at"].startswith(day(text)[:-1]) for row in rows)
         case _:
             requests = [row for row in sandbox.requests() if row["path"].endswith("/actions/edit")]
             bodies = [row["body"] for row in requests if row["body"]["incident"].get("summary") == text]
