@@ -1,8 +1,8 @@
 """Write all that follows from the tools' source: `uv run python -m tools.generate`.
 
-That is the list of modules with tools, their schemas, each tool's contract as a snapshot, README's tables and
-manifest.json's list. A module keeps its place in the list; a new one comes last in its room. `--check` only prints the
-files that are stale, and exits with 1 if there are any.
+That is the list of modules with tools, their schemas, each tool's contract as a snapshot, README's tables, the list in
+manifest.json and the list of released names. A module keeps its place in the list; a new one comes last in its room.
+`--check` only prints the files that are stale, and exits with 1 if there are any.
 """
 
 import ast
@@ -23,6 +23,7 @@ PACKAGE = ROOT / "src" / "incident_mcp"
 MODULES = PACKAGE / "tool_modules.py"
 SCHEMAS = PACKAGE / "tooling" / "schemas.json"
 SNAPSHOTS = ROOT / "tests" / "tooling" / "snapshots"
+RELEASED = ROOT / "tests" / "tooling" / "released_names.json"
 ROOMS = ("response", "incidentio", "ionhour")
 COMPACT: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":")}
 DISCOVERY = [*find_tools.DISCOVERY, *use_tools.DISCOVERY]
@@ -123,6 +124,16 @@ def manifest(tools: list[ToolSpec]) -> str:
     return _replaced("manifest.json", r'(?<=  "tools": \[\n).*?(?=\n  \])', rows)
 
 
+def released_names(tools: list[ToolSpec]) -> str:
+    """Return the list of released tools and arguments, with the new ones; none is ever removed from it."""
+    names: dict[str, list[str]] = json.loads(RELEASED.read_text("utf-8")) if RELEASED.exists() else {}
+    for spec in tools:
+        arguments = spec.definition.input_schema.get("properties", {})
+        names[spec.name] = sorted({*names.get(spec.name, ()), *arguments})
+    rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(names[name])}" for name in sorted(names))
+    return f"{{\n{rows}\n}}\n"
+
+
 def generated() -> dict[Path, str | None]:
     """Return all generated files with their content; None for a file that is to be deleted."""
     source = tool_modules()
@@ -134,6 +145,7 @@ def generated() -> dict[Path, str | None]:
         return schemas
     files: dict[Path, str | None] = dict(snapshots(tools))
     files |= {file: None for file in SNAPSHOTS.glob("*.json") if file not in files}
+    files[RELEASED] = released_names(tools)
     return files | {ROOT / "README.md": readme(tools), ROOT / "manifest.json": manifest(tools)}
 
 

@@ -8,9 +8,7 @@ arguments itself.
 import inspect
 from typing import Any, get_args, get_origin
 
-from mcp_types import CallToolResult, InputRequiredResult
-
-from incident_mcp.tooling.tools import ToolSpec
+from incident_mcp.tooling.tools import ToolResult, ToolSpec
 from incident_mcp.writing.result import WriteResult
 
 Schema = dict[str, Any]
@@ -55,7 +53,7 @@ def input_schema(spec: ToolSpec) -> Schema:
 def output_schema(spec: ToolSpec) -> Schema:
     """Return the schema of a tool's result."""
     result = inspect.signature(spec.fn, eval_str=True).return_annotation
-    if result == CallToolResult | InputRequiredResult:
+    if result == ToolResult:
         # The result of the tool that it calls.
         return {"type": "object"}
     writes = get_origin(result) is WriteResult

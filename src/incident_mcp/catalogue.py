@@ -112,20 +112,21 @@ def explain_unknown(name: str, settings: Settings) -> str:
         settings: The settings.
     """
     shown = shorten(inert(name), 80)
-    meant = max(
-        (tool for tool in (*TOOLS, *DISCOVERY) if name.endswith(tool.name)),
-        key=lambda tool: len(tool.name),
-        default=None,
-    )
-    if meant is not None:
-        if meant in unlisted(settings):
-            by = "use_write_tool" if meant.writes else "use_read_tool"
-            return f"{meant.name} is not listed here: call it with {by}. find_tools shows its arguments."
-        if hidden := _hidden_by(meant, settings):
-            return f"{meant.name} is not offered here: {hidden}."
-        return f"There is no tool {shown!r}: call {meant.name}, without the prefix."
+    ending = [tool for tool in (*TOOLS, *DISCOVERY) if name.endswith(tool.name)]
+    if ending:
+        return _explain_known(max(ending, key=lambda tool: len(tool.name)), shown, settings)
     known = [tool.name for tool in select(settings)]
     close = nearest(name, known)
     did_you_mean = f" Did you mean {close}?" if close else ""
     more = f", and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
     return f"There is no tool {shown!r}.{did_you_mean} There are: {', '.join(known[:MOST_NAMED])}{more}."
+
+
+def _explain_known(meant: ToolSpec, shown: str, settings: Settings) -> str:
+    """Return how to call a tool that was called by another name, or is not listed."""
+    if meant in unlisted(settings):
+        by = "use_write_tool" if meant.writes else "use_read_tool"
+        return f"{meant.name} is not listed here: call it with {by}. find_tools shows its arguments."
+    if hidden := _hidden_by(meant, settings):
+        return f"{meant.name} is not offered here: {hidden}."
+    return f"There is no tool {shown!r}: call {meant.name}, without the prefix."

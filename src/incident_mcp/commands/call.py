@@ -22,18 +22,12 @@ def call(settings: Settings, name: str, pairs: Sequence[str], as_json: str | Non
     Returns:
         0, 1 if the tool failed, 2 if the command line cannot be parsed.
     """
-    listed = {spec.name for spec in select(settings)}
-    known = {spec.name for spec in reachable(settings)}
     try:
-        if name not in listed | known:
-            raise _Usage(explain_unknown(name, settings))  # noqa: TRY301
+        settings = _settings_for(name, settings)
         arguments = _arguments(pairs, as_json)
     except _Usage as error:
         complain(f"incident-mcp call: {error}")
         return 2
-    if name not in listed:
-        # One that only `find_tools` finds: a shell needs no list.
-        settings = replace(settings, toolsets=("all",))
     result = anyio.run(_call, settings, name, arguments)
     if result.is_error:
         complain("\n".join(part.text for part in result.content if isinstance(part, TextContent)))
@@ -46,6 +40,15 @@ def call(settings: Settings, name: str, pairs: Sequence[str], as_json: str | Non
         discard_stdout()
         return 1
     return 0
+
+
+def _settings_for(name: str, settings: Settings) -> Settings:
+    """Return settings that list a tool, which may be one that only `find_tools` finds: a shell needs no list."""
+    if any(spec.name == name for spec in select(settings)):
+        return settings
+    if any(spec.name == name for spec in reachable(settings)):
+        return replace(settings, toolsets=("all",))
+    raise _Usage(explain_unknown(name, settings))
 
 
 def describe_write(name: str, result: dict[str, Any]) -> str:

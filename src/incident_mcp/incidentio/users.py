@@ -84,13 +84,19 @@ async def incidentio_find_users(
     rows = await read_users(api, include_inactive=include_inactive)
     if rows is None:
         raise InputError("This key may not read users: it needs the scope users.view.")
-    wanted = settings.me if email and email.strip().casefold() == "me" else email
-    if email and wanted is None:
-        raise InputError("email: `me` needs the setting INCIDENT_MCP_ME, which is not set.")
+    wanted = _read_email(email, settings.me)
     found = [row for row in rows if _fits(row, wanted, name_contains)]
-    shown = [_row(row) for row in found[:MOST_SHOWN]]
+    shown = list(map(_row, found[:MOST_SHOWN]))
     note = f"{len(found) - len(shown)} more fit: pass a longer part of the name." if len(found) > len(shown) else None
     return Users(users=shown, has_more=bool(note) or not rows.complete, note=note, unreadable=rows.unreadable)
+
+
+def _read_email(email: str | None, me: str | None) -> str | None:
+    if email is None or email.strip().casefold() != "me":
+        return email
+    if me is None:
+        raise InputError("email: `me` needs the setting INCIDENT_MCP_ME, which is not set.")
+    return me
 
 
 def _fits(user: User, email: str | None, name: str | None) -> bool:

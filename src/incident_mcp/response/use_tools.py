@@ -2,39 +2,35 @@
 
 from typing import Annotated, Any
 
-from mcp_types import CallToolResult, InputRequiredResult
 from pydantic import Field
 
 from incident_mcp.errors import InputError
 from incident_mcp.records.fitting import shorten
 from incident_mcp.records.text import inert
+from incident_mcp.tooling import aliases
 from incident_mcp.tooling.arguments import nearest
 from incident_mcp.tooling.caller import Caller
 from incident_mcp.tooling.dependencies import CurrentCall
-from incident_mcp.tooling.tools import ToolSpec, read_tool, write_tool
+from incident_mcp.tooling.tools import ToolResult, ToolSpec, read_tool, write_tool
 
 ToolName = Annotated[str, Field(min_length=1, description="Name from find_tools.")]
 ToolArguments = Annotated[dict[str, Any] | None, Field(description="Its arguments.")]
 
 
-async def use_read_tool(
-    call: CurrentCall, tool: ToolName, arguments: ToolArguments = None
-) -> CallToolResult | InputRequiredResult:
+async def use_read_tool(call: CurrentCall, tool: ToolName, arguments: ToolArguments = None) -> ToolResult:
     """Call a tool that reads and is not listed."""
     spec = _find(call.caller, tool)
     if spec.writes:
         raise InputError(f"{spec.name} writes: call it with use_write_tool. Not sent.")
-    return await spec.call(call, arguments or {}, call.caller.settings.ignore_arguments)
+    return await spec.call(call, arguments or {}, call.caller.settings.ignore_arguments, name=tool)
 
 
-async def use_write_tool(
-    call: CurrentCall, tool: ToolName, arguments: ToolArguments = None
-) -> CallToolResult | InputRequiredResult:
+async def use_write_tool(call: CurrentCall, tool: ToolName, arguments: ToolArguments = None) -> ToolResult:
     """Call a tool that writes and is not listed. Its own checks, preview and confirmation apply."""
     spec = _find(call.caller, tool)
     if not spec.writes:
         raise InputError(f"{spec.name} only reads: call it with use_read_tool.")
-    return await spec.call(call, arguments or {}, call.caller.settings.ignore_arguments)
+    return await spec.call(call, arguments or {}, call.caller.settings.ignore_arguments, name=tool)
 
 
 def _find(caller: Caller, name: str) -> ToolSpec:
@@ -44,7 +40,8 @@ def _find(caller: Caller, name: str) -> ToolSpec:
         InputError: There is none of this name for this caller.
     """
     known = caller.reachable
-    found = max((each for each in known if name == each or name.endswith(f"_{each}")), key=len, default=None)
+    wanted = aliases.TOOLS.get(name, name)
+    found = max((each for each in known if wanted == each or wanted.endswith(f"_{each}")), key=len, default=None)
     if found is None:
         close = nearest(name, known)
         hint = f"Did you mean {close}?" if close else "find_tools finds one by words."

@@ -44,6 +44,7 @@ from incident_mcp.response.completions import complete
 from incident_mcp.response.prompts import PROMPTS
 from incident_mcp.response.resources import ACCOUNT, TEMPLATES, read_account
 from incident_mcp.serving import skill
+from incident_mcp.tooling import aliases
 from incident_mcp.tooling.caller import Call, Request
 from incident_mcp.tooling.tools import failed
 
@@ -62,10 +63,11 @@ async def list_tools(request: Request, _: PaginatedRequestParams | None) -> List
 async def call_tool(request: Request, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
     """Call one of the caller's tools."""
     call = Call(request, params.input_responses)
-    tool = call.caller.tools.get(params.name)
+    tool = call.caller.tools.get(aliases.TOOLS.get(params.name, params.name))
     if tool is None:
         return failed(explain_unknown(params.name, call.caller.settings))
-    return await tool.call(call, params.arguments or {}, call.caller.settings.ignore_arguments)
+    ignored = call.caller.settings.ignore_arguments
+    return await tool.call(call, params.arguments or {}, ignored, name=params.name)
 
 
 async def list_prompts(_: Request, __: PaginatedRequestParams | None) -> ListPromptsResult:

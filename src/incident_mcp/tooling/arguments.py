@@ -212,9 +212,11 @@ def _is_blank_item(item: object, *, null_words: bool) -> bool:
 def _read_map(value: Any, inner: Any) -> Any:  # noqa: ANN401  # any JSON, any annotation
     """Read a map from JSON, without keys that have a blank value. An empty list stays: it clears a field."""
     value = _parsed(value)
-    if not isinstance(value, dict) or inner is Any:
-        # Values of any type are the arguments of another tool, which reads them itself.
+    if not isinstance(value, dict):
         return value
+    if inner is Any:
+        # The arguments of another tool, which reads them itself.
+        return cast("Json", value)
     values: Json = {}
     for name, item in cast("Json", value).items():
         if name.strip() in values:

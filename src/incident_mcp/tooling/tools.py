@@ -11,14 +11,15 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, Tool, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from incident_mcp.errors import IncidentMcpError, InputError, ServiceError
+from incident_mcp.errors import IncidentMcpError, InputError, ServiceError, join_sentences
 from incident_mcp.records.record import Json, Record
 from incident_mcp.records.text import inert
+from incident_mcp.tooling.aliases import remark_of, rename_arguments
 from incident_mcp.tooling.arguments import read_arguments
 from incident_mcp.tooling.schemas import shipped
 from incident_mcp.writing.confirm import InputRequired
@@ -26,6 +27,9 @@ from incident_mcp.writing.outcome import NotSent, describe
 from incident_mcp.writing.result import WriteResult
 
 _log = logging.getLogger(__name__)
+
+ToolResult: TypeAlias = CallToolResult | InputRequiredResult
+"""What a host gets of a call: its result, or a question to answer first."""
 
 
 class Arguments(BaseModel):
@@ -60,6 +64,11 @@ def _complaint(problem: Json) -> str:
 def failed(text: str) -> CallToolResult:
     """Return the result of a call that failed; hosts hide the text of one that also has structured content."""
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+
+
+def _with_remarks(answer: Json, remarks: Sequence[str]) -> Json:
+    """Return a result with further remarks in its note."""
+    return {**answer, "note": join_sentences(answer.get("note"), *remarks)} if remarks else answer
 
 
 @dataclass(frozen=True)
@@ -131,25 +140,25 @@ class ToolSpec:
             ),
         )
 
-    async def call(
-        self, call: object, sent: Json, ignored: Collection[str] = ()
-    ) -> CallToolResult | InputRequiredResult:
+    async def call(self, call: object, sent: Json, ignored: Collection[str] = (), *, name: str = "") -> ToolResult:
         """Call the tool; a failure is a result, too.
 
         Args:
             call: What the resolvers read.
             sent: The arguments as the host sent them.
             ignored: Arguments that hosts add to every call.
+            name: The name by which it was called.
         """
+        sent, remarks = rename_arguments(self.name, sent)
         try:
             arguments = self._validate(sent, ignored)
             injected = {name: await resolve(call) for name, resolve in self._resolvers.items()}
-            record: Record | WriteResult[Any] | CallToolResult | InputRequiredResult
+            record: Record | WriteResult[Any] | ToolResult
             record = await self.fn(**arguments, **injected)
-            if isinstance(record, CallToolResult | InputRequiredResult):
+            if isinstance(record, ToolResult):
                 # Of another tool, which this one called.
                 return record
-            answer = record.answer()
+            answer = _with_remarks(record.answer(), remark_of(name) + remarks)
         except InputRequired as question:
             return question.result
         except IncidentMcpError as failure:
@@ -200,7 +209,7 @@ class ToolSpec:
 
 
 def read_tool(
-    fn: Callable[..., Awaitable[Record | CallToolResult | InputRequiredResult]],
+    fn: Callable[..., Awaitable[Record | ToolResult]],
     title: str,
     *,
     toolset: Toolset = CORE,
@@ -211,7 +220,7 @@ def read_tool(
 
 
 def write_tool(  # noqa: PLR0913  # all that tools differ in, by name
-    fn: Callable[..., Awaitable[WriteResult[Any] | CallToolResult | InputRequiredResult]],
+    fn: Callable[..., Awaitable[WriteResult[Any] | ToolResult]],
     title: str,
     *,
     destructive: bool = False,

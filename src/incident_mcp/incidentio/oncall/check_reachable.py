@@ -39,18 +39,23 @@ async def incidentio_check_reachable(
     schedule: Annotated[str | None, Field(description="Everybody on call now and next.")] = None,
 ) -> Reachable:
     """Check whether people can be reached by a page: active, on-call seat, paging not paused, a method set up."""
-    if not (users or escalation_path or schedule):
+    if not any((users, escalation_path, schedule)):
         raise InputError("Pass users, escalation_path or schedule.")
-    note = None
-    people = [User(id=await user_id(api, "users", user, settings.me)) for user in users or ()]
-    if schedule is not None:
-        people += await _on_schedule(api, schedule)
+    people = [await _named(api, user, settings.me) for user in users or ()]
+    people += [] if schedule is None else await _on_schedule(api, schedule)
     found = await reachability_of(api, people)
-    if escalation_path is not None:
-        resolved = await path_paged(api, await find(api, PATHS, escalation_path))
-        found = list({person.id: person for person in (*found, *resolved.people)}.values())
-        note = resolved.paged.warning
-    return Reachable(people=found, note=note or (None if found else "Nobody is on call: pages reach nobody."))
+    if escalation_path is None:
+        return Reachable(people=found, note=None if found else _NOBODY)
+    resolved = await path_paged(api, await find(api, PATHS, escalation_path))
+    both = {person.id: person for person in (*found, *resolved.people)}
+    return Reachable(people=list(both.values()), note=resolved.paged.warning)
+
+
+_NOBODY = "Nobody is on call: pages reach nobody."
+
+
+async def _named(api: Api, user: str, me: str | None) -> User:
+    return User(id=await user_id(api, "users", user, me))
 
 
 async def _on_schedule(api: Api, schedule: str) -> Sequence[User]:

@@ -117,6 +117,11 @@ class _Cover:
             str(user.get(kind) or "").casefold() == str(value).casefold() for kind, value in self.person.items()
         )
 
+    def displaced(self, shifts: Sequence[Shift]) -> list[str]:
+        """Describe who is on call in its rotation in its window."""
+        in_rotation = [shift for shift in shifts if shift.rotation_id in (None, self.rotation.id)]
+        return describe_window(in_rotation, self.start, self.end)
+
     async def read_overrides(self, api: Api) -> Rows[OverrideRow]:
         """Read the overrides of its layer."""
         query = [(name, str(value)) for name, value in self.layer_of.items()]
@@ -215,7 +220,6 @@ async def _preview_cover(api: Api, cover: _Cover) -> OverridePreview:
     except IncidentMcpError as failure:
         warnings.append(f"Whom it displaces could not be read: {failure}")
     person = await _describe_person(api, cover.person, warnings)
-    in_rotation = [shift for shift in shifts if shift.rotation_id in (None, cover.rotation.id)]
     return OverridePreview(
         schedule=cover.schedule.name,
         timezone=cover.schedule.timezone,
@@ -224,7 +228,7 @@ async def _preview_cover(api: Api, cover: _Cover) -> OverridePreview:
         user=person,
         start_at=cover.start,
         end_at=cover.end,
-        displaces=describe_window(in_rotation, cover.start, cover.end) or None,
+        displaces=cover.displaced(shifts) or None,
         replaces=[row.words for row in replaced][:_MOST_NAMED] or None,
         warning=" ".join(warnings) or None,
     )

@@ -9,7 +9,7 @@ from pydantic import AliasPath, BaseModel, Field, field_validator
 
 from incident_mcp.incidentio.oncall.schedules import Shift, is_readable
 from incident_mcp.incidentio.users import User, name_of_user
-from incident_mcp.records.instants import parse_instant, to_second
+from incident_mcp.records.instants import to_second
 from incident_mcp.records.record import Record, parts, read_body
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
@@ -87,12 +87,8 @@ def _without_repeats(entries: Entries) -> Entries:
 
 
 def overlaps(shift: Shift, start: str, end: str) -> bool:
-    """Return whether a shift overlaps a window, or an instant if both ends are the same."""
-    begins, ends = parse_instant(shift.start_at), parse_instant(shift.end_at)
-    first, last = parse_instant(start), parse_instant(end)
-    if begins is None or ends is None or first is None or last is None:
-        return False
-    return begins < last and ends > first if first < last else begins <= first < ends
+    """Return whether a shift overlaps a window."""
+    return shift.begins < datetime.fromisoformat(end) and shift.ends > datetime.fromisoformat(start)
 
 
 @dataclass(frozen=True)
@@ -111,19 +107,16 @@ class Stretch:
 
 def stretches(shifts: Iterable[Shift], start: str, end: str) -> list[Stretch]:
     """Return who is on call over a window, in order, and the parts in which nobody is."""
-    first, last = parse_instant(start), parse_instant(end)
+    first, last = datetime.fromisoformat(start), datetime.fromisoformat(end)
     found: list[Stretch] = []
-    if first is None or last is None:
-        return found
     covered = first
     for shift in shifts:
-        begins, ends = parse_instant(shift.start_at), parse_instant(shift.end_at)
-        if shift.user is None or begins is None or ends is None or begins >= last or ends <= first:
+        if shift.user is None or not overlaps(shift, start, end):
             continue
-        if begins > covered:
-            found.append(Stretch(covered, begins, None))
-        found.append(Stretch(max(begins, first), min(ends, last), shift.user))
-        covered = max(covered, ends)
+        if shift.begins > covered:
+            found.append(Stretch(covered, shift.begins, None))
+        found.append(Stretch(max(shift.begins, first), min(shift.ends, last), shift.user))
+        covered = max(covered, shift.ends)
     return found if covered >= last else [*found, Stretch(covered, last, None)]
 
 

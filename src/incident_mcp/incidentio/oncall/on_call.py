@@ -17,7 +17,7 @@ from incident_mcp.incidentio.oncall.zones import label, short
 from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.incidentio.toolsets import ONCALL
 from incident_mcp.incidentio.users import name_of_user
-from incident_mcp.records.instants import instant_with_zone, parse_instant, to_second
+from incident_mcp.records.instants import instant_with_zone, to_second
 from incident_mcp.records.record import Listed, Name, Record
 from incident_mcp.records.tokens import tokens
 from incident_mcp.tooling.dependencies import AppSettings, IncidentioApi
@@ -76,32 +76,35 @@ async def incidentio_list_on_call(
     user: Annotated[str | None, Field(description="Only this person's shifts: e-mail, name, ID, `me`.")] = None,
 ) -> OnCall:
     """Who is on call, until when, who is next, and where nobody is: now, at an instant, or over a window."""
-    start, end = _read_window(api, at, until)
     person = None if user is None else await user_id(api, "user", user, settings.me)
     chosen = None if schedule is None else await find(api, SCHEDULES, schedule)
-    if start is None and end is None and person is None:
+    if at is None and until is None and person is None:
         return await _now(api, chosen)
-    begins = start or datetime.fromtimestamp(api.now(), UTC)
-    ends = end or begins + timedelta(days=SHIFT_DAYS if person else 1)
-    window = _Window(begins, ends, at_once=end is None and person is None, person=person)
     rows = [chosen] if chosen else (await SCHEDULES.read(api))[0]
-    return await _over(api, rows, window)
+    return await _over(api, rows, _read_window(api, at, until, person))
 
 
-def _read_window(api: Api, at: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
-    """Return the ends of a window, None for those that are not given.
+def _read_window(api: Api, at: str | None, until: str | None, person: str | None) -> "_Window":
+    """Return the window that is asked for.
 
     Raises:
-        InputError: They are not instants, or not a window.
+        InputError: Its ends are not instants, or not in order.
     """
-    start = None if at is None else instant_with_zone(at)
-    end = None if until is None else instant_with_zone(until)
-    if (at and start is None) or (until and end is None):
-        raise InputError("at and until take timestamps with a time zone, like 2026-11-21T09:00:00Z.")
-    first = start or datetime.fromtimestamp(api.now(), UTC)
-    if end is not None and not timedelta() < end - first <= timedelta(days=MOST_DAYS):
+    start = datetime.fromtimestamp(api.now(), UTC) if at is None else _instant("at", at)
+    if until is None:
+        end = start + timedelta(days=SHIFT_DAYS if person else 1)
+        return _Window(start, end, at_once=person is None, person=person)
+    end = _instant("until", until)
+    if not timedelta() < end - start <= timedelta(days=MOST_DAYS):
         raise InputError(f"until must be later than at, by at most {MOST_DAYS} days.")
-    return start, end
+    return _Window(start, end, at_once=False, person=person)
+
+
+def _instant(argument: str, value: str) -> datetime:
+    instant = instant_with_zone(value)
+    if instant is None:
+        raise InputError(f"{argument} takes a timestamp with a time zone, like 2026-11-21T09:00:00Z.")
+    return instant
 
 
 async def _now(api: Api, chosen: Schedule | None) -> OnCall:
@@ -162,13 +165,13 @@ class _State:
     @property
     def until(self) -> datetime | None:
         """When the first of them ends."""
-        return min(filter(None, (parse_instant(shift.end_at) for shift in self.current)), default=None)
+        return min((shift.ends for shift in self.current), default=None)
 
     @property
     def begins(self) -> datetime | None:
         """When the next shift begins."""
-        starts = filter(None, (parse_instant(shift.start_at) for shift in self.schedule.next_shifts if shift.user))
-        return min((start for start in starts if start > self.now), default=None)
+        starts = (shift.begins for shift in self.schedule.next_shifts if shift.user and shift.begins > self.now)
+        return min(starts, default=None)
 
     def names(self, shifts: Sequence[Shift]) -> list[str]:
         """Return the people on some shifts, with the rotation if there are several."""
@@ -221,12 +224,20 @@ class _Window:
     person: str | None
     """The user whose shifts alone matter."""
 
+    def of_person(self, found: Sequence[Stretch]) -> list[Stretch]:
+        """Return the stretches of the person, or all."""
+        return [each for each in found if self.person in (None, each.user and each.user.id)]
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Its start and end, RFC 3339."""
+        return to_second(self.start), to_second(self.end)
+
 
 async def _over(api: Api, schedules: Sequence[Schedule], window: _Window) -> OnCall:
     """Return who is on call over a window."""
     read = schedules[:MOST_READ]
-    start, end = to_second(window.start), to_second(window.end)
-    found = await read_each({row.id: partial(read_entries, api, row.id, start, end) for row in read})
+    found = await read_each({row.id: partial(read_entries, api, row.id, *window.ends) for row in read})
     rows: list[OnCallRow] = []
     for row in read:
         entries = found[row.id]
@@ -246,15 +257,13 @@ async def _over(api: Api, schedules: Sequence[Schedule], window: _Window) -> OnC
 
 def _describe(schedule: Schedule, entries: Entries, window: _Window) -> OnCallRow | None:
     """Describe a schedule over a window; None if the person has no shift in it."""
-    found = stretches(entries, to_second(window.start), to_second(window.end))
     partly = None if entries.certain else "Not all shifts could be read: a gap is not certain."
     if window.at_once:
         row = _describe_instant(schedule, entries, window.start)
         return row if entries.certain else row.model_copy(update={"warning": partly})
-    if window.person:
-        found = [each for each in found if each.user and each.user.id == window.person]
-        if not found:
-            return None
+    found = window.of_person(stretches(entries, *window.ends))
+    if window.person and not found:
+        return None
     shifts = [_words(each, schedule.timezone) for each in found[:MOST_STRETCHES]]
     more = f"{len(found) - len(shifts)} later shifts are not shown." if len(found) > len(shifts) else None
     return OnCallRow(schedule=schedule.name, shifts=shifts, warning=partly or more)
@@ -267,11 +276,10 @@ def _words(stretch: Stretch, zone: str | None) -> str:
 
 def _describe_instant(schedule: Schedule, entries: Entries, instant: datetime) -> OnCallRow:
     """Describe a schedule at an instant."""
-    bounds = [(shift, parse_instant(shift.start_at), parse_instant(shift.end_at)) for shift in entries]
-    current = [shift for shift, start, end in bounds if start and end and start <= instant < end]
-    later = [(shift, start) for shift, start, _ in bounds if start and start > instant]
-    first = min((start for _, start in later), default=None)
-    following = [shift for shift, start in later if start == first]
+    current = [shift for shift in entries if shift.begins <= instant < shift.ends]
+    later = [shift for shift in entries if shift.begins > instant]
+    first = min((shift.begins for shift in later), default=None)
+    following = [shift for shift in later if shift.begins == first]
     state = schedule.model_copy(update={"current_shifts": current, "next_shifts": following})
     return _State(state, instant).row()
 

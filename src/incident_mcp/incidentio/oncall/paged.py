@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 
 from incident_mcp.errors import IncidentMcpError
 from incident_mcp.incidentio.oncall.paths import PATHS, EscalationPath
@@ -90,24 +90,27 @@ async def _resolve(api: Api, steps: Sequence[Step], path: str | None) -> Resolve
     resolved = Resolved(
         Paged(escalation_path=path, steps=[targets.describe(step, reachable) for step in steps]),
         list(reachable.values()),
-        certain=targets.certain and all(step.note is None or step.targets for step in steps),
+        certain=targets.certain and not any(step.is_unresolved for step in steps),
         schedules=list(targets.schedules.values()),
     )
-    first = [reachable[user.id].reachable for user in rung[0]] if rung else []
+    first = [reachable[user.id].reachable for user in (rung or [[]])[0]]
     more = {"warning": _warn(resolved, sure=YES in first), "problems": targets.problems or None}
     return replace(resolved, paged=resolved.paged.model_copy(update=more))
 
 
 async def _read_targets(api: Api, steps: Sequence[Step]) -> "_Targets":
     """Read the users and the schedules of some steps."""
-    wanted = dict.fromkeys(target.id for step in steps for target in step.targets if target.kind == "schedule")
-    reads: dict[str, Callable[[], Awaitable[object]]] = {"users": partial(read_users, api, include_inactive=True)}
-    for schedule in list(wanted)[:MOST_SCHEDULES]:
-        reads[schedule] = partial(read_schedule, api, schedule)
+    reads: dict[str, Callable[[], Awaitable[object]]] = {
+        target.id: partial(read_schedule, api, target.id)
+        for step in steps
+        for target in step.targets
+        if target.kind == "schedule"
+    }
+    reads = {"users": partial(read_users, api, include_inactive=True), **dict(islice(reads.items(), MOST_SCHEDULES))}
     found = await read_each(reads)
     users = {user.id: user for user in rows_of(found.pop("users"), User) or ()}
     schedules = {key: value for key, value in found.items() if isinstance(value, Schedule)}
-    problems = [f"schedule {key}: {failure}" for key, failure in found.items() if key not in schedules]
+    problems = [f"schedule {key}: {found[key]}" for key in found.keys() - schedules.keys()]
     return _Targets(users, schedules, problems, datetime.fromtimestamp(api.now(), UTC))
 
 
@@ -173,12 +176,9 @@ def on_schedule(schedule: Schedule, target: Target, now: datetime) -> list[User]
     """Return the people of a schedule whom a target rings now; None if that is not known."""
     if target.mode.startswith("all_users"):
         rotations = [each for each in schedule.rotations_at(now) if target.rotation in (None, each.id)]
-        return list({user.id: user for each in rotations for user in each.users}.values()) if rotations else None
-    if target.mode.startswith("next_on_call"):
-        return _users_on(schedule.next_shifts, target.rotation)
-    if target.mode.startswith("currently_on_call") and schedule.current_shifts is not None:
-        return _users_on(schedule.current_shifts, target.rotation)
-    return None
+        return _distinct(chain.from_iterable(each.users for each in rotations)) if rotations else None
+    shifts = {"next": schedule.next_shifts, "currently": schedule.current_shifts}.get(target.mode.partition("_on_")[0])
+    return None if shifts is None else _users_on(shifts, target.rotation)
 
 
 def _users_on(shifts: Iterable[Shift], rotation: str | None) -> list[User]:
@@ -187,7 +187,11 @@ def _users_on(shifts: Iterable[Shift], rotation: str | None) -> list[User]:
 
 def users_on(shifts: Iterable[Shift]) -> list[User]:
     """Return the users on some shifts, each once."""
-    return list({shift.user.id: shift.user for shift in shifts if shift.user}.values())
+    return _distinct(shift.user for shift in shifts if shift.user)
+
+
+def _distinct(users: Iterable[User]) -> list[User]:
+    return list({user.id: user for user in users}.values())
 
 
 def _ring(reachability: Reachability | None, user: User, via: str | None) -> str:
@@ -214,8 +218,8 @@ async def next_reachable(api: Api, resolved: Resolved) -> str | None:
     known = {person.id for person in resolved.people}
     # First the page's own schedules, which were read with their next shifts, then those of its people.
     near = sorted(schedules, key=lambda each: not known & {user.id for user in _everybody(each)})
-    users = [user for each in (*resolved.schedules, *near) for user in users_on(_shifts(each))]
-    others = list({user.id: user for user in users if user.id not in known}.values())[:MOST_CANDIDATES]
+    users = users_on(chain.from_iterable(map(_shifts, (*resolved.schedules, *near))))
+    others = [user for user in users if user.id not in known][:MOST_CANDIDATES]
     best = _best(await reachability_of(api, others))
     return best and best.user
 

@@ -31,6 +31,16 @@ class Shift(Record):
     rotation_id: str | None = None
     layer_id: str | None = None
 
+    @property
+    def begins(self) -> datetime:
+        """Its start."""
+        return datetime.fromisoformat(self.start_at)
+
+    @property
+    def ends(self) -> datetime:
+        """Its end."""
+        return datetime.fromisoformat(self.end_at)
+
 
 def _readable(value: object) -> object:
     """Return the shifts that can be read; None if there are shifts and none can, so that nobody takes it for a gap."""

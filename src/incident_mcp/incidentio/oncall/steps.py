@@ -40,6 +40,11 @@ class Step:
     note: str | None = None
     """What else is known of it, or why it could not be resolved."""
 
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether it may reach people that are not known."""
+        return self.note is not None and not self.targets
+
 
 @dataclass(frozen=True)
 class _When:

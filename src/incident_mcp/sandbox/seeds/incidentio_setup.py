@@ -98,7 +98,7 @@ def set_up(account: IncidentIO) -> None:
     ]
     account.timestamps = [_record(name, rank=rank) for rank, name in enumerate(TIMESTAMPS, 1)]
     account.users = [_user(*row) for row in USERS]
-    account.teams = [_team(account, *row) for row in TEAMS]
+    _add_teams(account)
 
 
 def status(name: str, category: str, description: str, rank: int) -> Json:
@@ -163,6 +163,10 @@ def _catalog_type() -> Json:
         "annotations": {},
         **_STAMPS,
     }
+
+
+def _add_teams(account: IncidentIO) -> None:
+    account.teams = [_team(account, *row) for row in TEAMS]
 
 
 def _team(account: IncidentIO, name: str, members: tuple[str, ...]) -> Json:
