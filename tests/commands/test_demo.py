@@ -131,7 +131,7 @@ def test_the_full_demo_pages_once_with_the_code_of_the_preview(full: subprocess.
     shown = "".join(section(full.stdout, step.title) for step in PAGING)
     assert section(full.stdout, "Page").count("call     incidentio_page_people") == 1
     assert len(re.findall(r"triggered at \S+ notified", shown)) == 1
-    assert re.search(r"status +acked\n +outcome +acked at ", section(full.stdout, "Acknowledge"))
+    assert re.search(r"status +acked *\n +outcome +acked at ", section(full.stdout, "Acknowledge"))
     assert "Sam Okafor" in section(full.stdout, "Hand over for two hours")
     assert section(full.stdout, "Undo the handover").count("call     incidentio_delete_override") == 2
 

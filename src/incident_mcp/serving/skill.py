@@ -1,4 +1,4 @@
-"""The skill over MCP: its files as resources, and the Skills extension (SEP-2640) of protocol version 2026-07-28."""
+"""The skill over MCP: SKILL.md, its references, and the Skills extension (SEP-2640) of protocol version 2026-07-28."""
 
 import hashlib
 from pathlib import Path

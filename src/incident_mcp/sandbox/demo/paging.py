@@ -105,9 +105,9 @@ async def _count_pages(call: Caller) -> int:
 async def _on_call(walk: Walk, call: Caller, **when: str) -> str:
     """Show who is on call, and return the name."""
     [row] = (await call("incidentio_list_on_call", schedule=SCHEDULE, **when))["on_call"]
-    names: list[str] = row.get("on_call") or []
+    names: list[str] = row.get("on_call", [])
     expect(len(names) == 1, f"Not exactly one person is on call: {row}")
-    shown = {"named": ", ".join(names), "until": row.get("until", "-"), "next": ", ".join(row.get("next") or ["-"])}
+    shown = {"named": ", ".join(names), "until": row.get("until", "-"), "next": ", ".join(row.get("next", ["-"]))}
     walk.show(table([shown], {"named": "On call", "next": "Next", "until": "Until"}))
     return names[0]
 
