@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from incident_mcp.errors import InputError
+from incident_mcp.errors import InputError, ServiceError
 from incident_mcp.incidentio.names.finding import first_matches, fold
 from incident_mcp.incidentio.pages import Rows
 from incident_mcp.incidentio.users import User, read_users
@@ -48,7 +48,13 @@ async def reference(api: Api, argument: str, person: str, me: str | None) -> Jso
     if found := _MAILTO.fullmatch(person):
         return {"email": await _registered(api, found["boxed"] or found["plain"])}
     person = person.removeprefix("@")
-    users = await read_users(api)
+    try:
+        users = await read_users(api)
+    except ServiceError:
+        # An id needs no list: paging must not depend on it.
+        if _ID.fullmatch(person):
+            return {"id": person}
+        raise
     if users is None:
         return {"id": _unchecked_id(argument, person)}
     return {"id": _find_user(argument, person, users).id}
