@@ -148,6 +148,7 @@ async def test_an_odd_shift_is_no_gap(connect: Connect, box: Sandbox) -> None:
     box.fail(
         Fault(
             "replace",
+            status=200,
             path="/v2/schedule_entries$",
             body={
                 "schedule_entries": {"final": [{"start_at": None, "user": 7}, "x"], "overrides": [], "scheduled": []}
