@@ -5,8 +5,11 @@ A few random sequences in CI; five thousand with
 time).
 """
 
+import json
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +23,11 @@ from pydantic import SecretStr
 
 from incident_mcp.catalogue import TOOLS
 from incident_mcp.sandbox import Sandbox
-from tests.conftest import NOW, Caller, text_of
+from tests.conftest import NOW, Caller, Connect, text_of
 from tests.examples import EXAMPLES
 from tests.reliability.conftest import serving
+from tests.reliability.processes import Served, served_sandbox, server
+from tests.spawned import environment, run
 
 pytestmark = pytest.mark.anyio
 
@@ -151,3 +156,141 @@ async def _play(script: list[tuple[Any, ...]], folder: Path) -> None:
 def test_nothing_is_sent_without_a_code_of_a_preview_of_that_very_request(script: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         anyio.run(_play, script, Path(folder))
+
+
+LEDGER = "01HR4B1YM0YV9HJV45B8DJEABV"
+OTHER = "01HR4B1YM05Q3YCTGY8BB4C3N1"
+COVER = {
+    "schedule": "Payments primary",
+    "user": "Ines Moreau",
+    "start_at": "2099-01-01T08:00:00Z",
+    "end_at": "2099-01-01T10:00:00Z",
+}
+CHANGES: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
+    (
+        "incidentio_page_people",
+        {"title": "Help", "escalation_path": "Database", "description": "Since 02:55.", "incident": "INC-114"},
+        [
+            {"title": "Help!"},
+            {"description": "Since 02:56."},
+            {"description": None},
+            {"incident": "INC-110"},
+            {"escalation_path": "Payments"},
+            {"escalation_path": None, "users": ["Sam Lindqvist"]},
+            {"idempotency_key": "mine"},
+        ],
+    ),
+    ("incidentio_cancel_page", {"escalation": LEDGER}, [{"escalation": OTHER}]),
+    (
+        "incidentio_reassign_page",
+        {"escalation": LEDGER, "users": ["Yuki Tanaka"]},
+        [
+            {"escalation": OTHER},
+            {"users": ["Yuki Tanaka", "Ines Moreau"]},
+            {"users": ["Ines Moreau"]},
+            {"users": None, "escalation_path": "Growth"},
+            {"title": "Help"},
+            {"resolve_original": False},
+        ],
+    ),
+    (
+        "incidentio_create_override",
+        COVER,
+        [
+            {"user": "Sam Okafor"},
+            {"schedule": "Ledger nights"},
+            {"start_at": "2099-01-01T08:00:01Z"},
+            {"end_at": "2099-01-01T10:00:01Z"},
+        ],
+    ),
+]
+changed = [
+    pytest.param(tool, base, change, id=f"{tool} {sorted(change)} {number}")
+    for tool, base, changes in CHANGES
+    for number, change in enumerate(changes)
+]
+
+
+@pytest.mark.parametrize(("tool", "base", "change"), changed)
+async def test_a_changed_argument_is_rejected_and_nothing_is_sent(
+    connect: Connect, box: Sandbox, tool: str, base: dict[str, Any], change: dict[str, Any]
+) -> None:
+    other = {name: value for name, value in (base | change).items() if value is not None}
+    async with connect() as call:
+        code = (await call.ok(tool, **base))["confirm"]
+        assert "confirm: the code is not of a preview of this call" in await call.error(tool, **other, confirm=code)
+        assert box.writes() == []
+        await call.ok(tool, **base, confirm=code)
+
+
+async def test_a_code_of_another_tool_is_rejected(connect: Connect, box: Sandbox) -> None:
+    async with connect() as call:
+        for tool, arguments in CALLS:
+            code = (await call.ok(tool, **arguments))["confirm"]
+            for other, others in CALLS:
+                if other != tool:
+                    assert "Not sent." in await call.error(other, **others, confirm=code)
+    assert box.writes() == []
+
+
+@pytest.mark.parametrize("signing_key", [None, SecretStr("k" * 32)], ids=["file", "setting"])
+async def test_without_a_state_folder_nothing_is_previewed_or_sent_and_the_reason_is_told(
+    connect: Connect, box: Sandbox, tmp_path: Path, signing_key: SecretStr | None
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    async with connect(state_dir=tmp_path / "file" / "state", signing_key=signing_key) as call:
+        for tool, arguments in CALLS:
+            for confirm in ({}, {"confirm": "a" * 40}):
+                error = await call.error(tool, **arguments, **confirm)
+                assert "Not sent." in error or "Outcome: not sent" in error
+            assert "INCIDENT_MCP_STATE_DIR" in await call.error(tool, **arguments)
+    assert box.writes() == []
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with served_sandbox() as sandbox:
+        yield sandbox
+
+
+PAGE = ("incidentio_page_people", {"title": "Help", "escalation_path": "Database"})
+
+
+def test_processes_accept_each_other_s_codes_only_with_one_secret_and_use_each_once(
+    served: Served, tmp_path: Path
+) -> None:
+    tool, page = PAGE
+    secret = {"INCIDENT_MCP_SECRET": "s" * 32}
+    settings = served.settings()
+    with (
+        server(tmp_path / "one", settings | secret) as one,
+        server(tmp_path / "two", settings | secret) as two,
+        server(tmp_path / "three", settings) as three,
+        server(tmp_path / "one", settings | secret) as beside,
+    ):
+        code = (one.call(tool, **page).structured_content or {})["confirm"]
+        foreign = (three.call(tool, **page).structured_content or {})["confirm"]
+        for process, held in ((three, code), (one, foreign), (two, foreign)):
+            assert "is not of a preview of this call" in text_of(process.call(tool, **page, confirm=held))
+        assert not two.call(tool, **page, confirm=code).is_error
+        again = (one.call(tool, **page).structured_content or {})["confirm"]
+        assert not one.call(tool, **page, confirm=again).is_error
+        for process in (one, beside):
+            assert "was already used" in text_of(process.call(tool, **page, confirm=again))
+    assert sum(row["title"] == "Help" for row in served.state()["incidentio"]["rings"]) == 1
+
+
+def test_from_a_shell_each_of_the_two_calls_is_a_process_of_its_own(served: Served, tmp_path: Path) -> None:
+    tool, arguments = "incidentio_page_people", ["title=From a shell", "escalation_path=Database"]
+    environ = environment(tmp_path / "state", **served.settings())
+    command = [sys.executable, "-m", "incident_mcp", "call", tool, *arguments]
+    preview = run(*command, env=environ, timeout=60)
+    assert preview.returncode == 0, preview.stderr
+    code = json.loads(preview.stdout)["confirm"]
+    sent = run(*command, f"confirm={code}", env=environ, timeout=60)
+    assert json.loads(sent.stdout)["status"] == "triggered"
+    again = run(*command, f"confirm={code}", env=environ, timeout=60)
+    assert again.returncode == 1
+    assert "was already used" in again.stderr
+    assert sum(row["title"] == "From a shell" for row in served.state()["incidentio"]["rings"]) == 1
+    assert (tmp_path / "state" / "confirmation-secret").stat().st_mode & 0o077 == 0
