@@ -178,6 +178,7 @@ CHANGES: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
             {"escalation_path": "Payments"},
             {"escalation_path": None, "users": ["Sam Lindqvist"]},
             {"idempotency_key": "mine"},
+            {"anyway": True},
         ],
     ),
     ("incidentio_cancel_page", {"escalation": LEDGER}, [{"escalation": OTHER}]),
@@ -191,6 +192,7 @@ CHANGES: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
             {"users": None, "escalation_path": "Growth"},
             {"title": "Help"},
             {"resolve_original": False},
+            {"anyway": True},
         ],
     ),
     (

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 from mcp import Client
 from mcp_types import PromptReference, TextResourceContents
+from pydantic import SecretStr
 
 from incident_mcp.catalogue import select
 from incident_mcp.sandbox import Sandbox
@@ -51,7 +52,7 @@ def two(request: pytest.FixtureRequest, tmp_path: Path) -> Two:
         async def lifespan(_: object) -> AsyncIterator[Any]:
             number = connecting[-1]
             chosen = Settings(sandbox=True, state_dir=tmp_path / str(number), **settings[number])
-            async with open_caller(chosen, select(chosen), accounts[number]) as caller:
+            async with open_caller(chosen, select(chosen), accounts[number], name=f"caller {number}") as caller:
                 yield caller
 
         server = make_server("", lifespan)
@@ -125,3 +126,36 @@ async def test_me_is_the_caller(two: Two) -> None:
             planned = await call.ok(CREATE[0], **CREATE[1], roles={"lead": "me"}, dry_run=True)
             (assignment,) = planned["would_send"]["body"]["incident_role_assignments"]
             assert assignment["assignee"] == {"email": person}
+
+
+PAGE = {"title": "Help", "escalation_path": "Database"}
+
+
+async def test_a_code_of_one_caller_is_rejected_by_the_other_though_they_share_a_secret(two: Two) -> None:
+    shared = {"signing_key": SecretStr("k" * 32)}
+    async with two(shared, shared) as (one, other):
+        code = (await one.ok("incidentio_page_people", **PAGE))["confirm"]
+        error = await other.error("incidentio_page_people", **PAGE, confirm=code)
+        assert "is not of a preview of this call" in error
+        assert other.box.writes() == []
+        await one.ok("incidentio_page_people", **PAGE, confirm=code)
+
+
+@pytest.mark.parametrize("name", ["", "somebody else"])
+async def test_a_code_is_bound_to_the_caller_of_an_account(tmp_path: Path, name: str) -> None:
+    box = Sandbox(now=NOW)
+    settings = Settings(sandbox=True, state_dir=tmp_path, toolsets=("all",))
+
+    @asynccontextmanager
+    async def connected(caller_name: str) -> AsyncIterator[Caller]:
+        def lifespan(_: object) -> AbstractAsyncContextManager[Any]:
+            return open_caller(settings, select(settings), box, name=caller_name)
+
+        async with Client(make_server("", lifespan)) as client:
+            yield Caller(client, box)
+
+    async with connected("") as one, connected(name) as other:
+        code = (await one.ok("incidentio_page_people", **PAGE))["confirm"]
+        result = await other.result("incidentio_page_people", **PAGE, confirm=code)
+    assert result.is_error is bool(name)
+    assert len(box.writes()) == int(not name)

@@ -31,7 +31,11 @@ CLOSING_SECONDS = 0.5
 
 @asynccontextmanager
 async def open_caller(
-    settings: Settings, tools: Sequence[ToolSpec], network: Network | None = None, limits: Limits = DOCUMENTED
+    settings: Settings,
+    tools: Sequence[ToolSpec],
+    network: Network | None = None,
+    limits: Limits = DOCUMENTED,
+    name: str = "",
 ) -> AsyncGenerator[Caller]:
     """Make a caller, and close its journal and connections at the end.
 
@@ -40,8 +44,9 @@ async def open_caller(
         tools: The tools that the caller is offered.
         network: Answers instead of the network: a sandbox that outlives the caller.
         limits: Time and size limits of each service.
+        name: Who it is, where several callers share an account: confirmation codes are bound to it.
     """
-    caller = _make_caller(settings, tools, network, limits)
+    caller = _make_caller(settings, tools, network, limits, name)
     try:
         yield caller
     finally:
@@ -50,7 +55,9 @@ async def open_caller(
             await caller.close()
 
 
-def _make_caller(settings: Settings, tools: Sequence[ToolSpec], network: Network | None, limits: Limits) -> Caller:
+def _make_caller(
+    settings: Settings, tools: Sequence[ToolSpec], network: Network | None, limits: Limits, name: str
+) -> Caller:
     passing = settings.sandbox and network is None
     if passing:
         from incident_mcp.sandbox import Sandbox  # noqa: PLC0415  # imported only when needed
@@ -68,7 +75,7 @@ def _make_caller(settings: Settings, tools: Sequence[ToolSpec], network: Network
         journal=MemoryJournal() if passing else SqliteJournal(lambda: _state_folder(settings)),
         declaration_limit=SettingLimit("declarations", settings.max_declares, "INCIDENT_MCP_MAX_DECLARES"),
         write_limit=SettingLimit("writes", settings.max_writes, "INCIDENT_MCP_MAX_WRITES"),
-        codes=ConfirmationCodes(_secret_source(settings, in_memory=passing)),
+        codes=ConfirmationCodes(_secret_source(settings, in_memory=passing), name),
         audit=_audit_log(settings),
     )
     may_call = {tool.name: tool for tool in reachable(settings)}

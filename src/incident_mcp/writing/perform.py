@@ -207,7 +207,7 @@ class Writer:
 
 def _hash_of(plan: WritePlan[Any, Any], intent: Intent) -> str:
     """Return a hash of the account, the tool and the exact request, for which a confirmation counts."""
-    return fingerprint(intent.hash, plan.request.body)
+    return fingerprint(intent.hash, plan.request.body, plan.confirmed_with)
 
 
 def _intent_of(api: Api, plan: WritePlan[Any, Any]) -> Intent:

@@ -54,6 +54,7 @@ class WritePlan(Generic[A, R]):
         accept_any_effect: Whether `find_effect` counts regardless of who made it and when.
         caller_key: The caller's idempotency key, sent unchanged.
         fixed_key: An idempotency key that identifies the resource to create, regardless of its text.
+        confirmed_with: What else a confirmation code is bound to, beyond the request.
         distinguished_by: What makes an otherwise identical call a different intent.
         declares: Whether it declares an incident.
         targets: The resources that it writes to.
@@ -80,6 +81,7 @@ class WritePlan(Generic[A, R]):
     accept_any_effect: bool = False
     caller_key: str | None = None
     fixed_key: str | None = None
+    confirmed_with: str = ""
     distinguished_by: str | None = None
     declares: bool = False
     targets: tuple[str, ...] = ()

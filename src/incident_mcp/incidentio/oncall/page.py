@@ -173,6 +173,7 @@ async def incidentio_page_people(
         to_record=lambda response: Page.of(response.escalation),
         repeat=Repeat.KEYED,
         destructive=True,
+        confirmed_with=f"anyway={anyway}",
         remember_seconds=PAGE_SECONDS,
         find_by_key=partial(find_page, api),
         caller_key=idempotency_key,

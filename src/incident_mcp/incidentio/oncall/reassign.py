@@ -124,6 +124,7 @@ async def incidentio_reassign_page(
         to_record=lambda response: Page.of(response.escalation),
         repeat=Repeat.NEVER,
         destructive=True,
+        confirmed_with=f"anyway={anyway}",
         remember_seconds=PAGE_SECONDS,
         find_effect=reassignment.find,
         read_existing=reassignment.read_existing,
