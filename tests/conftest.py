@@ -18,10 +18,10 @@ from jsonschema import Draft202012Validator
 from mcp import Client
 from mcp_types import CallToolResult, TextContent
 
+from incident_mcp.catalogue import TOOLS
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.tool_modules import TOOLS
 from tests.spawned import ROOT, run
 
 # Keys that the tests use, and Ionhour's check tokens: put together here so that no scanner takes this file for a leak.

@@ -1,6 +1,6 @@
 """Write all that follows from the tools' source: `uv run python -m tools.generate`.
 
-That is the list of modules with tools, their schemas, each tool's contract as a snapshot, README's tables, the list in
+That is the list of tools that the package ships, each tool's contract as a snapshot, README's tables, the list in
 manifest.json and the list of released names. A module keeps its place in the list; a new one comes last in its room.
 `--check` only prints the files that are stale, and exits with 1 if there are any.
 """
@@ -15,27 +15,27 @@ from typing import Any
 
 from incident_mcp.response import find_tools, use_tools
 from incident_mcp.settings import Settings
+from incident_mcp.tooling.schemas import Shipped
 from incident_mcp.tooling.tools import Toolset, ToolSpec
 from tools.schemas import input_schema, output_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "incident_mcp"
-MODULES = PACKAGE / "tool_modules.py"
 SCHEMAS = PACKAGE / "tooling" / "schemas.json"
 SNAPSHOTS = ROOT / "tests" / "tooling" / "snapshots"
 RELEASED = ROOT / "tests" / "tooling" / "released_names.json"
 ROOMS = ("response", "incidentio", "ionhour")
 COMPACT: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":")}
-DISCOVERY = [*find_tools.DISCOVERY, *use_tools.DISCOVERY]
 COMMAND = "uv run python -m tools.generate"
 
 
 def modules_with_tools() -> list[str]:
-    """Return the modules that define `TOOLS`, in the order of the list."""
+    """Return the modules that define `TOOLS`: in the order in which they are shipped, a new one last in its room."""
     files = [file for room in ROOMS for file in (PACKAGE / room).rglob("*.py") if _defines_tools(file)]
     found = {".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts) for file in files}
-    listed = re.findall(r"^    \*(\S+)\.TOOLS,$", MODULES.read_text("utf-8"), re.MULTILINE)
-    names = [name for name in listed if name in found] + sorted(found - set(listed))
+    shipped = json.loads(SCHEMAS.read_text("utf-8")) if SCHEMAS.exists() else {}
+    modules = dict.fromkeys(Shipped(*row).module for row in shipped.values())
+    names = [name for name in modules if name in found] + sorted(found - set(modules))
     return sorted(names, key=lambda name: ROOMS.index(name.split(".")[1]))
 
 
@@ -46,23 +46,33 @@ def _defines_tools(file: Path) -> bool:
     return any(isinstance(name, ast.Name) and name.id == "TOOLS" for name in names)
 
 
-def tool_modules() -> str:
-    """Return the source of the list of modules with tools."""
-    names = modules_with_tools()
-    imports = "\n".join(f"import {name}" for name in sorted(names))
-    tools = "\n".join(f"    *{name}.TOOLS," for name in names)
-    return (
-        f'"""All tools, in the order in which they are listed. Generated: `{COMMAND}`."""\n\n'
-        f"{imports}\nfrom incident_mcp.tooling.tools import ToolSpec\n\nTOOLS: list[ToolSpec] = [\n{tools}\n]\n"
-    )
+def source_tools() -> list[ToolSpec]:
+    """Return all tools as their modules define them, in the order of the list; those that call others come last."""
+    modules = [importlib.import_module(name) for name in modules_with_tools()]
+    return [spec for module in modules for spec in module.TOOLS] + [*find_tools.DISCOVERY, *use_tools.DISCOVERY]
 
 
 def shipped_schemas(tools: list[ToolSpec]) -> str:
-    """Return the schemas of all tools as the package ships them: one line for each."""
-    rows = (
-        f"{json.dumps(spec.name)}:{json.dumps([input_schema(spec), output_schema(spec)], **COMPACT)}" for spec in tools
-    )
+    """Return all tools as the package ships them: one line for each, its fields in the order of `Shipped`."""
+    rows = (f"{json.dumps(spec.name)}:{json.dumps(_shipped(spec), **COMPACT)}" for spec in tools)
     return "{\n" + ",\n".join(rows) + "\n}\n"
+
+
+def _shipped(spec: ToolSpec) -> Shipped:
+    return Shipped(
+        module=spec.fn.__module__,
+        title=spec.title,
+        description=spec.description,
+        writes=spec.writes,
+        destructive=spec.destructive,
+        idempotent=spec.idempotent,
+        takes_two_calls=bool(spec.preview),
+        services=spec.services,
+        keywords=spec.keywords,
+        toolset=(spec.toolset.name, spec.toolset.description, spec.toolset.default),
+        input=input_schema(spec),
+        output=output_schema(spec),
+    )
 
 
 def contract(spec: ToolSpec) -> dict[str, Any]:
@@ -119,7 +129,8 @@ def _summary(spec: ToolSpec) -> str:
 def manifest(tools: list[ToolSpec]) -> str:
     """Return manifest.json with the tools that are listed by default."""
     listed = importlib.import_module("incident_mcp.catalogue").select(Settings())
-    entries = [{"name": spec.name, "description": _summary(spec)} for spec in tools if spec in listed]
+    names = [spec.name for spec in listed]
+    entries = [{"name": spec.name, "description": _summary(spec)} for spec in tools if spec.name in names]
     rows = ",\n".join(f"    {json.dumps(entry, ensure_ascii=False)}" for entry in entries)
     return _replaced("manifest.json", r'(?<=  "tools": \[\n).*?(?=\n  \])', rows)
 
@@ -136,11 +147,7 @@ def released_names(tools: list[ToolSpec]) -> str:
 
 def generated() -> dict[Path, str | None]:
     """Return all generated files with their content; None for a file that is to be deleted."""
-    source = tool_modules()
-    if MODULES.read_text("utf-8") != source:
-        # The rest is read from the tools, so the list of them comes first.
-        return {MODULES: source}
-    tools = [*importlib.import_module("incident_mcp.tool_modules").TOOLS, *DISCOVERY]
+    tools = source_tools()
     if stale(schemas := {SCHEMAS: shipped_schemas(tools)}):
         return schemas
     files: dict[Path, str | None] = dict(snapshots(tools))

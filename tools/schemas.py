@@ -67,7 +67,7 @@ def output_schema(spec: ToolSpec) -> Schema:
 
 def _result_properties(spec: ToolSpec) -> Schema:
     """Return what `WriteResult.dump` adds to a record: of a write that takes two calls, the preview and its code."""
-    if spec.preview is None:
+    if isinstance(spec.preview, bool):
         return RESULT_PROPERTIES
     preview = _flat_object(spec.preview.model_json_schema(by_alias=False, mode="serialization"))
     code = {"type": "string", "description": "The code with which an identical call sends the request."}

@@ -5,17 +5,17 @@ import re
 from incident_mcp.errors import SettingError
 from incident_mcp.records.fitting import shorten
 from incident_mcp.records.text import inert
-from incident_mcp.response import find_tools, use_tools
 from incident_mcp.settings import KEY_VARIABLES, Settings
-from incident_mcp.tool_modules import TOOLS
 from incident_mcp.tooling.arguments import nearest
-from incident_mcp.tooling.tools import ToolSpec
+from incident_mcp.tooling.tools import ToolSpec, shipped_tools
 
+_CALL_OTHERS = ("find_tools", "use_read_tool", "use_write_tool")
+TOOLS = [tool for tool in shipped_tools() if tool.name not in _CALL_OTHERS]
 TOOLSETS = {tool.toolset.name: tool.toolset for tool in TOOLS}
 DEFAULT_TOOLSETS = tuple(toolset.name for toolset in TOOLSETS.values() if toolset.default)
 RESPONDER = ("core", "oncall", "alerts")
 """The toolsets of `responder`, which are the default."""
-DISCOVERY = (*find_tools.DISCOVERY, *use_tools.DISCOVERY)
+DISCOVERY = tuple(tool for tool in shipped_tools() if tool.name in _CALL_OTHERS)
 """Tools that find and call those that are not listed; they are part of `core`."""
 MOST_NAMED = 30
 """Tools that the answer to an unknown name lists."""
@@ -51,7 +51,7 @@ def _discovery(settings: Settings) -> list[ToolSpec]:
     kinds = {tool.writes for tool in unlisted(settings)}
     if not kinds:
         return []
-    return [tool for tool in DISCOVERY if tool.fn is find_tools.find_tools or tool.writes in kinds]
+    return [tool for tool in DISCOVERY if tool.name == "find_tools" or tool.writes in kinds]
 
 
 def _toolsets(settings: Settings) -> set[str]:

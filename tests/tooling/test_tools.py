@@ -62,7 +62,7 @@ def test_hints_title_and_first_line_are_there(spec):
 def test_a_tool_writes_or_its_hints_say_that_it_does_not(spec):
     told = contract(spec)
     assert told["annotations"]["readOnlyHint"] is not spec.writes
-    in_two_calls = spec.preview is not None
+    in_two_calls = bool(spec.preview)
     assert ("dry_run" in told["inputSchema"]["properties"]) is (spec.writes and not in_two_calls)
     assert ("confirm" in told["inputSchema"]["properties"]) is in_two_calls
     assert {"preview", "confirm"} <= set(told["outputSchema"]["properties"]) or not in_two_calls

@@ -55,13 +55,13 @@ async def find_tools(
     ranked = rank(words, list(caller.reachable.values()))
     best, others = ranked[:MOST_DESCRIBED], ranked[MOST_DESCRIBED:]
     unlisted = [spec for spec in others if spec.name not in caller.tools]
-    lines = [f"{spec.name}: {first_line(spec)}" for spec in unlisted]
+    lines = [f"{spec.name}: {spec.summary}" for spec in unlisted]
     return FoundTools(tools=[_describe(spec, listed=spec.name in caller.tools) for spec in best], others=lines or None)
 
 
 def _describe(spec: ToolSpec, *, listed: bool) -> FoundTool:
     if listed:
-        return FoundTool(name=spec.name, description=first_line(spec), call_with="itself")
+        return FoundTool(name=spec.name, description=spec.summary, call_with="itself")
     definition = spec.definition
     return FoundTool(
         name=spec.name,
@@ -69,11 +69,6 @@ def _describe(spec: ToolSpec, *, listed: bool) -> FoundTool:
         call_with="use_write_tool" if spec.writes else "use_read_tool",
         input_schema=definition.input_schema,
     )
-
-
-def first_line(spec: ToolSpec) -> str:
-    """Return the first line of a tool's description."""
-    return (spec.fn.__doc__ or "").partition("\n")[0]
 
 
 def rank(words: str, tools: Sequence[ToolSpec]) -> list[ToolSpec]:
@@ -102,7 +97,7 @@ def rank(words: str, tools: Sequence[ToolSpec]) -> list[ToolSpec]:
 def _document(spec: ToolSpec) -> "Counter[str]":
     """Return the stems that describe a tool, those of its name and its keywords counted more."""
     arguments = " ".join(name.replace("_", " ") for name in spec.definition.input_schema.get("properties", {}))
-    weighted = ((spec.name.replace("_", " "), 2), (spec.keywords, 3), (spec.title, 1), (spec.fn.__doc__ or "", 1))
+    weighted = ((spec.name.replace("_", " "), 2), (spec.keywords, 3), (spec.title, 1), (spec.description, 1))
     return Counter(stem for text, weight in (*weighted, (arguments, 1)) for stem in _stems(text) * weight)
 
 

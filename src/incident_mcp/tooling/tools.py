@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from typing import Any, TypeAlias, cast
 
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, Tool, ToolAnnotations
@@ -21,7 +22,7 @@ from incident_mcp.records.record import Json, Record
 from incident_mcp.records.text import inert
 from incident_mcp.tooling.aliases import remark_of, rename_arguments
 from incident_mcp.tooling.arguments import read_arguments
-from incident_mcp.tooling.schemas import shipped
+from incident_mcp.tooling.schemas import all_shipped, shipped
 from incident_mcp.writing.confirm import InputRequired
 from incident_mcp.writing.outcome import NotSent, describe
 from incident_mcp.writing.result import WriteResult
@@ -85,31 +86,49 @@ class Toolset:
 CORE = Toolset("core", "Incidents, updates and notes in both services, and the tools that combine them.", default=True)
 
 
+Function: TypeAlias = Callable[..., Awaitable[Any]]
+
+
 @dataclass(frozen=True)
 class ToolSpec:
     """A function and what makes a tool of it. Its validators are built on the first call: that costs about 4 ms."""
 
-    fn: Callable[..., Awaitable[Any]]
+    source: Function | str
+    """The function, or the module that has it, which is imported when the tool is called."""
+    name: str
+    """The function's name: the function is the tool."""
     title: str
     writes: bool = False
     destructive: bool = False
     idempotent: bool = False
     toolset: Toolset = CORE
-    preview: type[Record] | None = None
-    """What the first of two calls returns; None for a tool that one call carries out."""
+    preview: type[Record] | bool = False
+    """What the first of two calls returns, or whether there are two; false for a tool that one call carries out."""
     keywords: str = ""
     """Words with which people ask for it, beyond those of its name and description."""
 
-    @property
-    def name(self) -> str:
-        """The function is the tool."""
-        return self.fn.__name__
+    @cached_property
+    def fn(self) -> Function:
+        """The function."""
+        return getattr(import_module(self.source), self.name) if isinstance(self.source, str) else self.source
 
     @property
     def services(self) -> tuple[str, ...]:
         """The services that the tool always needs: its resolvers are named after them."""
+        if isinstance(self.source, str):
+            return shipped(self.name).services
         needed = {resolve.__name__ for resolve in self._resolvers.values()}
         return tuple(service for service in ("incidentio", "ionhour") if service in needed)
+
+    @property
+    def description(self) -> str:
+        """What the model reads of it: its docstring."""
+        return shipped(self.name).description if isinstance(self.source, str) else inspect.getdoc(self.fn) or ""
+
+    @property
+    def summary(self) -> str:
+        """The first line of its description."""
+        return self.description.partition("\n")[0]
 
     @cached_property
     def arguments(self) -> type[Arguments]:
@@ -128,7 +147,7 @@ class ToolSpec:
         return Tool(
             name=self.name,
             title=self.title,
-            description=inspect.getdoc(self.fn) or "",
+            description=self.description,
             input_schema=schemas.input,
             output_schema=schemas.output,
             annotations=ToolAnnotations(
@@ -216,7 +235,7 @@ def read_tool(
     keywords: str = "",
 ) -> ToolSpec:
     """Return a tool that only reads; `keywords` are words with which people ask for it."""
-    return ToolSpec(fn, title, idempotent=True, toolset=toolset, keywords=keywords)
+    return ToolSpec(fn, fn.__name__, title, idempotent=True, toolset=toolset, keywords=keywords)
 
 
 def write_tool(  # noqa: PLR0913  # all that tools differ in, by name
@@ -240,4 +259,32 @@ def write_tool(  # noqa: PLR0913  # all that tools differ in, by name
         preview: What the first of two calls returns, for a write that rings a phone or changes whose phone rings.
         keywords: Words with which people ask for it.
     """
-    return ToolSpec(fn, title, True, destructive, idempotent, toolset, preview, keywords)  # noqa: FBT003  # in their order
+    return ToolSpec(
+        fn,
+        fn.__name__,
+        title,
+        writes=True,
+        destructive=destructive,
+        idempotent=idempotent,
+        toolset=toolset,
+        preview=preview or False,
+        keywords=keywords,
+    )
+
+
+def shipped_tools() -> list[ToolSpec]:
+    """Return all tools as they are shipped, in the order in which they are listed; no tool's module is imported."""
+    return [
+        ToolSpec(
+            tool.module,
+            name,
+            tool.title,
+            writes=tool.writes,
+            destructive=tool.destructive,
+            idempotent=tool.idempotent,
+            toolset=Toolset(*tool.toolset),
+            preview=tool.takes_two_calls,
+            keywords=tool.keywords,
+        )
+        for name, tool in all_shipped().items()
+    ]
