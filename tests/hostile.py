@@ -112,12 +112,12 @@ def put(body: Any, at: Iterator[Place] | list[Place], text: str) -> bytes:
 
 
 def longer(body: Any, rows: int) -> Any:
-    """Return an answer whose list has this many rows, each with an id and a reference of its own."""
+    """Return an answer whose list has this many rows: its own, and more with ids and references of their own."""
     if isinstance(body, dict):
         return {key: longer(value, rows) if isinstance(value, list) else value for key, value in body.items()}
     if not isinstance(body, list) or not body or not isinstance(body[0], dict):
         return body
-    return [_numbered(body[number % len(body)], number) for number in range(rows)]
+    return body[:rows] + [_numbered(body[number % len(body)], number) for number in range(len(body), rows)]
 
 
 def _numbered(row: dict[str, Any], number: int) -> dict[str, Any]:

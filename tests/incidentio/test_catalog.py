@@ -2,5 +2,5 @@
 
 EXAMPLES = {
     "incidentio_list_catalog": {},
-    "incidentio_find_entries": [{"type": "Product"}, {"type": "Product", "identifier": "checkout"}],
+    "incidentio_find_entries": [{"type": "01HR4B1YM0FJ915AD2RMMGRBNJ"}, {"type": "Product", "identifier": "checkout"}],
 }

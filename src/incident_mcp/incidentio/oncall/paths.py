@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import AliasPath, BeforeValidator, Field
 
 from incident_mcp.errors import ServiceError
+from incident_mcp.incidentio.ids import resource_id
 from incident_mcp.incidentio.named_rows import CachedList, NamedRow
 from incident_mcp.incidentio.names.finding import NameContains, contains, find
 from incident_mcp.incidentio.pages import Rows, read_rows
@@ -105,7 +106,10 @@ async def _team_names(api: Api) -> dict[str, str]:
 
 
 async def _team_id(api: Api, team: str, names: dict[str, str]) -> str:
-    return (await find(api, TEAMS, team)).id if names else team.strip()
+    if names:
+        return (await find(api, TEAMS, team)).id
+    # The key may not read teams, or there are none: only an id can be compared.
+    return resource_id("team", team)
 
 
 def _row(path: EscalationPath, teams: dict[str, str]) -> PathRow:

@@ -88,7 +88,8 @@ class Walk:
         if path.nodes:
             await self._walk(path.nodes, when, 0)
             if path.repeat_after_seconds:
-                self._add(when, note=f"all of it repeats every {format_duration(path.repeat_after_seconds)}")
+                again = format_duration(path.repeat_after_seconds)
+                self.steps.append(Step("then", note=f"all of it repeats every {again}"))
             return
         # A path that is built from a template has no steps of its own.
         on_call = tuple(Target("user", user.id) for user in path.current_responders or ())
