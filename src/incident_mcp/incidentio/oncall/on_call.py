@@ -19,6 +19,7 @@ from incident_mcp.incidentio.toolsets import ONCALL
 from incident_mcp.incidentio.users import name_of_user
 from incident_mcp.records.instants import instant_with_zone, to_second
 from incident_mcp.records.record import Listed, Name, Record
+from incident_mcp.records.text import one_line
 from incident_mcp.records.tokens import tokens
 from incident_mcp.tooling.dependencies import AppSettings, IncidentioApi
 from incident_mcp.tooling.tools import read_tool
@@ -210,7 +211,7 @@ class _State:
         until = self.until or self.begins
         line = f"{self.schedule.name}: {people}" + (f" until {short(until, self.now)}" if until else "")
         following = ", ".join(self.names(self.schedule.next_shifts)) if with_next else ""
-        return f"{line}, then {following}" if following else line
+        return one_line(f"{line}, then {following}" if following else line)
 
 
 @dataclass(frozen=True)

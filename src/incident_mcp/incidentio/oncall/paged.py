@@ -19,6 +19,7 @@ from incident_mcp.incidentio.oncall.schedules import SCHEDULES, Schedule, Shift,
 from incident_mcp.incidentio.oncall.steps import Step, Target, Walk
 from incident_mcp.incidentio.users import User, name_of_user, read_users
 from incident_mcp.records.record import Record
+from incident_mcp.records.text import one_line
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.parallel import read_each
 
@@ -152,7 +153,7 @@ class _Targets:
     def describe(self, step: Step, reachable: dict[str, Reachability]) -> str:
         """Describe a step: when it is taken, and whom it rings."""
         words = [word for target in step.targets for word in self._describe_target(target, reachable)]
-        return f"{step.when}: {'; '.join([*words, *([step.note] if step.note else [])])}"
+        return one_line(f"{step.when}: {'; '.join([*words, *([step.note] if step.note else [])])}")
 
     def _describe_target(self, target: Target, reachable: dict[str, Reachability]) -> list[str]:
         via = self._name(target)

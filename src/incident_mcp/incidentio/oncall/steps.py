@@ -39,11 +39,8 @@ class Step:
     targets: tuple[Target, ...] = ()
     note: str | None = None
     """What else is known of it, or why it could not be resolved."""
-
-    @property
-    def is_unresolved(self) -> bool:
-        """Whether it may reach people that are not known."""
-        return self.note is not None and not self.targets
+    is_unresolved: bool = False
+    """Whether it may reach people that are not known."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +93,14 @@ class Walk:
             return
         # A path that is built from a template has no steps of its own.
         on_call = tuple(Target("user", user.id) for user in path.current_responders or ())
-        self._add(when, on_call, note=f"{path.name} is built from a template: further steps are not known")
+        self._add(
+            when, on_call, note=f"{path.name} is built from a template: further steps are not known", unresolved=True
+        )
 
     async def _walk(self, nodes: list[Json], when: _When, depth: int) -> None:
         for node in nodes:
             if depth >= MOST_DEPTH or len(self.steps) >= MOST_STEPS:
-                self._add(when, note="further steps are not shown")
+                self._add(when, note="further steps are not shown", unresolved=True)
                 return
             when = await self._take(node, when, depth)
 
@@ -122,7 +121,9 @@ class Walk:
             case "repeat":
                 self._add(when, note=f"repeats from an earlier step, {inner.get('repeat_times') or 'several'} times")
             case _:
-                self._add(when, note=f"{_text(node.get('type')) or 'a step'}: what it does is not known")
+                self._add(
+                    when, note=f"{_text(node.get('type')) or 'a step'}: what it does is not known", unresolved=True
+                )
         return when
 
     async def _branch(self, inner: Json, when: _When, depth: int) -> None:
@@ -134,13 +135,16 @@ class Walk:
     async def _continue(self, path: str, when: _When) -> None:
         found = await self.read_path(path)
         if found is None:
-            self._add(when, note=f"continues with the escalation path {path}, which could not be read")
+            note = f"continues with the escalation path {path}, which could not be read"
+            self._add(when, note=note, unresolved=True)
         else:
             await self.follow(found, when)
 
-    def _add(self, when: _When, targets: tuple[Target, ...] = (), note: str | None = None) -> None:
+    def _add(
+        self, when: _When, targets: tuple[Target, ...] = (), note: str | None = None, *, unresolved: bool = False
+    ) -> None:
         if len(self.steps) <= MOST_STEPS:
-            self.steps.append(Step(str(when), targets, note))
+            self.steps.append(Step(str(when), targets, note, unresolved))
 
 
 def _targets(inner: Json) -> tuple[Target, ...]:
