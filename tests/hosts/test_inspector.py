@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from incident_mcp.catalogue import TOOLS
+from incident_mcp.catalogue import select
 from incident_mcp.serving.skill import FILES
+from incident_mcp.settings import Settings
 from tests.spawned import ROOT, environment, node_program, run
 
 ERAS = ["legacy", "modern"]
@@ -48,7 +49,7 @@ def answer(state: Path, method: str, *arguments: str) -> dict[str, Any]:
 @pytest.mark.parametrize("era", ERAS)
 def test_the_tool_list_passes_the_inspectors_strict_schema_checks(era: str, tmp_path: Path) -> None:
     listed = answer(tmp_path, "tools/list", "--strict", "--protocol-era", era)
-    assert [tool["name"] for tool in listed["tools"]] == [tool.name for tool in TOOLS if tool.toolset.default]
+    assert [tool["name"] for tool in listed["tools"]] == [tool.name for tool in select(Settings())]
 
 
 @pytest.mark.parametrize(
