@@ -168,7 +168,7 @@ class JournaledWrite(Generic[A, R]):
             if found is None:
                 return None
             record = plan.to_record(found)
-        again = "pass an idempotency_key" if plan.repeat is Repeat.KEYED else "change the text"
+        again = "pass an idempotency_key" if plan.repeat is Repeat.KEYED else plan.again
         if plan.declares:
             again = "pass this incident in despite"
         note = f"An identical call did this {max(entry.age, 0):.0f} s ago; nothing was sent."

@@ -56,6 +56,7 @@ class WritePlan(Generic[A, R]):
         fixed_key: An idempotency key that identifies the resource to create, regardless of its text.
         confirmed_with: What else a confirmation code is bound to, beyond the request.
         distinguished_by: What makes an otherwise identical call a different intent.
+        again: How to do the same again on purpose, of a write without an idempotency key.
         declares: Whether it declares an incident.
         targets: The resources that it writes to.
         targets_of: The resources that it wrote to, by the response.
@@ -83,6 +84,7 @@ class WritePlan(Generic[A, R]):
     fixed_key: str | None = None
     confirmed_with: str = ""
     distinguished_by: str | None = None
+    again: str = "change the text"
     declares: bool = False
     targets: tuple[str, ...] = ()
     targets_of: Callable[[A], tuple[str, ...]] | None = None

@@ -166,6 +166,7 @@ async def incidentio_create_override(
         repeat=Repeat.NEVER,
         destructive=True,
         remember_seconds=OVERRIDE_SECONDS,
+        again="delete that override first",
         find_effect=partial(cover.find, api),
         read_existing=partial(cover.read_existing, api),
         targets=(f"{account_of(api)} schedule {cover.schedule.id}",),

@@ -126,6 +126,7 @@ async def incidentio_reassign_page(
         destructive=True,
         confirmed_with=f"anyway={anyway}",
         remember_seconds=PAGE_SECONDS,
+        again="reassign the new page",
         find_effect=reassignment.find,
         read_existing=reassignment.read_existing,
         targets=targets_of(api, number),
