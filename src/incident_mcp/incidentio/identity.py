@@ -36,7 +36,7 @@ class _Response(BaseModel):
 
 
 async def incidentio_get_identity(api: IncidentioApi) -> Identity:
-    """Say what the API key is called, and its roles and teams: what it may do."""
+    """Get the API key's name, roles and teams: what it may do."""
     return (await api.get(SHOW.request(), _Response)).identity
 
 

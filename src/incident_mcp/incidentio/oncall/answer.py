@@ -90,7 +90,7 @@ async def incidentio_answer_page(
     reason: Annotated[str | None, Field(description="For snooze.")] = None,
     dry_run: DryRun = False,
 ) -> WriteResult[PageState]:
-    """Acknowledge or snooze a page (escalation) in the name of the API key, and read its state back."""
+    """Acknowledge or snooze a page (escalation) as the API key, and read its state back."""
     number = resource_id("escalation", escalation)
     body: Json = {"response": response} | _snooze_details(api, response, snooze_until, reason)
     acks = response == "ack"

@@ -44,7 +44,7 @@ async def preview_running(api: Api, escalation: str) -> EscalationRow:
 async def incidentio_cancel_page(
     api: IncidentioApi, writer: WriterDep, escalation: EscalationRef, confirm: ConfirmCode = None
 ) -> WriteResult[PageState]:
-    """Cancel a page (escalation): nobody is rung any more. Two calls: the first shows it and returns a code."""
+    """Cancel a page (escalation), which stops the paging. Two calls: the first shows it and returns a code."""
     number = resource_id("escalation", escalation)
     plan = WritePlan(
         tool="incidentio_cancel_page",

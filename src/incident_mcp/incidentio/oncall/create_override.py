@@ -150,7 +150,7 @@ async def incidentio_create_override(
     layer: Annotated[str | None, Field(description="If the rotation has several.")] = None,
     confirm: ConfirmCode = None,
 ) -> WriteResult[Override]:
-    """Put somebody on call for a while instead of whom a schedule has then.
+    """Put someone on call for a while, in place of the person on the schedule.
 
     Two calls: the first shows whom it displaces and returns a code for `confirm`.
     """

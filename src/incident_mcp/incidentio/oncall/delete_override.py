@@ -50,7 +50,7 @@ async def incidentio_delete_override(
     override: Annotated[str, Field(min_length=1, description="Override ID.")],
     confirm: ConfirmCode = None,
 ) -> WriteResult[DeletedOverride]:
-    """Delete an override: whom the rotations have is on call again, but not an override that it replaced.
+    """Delete an override: the rotations apply again. An override that it replaced does not come back.
 
     Two calls: the first shows it and returns a code for `confirm`.
     """

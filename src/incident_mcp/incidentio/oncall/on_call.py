@@ -76,7 +76,7 @@ async def incidentio_list_on_call(
     until: Annotated[str | None, Field(description="End of a window from `at`.")] = None,
     user: Annotated[str | None, Field(description="Only this person's shifts: e-mail, name, ID, `me`.")] = None,
 ) -> OnCall:
-    """Who is on call, until when, who is next, and where nobody is: now, at an instant, or over a window."""
+    """List who is on call, until when, who is next, and gaps: now, at an instant, or over a window."""
     person = None if user is None else await user_id(api, "user", user, settings.me)
     chosen = None if schedule is None else await find(api, SCHEDULES, schedule)
     if at is None and until is None and person is None:

@@ -86,7 +86,7 @@ class Recipients:
         )
 
     async def resolve(self, api: Api) -> Resolved:
-        """Return who would be rung now."""
+        """Return who would be paged now."""
         return await (people_paged(api, self.users) if self.path is None else path_paged(api, self.path))
 
     async def describe(self, api: Api) -> str:
@@ -160,7 +160,7 @@ async def incidentio_page_people(
 ) -> WriteResult[Page]:
     """Page people: rings the phones of an escalation path's responders, or of users.
 
-    Two calls: the first shows who would be rung and returns a code for `confirm`.
+    Two calls: the first shows who would be paged and returns a code for `confirm`.
     """
     recipients = await read_recipients(api, escalation_path, users, settings.me)
     incident_id = None if incident is None else (await incident_name(api, incident)).id

@@ -47,7 +47,7 @@ class Resolved:
 
     paged: Paged
     people: list[Reachability]
-    """In the order in which they are rung."""
+    """In the order in which they are paged."""
     certain: bool
     """Whether nobody else can be reached: every target was read, and none is a channel."""
     schedules: Sequence[Schedule] = ()
@@ -60,7 +60,7 @@ class Resolved:
 
     @property
     def names(self) -> str:
-        """The people who are rung, for a question."""
+        """The people who are paged, for a question."""
         return ", ".join(dict.fromkeys(person.user for person in self.people)) or "nobody that is known"
 
 

@@ -107,9 +107,9 @@ async def incidentio_reassign_page(
     anyway: Anyway = False,
     confirm: ConfirmCode = None,
 ) -> WriteResult[Page]:
-    """Reassign a page (escalation) to others: a new page rings them, the original is resolved.
+    """Reassign a page (escalation): a new page goes to others, and the original is resolved.
 
-    Two calls: the first shows who would be rung and returns a code for `confirm`. Works once per page.
+    Two calls: the first shows who would be paged and returns a code for `confirm`. Works once per page.
     """
     number = resource_id("escalation", escalation)
     recipients = await read_recipients(api, escalation_path, users, settings.me)
