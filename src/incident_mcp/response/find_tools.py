@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any
 
@@ -52,9 +52,10 @@ async def find_tools(
     caller: CurrentCaller, words: Annotated[str, Field(min_length=1, description="What you want to do.")]
 ) -> FoundTools:
     """Find tools that are not listed, with their arguments. use_read_tool and use_write_tool call them."""
-    ranked = rank(words, list(caller.reachable.values()))
-    best, others = ranked[:MOST_DESCRIBED], ranked[MOST_DESCRIBED:]
-    unlisted = [spec for spec in others if spec.name not in caller.tools]
+    scores = score(words, list(caller.reachable.values()))
+    ranked = _by_score(scores)
+    best = [spec for spec in ranked if scores[spec] > 0][:MOST_DESCRIBED]
+    unlisted = [spec for spec in ranked if spec not in best and spec.name not in caller.tools]
     lines = [f"{spec.name}: {spec.summary}" for spec in unlisted]
     return FoundTools(tools=[_describe(spec, listed=spec.name in caller.tools) for spec in best], others=lines or None)
 
@@ -72,13 +73,22 @@ def _describe(spec: ToolSpec, *, listed: bool) -> FoundTool:
 
 
 def rank(words: str, tools: Sequence[ToolSpec]) -> list[ToolSpec]:
-    """Return tools by how well they fit some words, the best first (BM25); without a match in their order."""
-    asked = dict.fromkeys(_stems(shorten(words, _LONGEST)))
-    documents = [_document(spec) for spec in tools]
-    average = sum(document.total() for document in documents) / max(1, len(documents))
-    frequency = Counter(stem for document in documents for stem in document)
+    """Return tools by how well they fit some words, the best first; without a match in their order."""
+    return _by_score(score(words, tools))
 
-    def score(document: "Counter[str]") -> float:
+
+def _by_score(scores: Mapping[ToolSpec, float]) -> list[ToolSpec]:
+    return sorted(scores, key=lambda spec: -scores[spec])
+
+
+def score(words: str, tools: Sequence[ToolSpec]) -> dict[ToolSpec, float]:
+    """Return how well tools fit some words (BM25); 0 without a match."""
+    asked = dict.fromkeys(_stems(shorten(words, _LONGEST)))
+    documents = {spec: _document(spec) for spec in tools}
+    average = sum(document.total() for document in documents.values()) / max(1, len(documents))
+    frequency = Counter(stem for document in documents.values() for stem in document)
+
+    def score_of(document: "Counter[str]") -> float:
         norm = _SATURATION * (1 - _LENGTH + _LENGTH * document.total() / average)
         return sum(
             math.log(1 + (len(documents) - frequency[stem] + 0.5) / (frequency[stem] + 0.5))
@@ -89,8 +99,7 @@ def rank(words: str, tools: Sequence[ToolSpec]) -> list[ToolSpec]:
             if document[stem]
         )
 
-    scores = {spec.name: score(document) for spec, document in zip(tools, documents, strict=True)}
-    return sorted(tools, key=lambda spec: -scores[spec.name])
+    return {spec: score_of(document) for spec, document in documents.items()}
 
 
 @cache
