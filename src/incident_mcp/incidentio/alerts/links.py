@@ -143,7 +143,7 @@ TOOLS = [
         incidentio_list_alert_links,
         "List links of alerts",
         toolset=ALERTS,
-        keywords="which alerts behind this incident caused attached",
+        keywords="which alerts monitors triggered caused behind this incident attached",
     ),
     write_tool(
         incidentio_attach_alert,
