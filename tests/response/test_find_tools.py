@@ -37,7 +37,7 @@ QUESTIONS: list[tuple[str, str]] = [
     ("what can this API key do", "incidentio_get_identity"),
     ("which custom fields can I fill in and with what", "incidentio_list_fields"),
 ]
-HELD_BACK: list[tuple[str, str]] = [
+MORE: list[tuple[str, str]] = [
     ("ring the backup engineer", "incidentio_page_people"),
     ("mute the page until six", "incidentio_answer_page"),
     ("who takes over from Yuki", "incidentio_list_on_call"),
@@ -49,7 +49,39 @@ HELD_BACK: list[tuple[str, str]] = [
     ("has she muted her phone", "incidentio_check_reachable"),
     ("escalation policies of the platform group", "incidentio_list_paths"),
 ]
-"""Written with the others, and not looked at while the words of the tools were chosen."""
+"""By the same person as the first 30."""
+OTHERS: list[tuple[str, str]] = [
+    ("who's covering checkout this weekend", "incidentio_list_on_call"),
+    ("am I on duty on Friday", "incidentio_list_on_call"),
+    ("I need a DBA on the line immediately", "incidentio_page_people"),
+    ("notify the security folks, it's urgent", "incidentio_page_people"),
+    ("tell the pager I'm on it", "incidentio_answer_page"),
+    ("we don't need them any more, stop paging", "incidentio_cancel_page"),
+    ("hand this page to the storage team instead", "incidentio_reassign_page"),
+    ("has anyone acknowledged yet", "incidentio_get_escalation"),
+    ("which pages are still open", "incidentio_list_escalations"),
+    ("I have a dentist appointment, let Mei take my on-call this afternoon", "incidentio_create_override"),
+    ("I don't need cover any more, give me my shift back", "incidentio_delete_override"),
+    ("will Kofi's phone actually ring if I page him", "incidentio_check_reachable"),
+    ("show all on-call rotations", "incidentio_list_schedules"),
+    ("who gets rung second if the first person ignores it", "incidentio_list_paths"),
+    ("any alerts from Datadog in the last hour", "incidentio_list_alerts"),
+    ("what does this alert say exactly", "incidentio_get_alert"),
+    ("mark the disk alert as resolved", "incidentio_resolve_alert"),
+    ("connect the alert to the incident we just opened", "incidentio_attach_alert"),
+    ("write down on the alert that I restarted it", "incidentio_add_alert_note"),
+    ("is the database alert a known maintenance", "incidentio_list_maintenance"),
+    ("what triggered INC-120", "incidentio_list_alert_links"),
+    ("find Grace in the people directory", "incidentio_find_users"),
+    ("look up the service ledger-api in the catalogue", "incidentio_find_entries"),
+    ("what types are in the service catalog", "incidentio_list_catalog"),
+    ("which scopes does our token have", "incidentio_get_identity"),
+    ("what values may the affected region field take", "incidentio_list_fields"),
+    ("which timestamps do we record on incidents", "incidentio_list_timestamps"),
+    ("list our teams", "incidentio_list_teams"),
+    ("what roles can people have in an incident", "incidentio_list_roles"),
+]
+"""By somebody else, one for every tool beyond the core: 19 were found before any word was chosen for them."""
 
 
 def place(question: str, tool: str) -> int:
@@ -70,10 +102,16 @@ def test_of_30_questions_at_least_28_have_the_right_tool_among_the_first_three()
     assert len(missed) <= 2, missed
 
 
-def test_of_ten_more_questions_most_have_it_too():
-    missed = misses(HELD_BACK)
-    print(len(HELD_BACK) - len(missed), missed)
-    assert len(missed) <= 3, missed
+@pytest.mark.parametrize(("questions", "most_missed"), [(MORE, 1), (OTHERS, 6)], ids=["more", "others"])
+def test_of_more_questions_most_have_it_too(questions: list[tuple[str, str]], most_missed: int):
+    missed = misses(questions)
+    print(len(questions) - len(missed), missed)
+    assert len(missed) <= most_missed, missed
+
+
+def test_the_questions_are_about_every_tool_beyond_the_core():
+    asked = {tool for _, tool in (*QUESTIONS, *MORE, *OTHERS)}
+    assert {spec.name for spec in TOOLS if spec.toolset.name != "core"} <= asked
 
 
 @pytest.mark.parametrize("words", ["", "   ", "zzzz qqqq", "\u202e\x00", "x" * 50_000, "the of and"])

@@ -145,9 +145,10 @@ async def test_the_sdk_finds_a_catalog_entry_and_reads_its_attributes(sdk):
     listed = await ask(catalog_v3_list_entries, sdk, models.CatalogListEntriesResultV3, **arguments)
 
     [entry] = listed.catalog_entries
-    [runbook] = listed.catalog_type.schema.attributes
+    runbook, owner = listed.catalog_type.schema.attributes
     assert (entry.name, entry.external_id) == ("Payouts", "product-payouts")
     assert entry.attribute_values[runbook.id].value.label == "https://runbooks.paysand.example/product-payouts"
+    assert entry.attribute_values[owner.id].value.label == "Payments"
     assert listed.pagination_meta.total_record_count == 1
 
 

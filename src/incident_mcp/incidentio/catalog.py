@@ -108,7 +108,7 @@ def _with_attributes(entry: EntryRow, catalog_type: CatalogType) -> EntryRow:
         if isinstance(value, dict)
     }
     known = [f"{name}: {', '.join(labels)}" for name, labels in values.items() if labels]
-    return entry.model_copy(update={"attributes": known or None})
+    return entry.model_copy(update={"attributes": known or None, "aliases": entry.aliases or None})
 
 
 def _labels(value: Json) -> list[str]:

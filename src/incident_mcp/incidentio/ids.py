@@ -134,7 +134,7 @@ def resource_id(argument: str, text: str) -> str:
         return bare
     found = {each.upper() for each in _ULID_IN_TEXT.findall(plain)}
     if len(found) != 1:
-        problem = "holds several IDs" if found else "holds no ID"
+        problem = "contains several IDs" if found else "contains no ID"
         raise InputError(f"{argument} {text[:_MAX_QUOTED]!r} {problem}: pass its ID or link. Not sent.")
     return found.pop()
 

@@ -22,10 +22,24 @@ _SATURATION, _LENGTH = 1.2, 0.4
 _STOP = frozenset(
     re.findall(
         r"\w+",
-        "a an and any are as at be can could do does for from have how i if in is it me my of on or our please that the"
-        " this to us was we what when where which who will with you your",
+        "a an and any are as at be been can could did do does for from have having he her him how i if im in is it its"
+        " just last me my need not of on or our please s she should show so tell than that the their them then there"
+        " they this to us want was we were what whats when where which who whos will with would you your",
     )
 )
+_SAME = (
+    "person people someone somebody anyone anybody engineer folks dba specialist",
+    "alert alarm monitor",
+    "team squad group",
+    "schedule rota roster rotation",
+    "mute silence quiet snooze",
+    "tonight now today tomorrow weekend afternoon evening morning",
+    "page ring wake notify pager paged phone",
+    "urgent urgently immediately asap",
+    "permission scope allowed",
+    "catalog catalogue",
+)
+"""Words that mean the same here."""
 _SHORTEST_STEM = 3
 _ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ers", "er", "ed", "es", "s", "e", "y")
 
@@ -113,7 +127,15 @@ def _document(spec: ToolSpec) -> "Counter[str]":
 def _stems(text: str) -> list[str]:
     """Return the words of a text without their endings, and without words that say nothing."""
     words = re.findall(r"[a-z0-9]+", text.casefold().replace("'", ""))
-    return [_stem(word) for word in words if word not in _STOP]
+    stems = (_stem(word) for word in words if word not in _STOP)
+    return [_same().get(stem, stem) for stem in stems]
+
+
+@cache
+def _same() -> dict[str, str]:
+    """Return the first stem of each group of words, by stem."""
+    groups = ([_stem(word) for word in group.split()] for group in _SAME)
+    return {stem: first for first, *others in groups for stem in others}
 
 
 def _stem(word: str) -> str:

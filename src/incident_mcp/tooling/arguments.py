@@ -289,6 +289,8 @@ def _trim(text: str) -> str:
 
 def _unknown(name: str, fields: Collection[str]) -> str:
     """Return a complaint about an unknown argument, with the argument to pass instead if that is known."""
+    if name == "dry_run" and "confirm" in fields:
+        return "unknown argument dry_run: a call without confirm is a preview and sends nothing"
     place = next((alias for alias in _aliases(name) if alias in fields), None) or nearest(name, fields)
     return f"unknown argument {_quote_name(name)}" + (f": pass {place}" if place else "")
 

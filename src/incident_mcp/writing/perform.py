@@ -82,7 +82,7 @@ class Writer:
         await self._confirm(api, plan, request)
         if not await self._keep_codes(partial(self.safety.journal.use_code, code)):
             earlier = await self._describe_earlier(plan, intent)
-            raise rejection(join_sentences("was already used", earlier and f"({earlier})"))
+            raise rejection(join_sentences("was already used", earlier and f"({earlier}: do not do it again)"))
         try:
             return await self._perform(api, plan, intent)
         except WriteError as error:

@@ -11,7 +11,8 @@ pytestmark = pytest.mark.anyio
 PAGE = "incidentio_page_people"
 P1, NOT_P1 = "if Alert priority is one of P1", "unless Alert priority is one of P1"
 OPEN, CLOSED = "if Working hours: Office hours is active", "unless Working hours: Office hours is active"
-UNSURE = "It is not certain that the first step reaches anyone; the next one follows only after its wait."
+UNSURE = "It is not certain that the first step reaches anyone. The next step starts only after its wait."
+NOBODY_FIRST = "The first step reaches nobody. The next step starts only after its wait."
 BATCH = "NOBODY, Batch jobs has nobody on call now: pages reach nobody"
 # Path, its steps, and whether a warning is due.
 PATHS = {
@@ -55,7 +56,7 @@ PATHS = {
             f"after 5m: Ines Moreau via Ledger nights; {BATCH}",
             "after 10m: Yuki Tanaka",
         ],
-        UNSURE,
+        NOBODY_FIRST,
     ),
     "Search": (
         [
@@ -243,7 +244,7 @@ async def test_a_template_whose_first_responder_is_away_is_not_refused(steps_of)
     preview = await steps_of(kind="templated", current_responders=[noor])
 
     assert "further steps are not known" in preview["steps"][0]
-    assert preview["warning"] == UNSURE
+    assert preview["warning"] == NOBODY_FIRST
 
 
 async def test_without_the_scope_of_paths_the_page_is_not_sent_and_the_scope_is_named(connect, box):

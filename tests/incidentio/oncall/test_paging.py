@@ -30,7 +30,7 @@ async def test_a_preview_names_everybody_in_order_and_sends_nothing(call, box):
         "after 5m: Ines Moreau via Ledger nights; NOBODY, Batch jobs has nobody on call now: pages reach nobody",
         "after 10m: Yuki Tanaka",
     ]
-    assert "not certain that the first step reaches anyone" in answer["preview"]["warning"]
+    assert answer["preview"]["warning"].startswith("The first step reaches nobody.")
     body = answer["would_send"]["body"]
     assert (body["title"], body["escalation_path_id"]) == ("Help", path("Refunds"))
     assert box.writes() == []

@@ -105,6 +105,9 @@ def plan_note(api: Api, alert: str, content: str, label: str) -> WritePlan[Alert
 
 TOOLS = [
     write_tool(
-        incidentio_add_alert_note, "Add a note to an alert", toolset=ALERTS, keywords="comment remark leave message"
+        incidentio_add_alert_note,
+        "Add a note to an alert",
+        toolset=ALERTS,
+        keywords="write down comment remark leave message",
     )
 ]

@@ -1,6 +1,6 @@
 """Escalations, which are pages: whom they notified, and who answered."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import AliasPath, BaseModel, BeforeValidator, Field
@@ -210,18 +210,25 @@ async def _list_of_user(api: Api, query: Query, person: str, *, limit: int, afte
     found: list[Escalation] = []
     looked_at, cursor = 0, after
     async for page in each_page(api, LIST.request(query), Escalation, limit=MOST_LOOKED_AT, after=after):
-        for row in page.rows:
-            looked_at, cursor = looked_at + 1, row.id
-            if any(person in (event.user_ids or ()) for event in row.events or ()):
-                found.append(row)
-            if len(found) == limit:
-                break
-        else:
-            cursor = page.after
-            continue
-        break
+        looked, of_user = _first_of(page.rows, person, limit - len(found))
+        found += of_user
+        looked_at += looked
+        cursor = page.rows[looked - 1].id if looked < len(page.rows) else page.after
+        if len(found) == limit:
+            break
     rows = [EscalationRow.of(row) for row in found]
     return Escalations(escalations=rows, has_more=cursor is not None, after=cursor, looked_at=looked_at)
+
+
+def _first_of(rows: Sequence[Escalation], person: str, most: int) -> tuple[int, list[Escalation]]:
+    """Return how many rows were looked at until `most` of a user were found, and those."""
+    found: list[Escalation] = []
+    for number, row in enumerate(rows, 1):
+        if any(person in (event.user_ids or ()) for event in row.events or ()):
+            found.append(row)
+        if len(found) == most:
+            return number, found
+    return len(rows), found
 
 
 async def incidentio_get_escalation(api: IncidentioApi, escalation: EscalationRef) -> Escalation:
@@ -234,7 +241,7 @@ TOOLS = [
         incidentio_list_escalations,
         "List escalations",
         toolset=ONCALL,
-        keywords="paged pages last night history was I got",
+        keywords="open still unanswered paged pages last night history was I got",
     ),
     read_tool(
         incidentio_get_escalation,

@@ -290,6 +290,6 @@ TOOLS = [
         incidentio_list_on_call,
         "Who is on call",
         toolset=ONCALL,
-        keywords="on the hook on duty rota shift tonight now next call about responsible takes over",
+        keywords="covering on the hook on duty rota shift tonight now next call about responsible takes over",
     )
 ]

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from incident_mcp.errors import IncidentMcpError, InputError, RefusedError
 from incident_mcp.incidentio.names.finding import find
-from incident_mcp.incidentio.names.incidents import incident_name
+from incident_mcp.incidentio.names.incidents import IncidentName, incident_name
 from incident_mcp.incidentio.names.people import People, user_id
 from incident_mcp.incidentio.oncall.escalations import (
     Escalation,
@@ -112,7 +112,9 @@ async def read_recipients(
     return Recipients(None, [User(id=number) for number in ids])
 
 
-async def preview_page(api: Api, recipients: Recipients, *, anyway: bool) -> Paged:
+async def preview_page(
+    api: Api, recipients: Recipients, *, anyway: bool, incident: IncidentName | None = None
+) -> Paged:
     """Return who would be paged.
 
     Raises:
@@ -122,7 +124,8 @@ async def preview_page(api: Api, recipients: Recipients, *, anyway: bool) -> Pag
     missed = recipients.path is None and any(person.problem for person in resolved.people)
     if (resolved.reaches_nobody or missed) and not anyway:
         raise InputError(await _describe_refusal(api, resolved))
-    return resolved.paged
+    named = incident and " ".join(filter(None, (incident.reference or incident.id, incident.name)))
+    return resolved.paged.model_copy(update={"incident": named})
 
 
 async def _describe_refusal(api: Api, resolved: Resolved) -> str:
@@ -163,8 +166,8 @@ async def incidentio_page_people(
     Two calls: the first shows who would be paged and returns a code for `confirm`.
     """
     recipients = await read_recipients(api, escalation_path, users, settings.me)
-    incident_id = None if incident is None else (await incident_name(api, incident)).id
-    body = without_none(title=title, description=description, incident_id=incident_id) | recipients.body
+    attached = None if incident is None else await incident_name(api, incident)
+    body = without_none(title=title, description=description, incident_id=attached and attached.id) | recipients.body
     plan = WritePlan(
         tool="incidentio_page_people",
         request=CREATE.request(body=body, advice=ADVICE),
@@ -182,7 +185,7 @@ async def incidentio_page_people(
     )
     if confirm is not None and writer.needs_confirmation(destructive=True):
         plan = replace(plan, question=f"Page {await recipients.describe(api)}, saying {quoted(title)}.")
-    preview = partial(preview_page, api, recipients, anyway=anyway)
+    preview = partial(preview_page, api, recipients, anyway=anyway, incident=attached)
     result = await writer.perform_previewed(api, plan, confirm=confirm, preview=preview)
     return await with_outcome(api, result)
 

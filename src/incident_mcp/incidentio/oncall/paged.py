@@ -33,6 +33,8 @@ class Paged(Record):
     """Who would be paged now."""
 
     escalation_path: str | None = None
+    incident: str | None = None
+    """The incident that the page is attached to."""
     steps: list[str]
     """Whom it rings, in this order while nobody acknowledges it: `after 5m: Yuki Tanaka via Payments primary`."""
     warning: str | None = None
@@ -94,8 +96,8 @@ async def _resolve(api: Api, steps: Sequence[Step], path: str | None) -> Resolve
         certain=targets.certain and not any(step.is_unresolved for step in steps),
         schedules=list(targets.schedules.values()),
     )
-    first = [reachable[user.id].reachable for user in (rung or [[]])[0]]
-    more = {"warning": _warn(resolved, sure=YES in first), "problems": targets.problems or None}
+    first = {reachable[user.id].reachable for user in (rung or [[]])[0]}
+    more = {"warning": _warn(resolved, first), "problems": targets.problems or None}
     return replace(resolved, paged=resolved.paged.model_copy(update=more))
 
 
@@ -115,12 +117,14 @@ async def _read_targets(api: Api, steps: Sequence[Step]) -> "_Targets":
     return _Targets(users, schedules, problems, datetime.fromtimestamp(api.now(), UTC))
 
 
-def _warn(resolved: Resolved, *, sure: bool) -> str | None:
+def _warn(resolved: Resolved, first: set[str]) -> str | None:
     if resolved.reaches_nobody:
         problems = "; ".join(f"{person.user} {person.problem}" for person in resolved.people)
         return f"This page reaches nobody: {problems or 'nobody is on call'}."
-    if not sure:
-        return "It is not certain that the first step reaches anyone; the next one follows only after its wait."
+    if first == {NO}:
+        return "The first step reaches nobody. The next step starts only after its wait."
+    if YES not in first:
+        return "It is not certain that the first step reaches anyone. The next step starts only after its wait."
     return None
 
 

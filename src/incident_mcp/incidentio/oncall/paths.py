@@ -127,6 +127,6 @@ TOOLS = [
         incidentio_list_paths,
         "List escalation paths",
         toolset=ONCALL,
-        keywords="policies policy levels steps nobody answers happens after next",
+        keywords="second order ignores policies policy levels steps nobody answers happens after next",
     )
 ]

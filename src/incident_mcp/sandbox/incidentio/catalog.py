@@ -5,6 +5,9 @@ from incident_mcp.sandbox.engine.service import ApiError, Call, Json, Reply
 from .account import IncidentIO, Routes, by_id
 from .pages import list_all, page, read_query
 
+OWNERS = {"Hosted Checkout": "Payments", "Payouts": "Payments"}
+"""The teams that own products; Platform owns the others."""
+
 
 def list_entries(account: IncidentIO, call: Call) -> Reply:
     """GET /v3/catalog_entries of a type, in no documented order.
@@ -31,13 +34,16 @@ def list_entries(account: IncidentIO, call: Call) -> Reply:
 
 def _listed(entry: Json, catalog_type: Json) -> Json:
     """Return an entry as it is listed, from the form that incidents embed."""
-    [runbook] = catalog_type["schema"]["attributes"]
-    value = {"value": {"label": f"https://runbooks.paysand.example/{entry['external_id']}"}}
+    runbook, owner = catalog_type["schema"]["attributes"]
+    values = {
+        runbook["id"]: {"value": {"label": f"https://runbooks.paysand.example/{entry['external_id']}"}},
+        owner["id"]: {"value": {"label": OWNERS.get(entry["name"], "Platform")}},
+    }
     return {
         **entry,
         "catalog_type_id": catalog_type["id"],
         "rank": 0,  # only entries of ranked types have a rank
-        "attribute_values": {runbook["id"]: value},
+        "attribute_values": values,
         "created_at": catalog_type["created_at"],
         "updated_at": catalog_type["updated_at"],
     }

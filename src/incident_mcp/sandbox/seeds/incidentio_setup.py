@@ -145,13 +145,15 @@ def _options(field: str, values: tuple[str, ...]) -> list[Json]:
 def _catalog_type() -> Json:
     type_id, runbook_id = account_ulid(f"catalog type {CATALOG_TYPE}"), account_ulid("catalog attribute Runbook")
     runbook = {"id": runbook_id, "name": "Runbook", "type": "String", "array": False, "mode": "dashboard"}
+    owner_id = account_ulid("catalog attribute Owner")
+    owner = {"id": owner_id, "name": "Owner", "type": 'Custom["Team"]', "array": False, "mode": "dashboard"}
     return {
         "id": type_id,
         "name": CATALOG_TYPE,
         "description": "What merchants buy from us.",
         "type_name": f'Custom["{CATALOG_TYPE}"]',
         "engine_resource_type": f'CatalogEntry["{type_id}"]',
-        "schema": {"version": 1, "attributes": [runbook]},
+        "schema": {"version": 1, "attributes": [runbook, owner]},
         "categories": ["product-feature"],
         "icon": "box",
         "color": "violet",
