@@ -7,7 +7,8 @@ from pydantic import AliasPath, Field
 from incident_mcp.errors import InputError, RefusedError
 from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.incidentio.toolsets import CATALOG
-from incident_mcp.records.record import Listed, Name, Record
+from incident_mcp.records.record import Listed, Name, Record, shorten
+from incident_mcp.records.text import one_line
 from incident_mcp.tooling.dependencies import AppSettings, IncidentioApi
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
@@ -16,6 +17,8 @@ from incident_mcp.transport.operation import Operation
 LIST = Operation("GET", "/v2/users", scope="users.view", page_size=10_000)
 MAX_USERS = 10_000
 CACHE_SECONDS = 300.0
+STATE_SECONDS = 15.0
+"""For how long the list with those who left is used: who is active and has a seat decides whom a page reaches."""
 
 
 class User(Record):
@@ -31,8 +34,13 @@ class User(Record):
 
 
 def name_of_user(user: User) -> str:
-    """Return a user's name, else the email address or id."""
-    return user.name or user.email or user.id
+    """Return a user's name, else the email address or id, fit for a sentence."""
+    return short_name(user.name or user.email or user.id)
+
+
+def short_name(name: str) -> str:
+    """Return a name fit for a sentence: on one line, and not so long that it hides the other names."""
+    return shorten(one_line(name), 60)
 
 
 async def read_users(api: Api, *, include_inactive: bool = False) -> Rows[User] | None:
@@ -47,7 +55,9 @@ async def read_users(api: Api, *, include_inactive: bool = False) -> Rows[User] 
                 raise
             return None
 
-    users, _ = await api.cached(f"users {include_inactive}", load, seconds=CACHE_SECONDS)
+    users, _ = await api.cached(
+        f"users {include_inactive}", load, seconds=STATE_SECONDS if include_inactive else CACHE_SECONDS
+    )
     return users
 
 

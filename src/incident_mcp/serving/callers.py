@@ -1,6 +1,5 @@
 """Callers: services, journal, limits and tools, made from settings and closed at the end."""
 
-import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -112,8 +111,8 @@ def _secret_source(settings: Settings, *, in_memory: bool) -> Callable[[], bytes
         secret = settings.signing_key.get_secret_value().encode(errors="replace")
         return lambda: secret
     if in_memory:
-        secret = secrets.token_bytes(SECRET_BYTES)
-        return lambda: secret
+        # Nothing is real, and a preview is of use to the next command.
+        return lambda: b"sandbox".ljust(SECRET_BYTES)
     return lambda: secret_in(_state_folder(settings))
 
 

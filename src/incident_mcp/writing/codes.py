@@ -71,8 +71,8 @@ class ConfirmationCodes:
         stated, sent = raw[:-_HASH_BYTES], raw[-_HASH_BYTES:]
         if not hmac.compare_digest(self._hash(await self._read_secret(), stated, request), sent):
             raise rejection(
-                "is not of a preview of this call: an argument or what it refers to changed, or the code is of another"
-                " account, caller or server"
+                "is not of a preview of this call: an argument changed, or whom or what it concerns, or the code is of"
+                " another account, caller or server"
             )
         age = time.time() - int.from_bytes(stated[:_TIME_BYTES], "big")
         if not -AHEAD_SECONDS <= age <= CODE_SECONDS:

@@ -68,6 +68,27 @@ class JournaledWrite(Generic[A, R]):
         """
         journal, plan = self.safety.journal, self.plan
         await self._check_caller_key()
+        if repeated := await self.find_earlier():
+            await self.log.record(plan.tool, plan.request, "repeated")
+            return repeated
+        self.started = time.monotonic()
+        limit = None if self.history.unresolved else self.safety.limit_for(plan)
+        entry = self._new_entry()
+        write = await journal.begin(entry, limit=limit)
+        async with self._journal_interruption(write):
+            outcome = await self._journal_outcome(write, await self._resolve_or_send(write, entry))
+        if not isinstance(outcome, Done):
+            raise WriteError(outcome)
+        result, _ = outcome.value
+        return replace(result, note=join_sentences(result.note, self.safety.trouble) or None)
+
+    async def find_earlier(self) -> WriteResult[R] | None:
+        """Return the result of an identical call that was done a moment ago, None if there was none.
+
+        Raises:
+            WriteError: The journal cannot tell.
+        """
+        journal, plan = self.safety.journal, self.plan
         self.history = history = await read_history(journal, plan, self.intent, self.asked_at)
         if journal.unreadable and plan.repeat is Repeat.NEVER:
             raise WriteError.not_sent(
@@ -77,19 +98,7 @@ class JournaledWrite(Generic[A, R]):
         if history.unresolved and history.superseded and await is_undone(plan):
             # Regardless of the lost attempt, another write changed the target since.
             history.unresolved, history.undone = False, True
-        if repeated := await self._find_repeat():
-            await self.log.record(plan.tool, plan.request, "repeated")
-            return repeated
-        self.started = time.monotonic()
-        limit = None if history.unresolved else self.safety.limit_for(plan)
-        entry = self._new_entry()
-        write = await journal.begin(entry, limit=limit)
-        async with self._journal_interruption(write):
-            outcome = await self._journal_outcome(write, await self._resolve_or_send(write, entry))
-        if not isinstance(outcome, Done):
-            raise WriteError(outcome)
-        result, _ = outcome.value
-        return replace(result, note=join_sentences(result.note, self.safety.trouble) or None)
+        return await self._find_repeat()
 
     async def _check_caller_key(self) -> None:
         """Check that the caller's idempotency key belongs to this request.
@@ -109,7 +118,6 @@ class JournaledWrite(Generic[A, R]):
                 )
 
     async def _find_repeat(self) -> WriteResult[R] | None:
-        """Return the result of an identical call that was done a moment ago, None if there was none."""
         plan, history, entry = self.plan, self.history, self.history.entry
         existing = None
         if plan.read_existing is not None:
@@ -135,8 +143,9 @@ class JournaledWrite(Generic[A, R]):
     async def _find_identical(self, existing: Existing[A] | None) -> A | None:
         """Find the effect of an identical call that the journal may not know of."""
         plan, entry = self.plan, self.history.entry
-        # An empty journal may have replaced one that knew of it.
-        unsure = entry.age < -AHEAD_SECONDS if entry else self.safety.journal.lost
+        # An empty journal may have replaced one that knew of it, or another machine's journal knows.
+        lost = self.safety.journal.lost or plan.find_by_key is not None
+        unsure = entry.age < -AHEAD_SECONDS if entry else lost
         if existing is not None and (entry is None or unsure):
             return existing.identical
         if plan.accept_any_effect:

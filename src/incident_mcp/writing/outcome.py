@@ -117,7 +117,7 @@ def describe(outcome: Failed) -> str:
 
 
 def _meaning(outcome: Failed) -> str:
-    again = "call again without confirm, then with the new code" if outcome.used_code else _AGAIN
+    again = _AGAIN_WITH_CODE if outcome.used_code else _AGAIN
     if outcome.earlier_unknown:
         return (
             "still unknown: this call did nothing, and it is unknown whether an earlier, identical call did."
@@ -125,7 +125,7 @@ def _meaning(outcome: Failed) -> str:
         )
     match outcome:
         case NotSent():
-            return f"not sent. The code is used up: {again}." if outcome.used_code else "not sent."
+            return f"not sent. {USED_UP}" if outcome.used_code else "not sent."
         case Refused():
             return "refused, nothing was changed."
         case Unknown():
@@ -133,3 +133,6 @@ def _meaning(outcome: Failed) -> str:
 
 
 _AGAIN = "call again with the same arguments"
+_AGAIN_WITH_CODE = "call again without confirm, then with the new code"
+USED_UP = f"The code is used up: {_AGAIN_WITH_CODE}."
+"""What follows if a call took its confirmation code and sent nothing."""

@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from incident_mcp.errors import IncidentMcpError, join_sentences
+from incident_mcp.errors import IncidentMcpError, InputError, ServiceError, join_sentences
 from incident_mcp.records.record import A, R, Record
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.codes import rejection
-from incident_mcp.writing.history import NO_HISTORY, find_effect, read_history, to_result
+from incident_mcp.writing.history import NO_HISTORY, History, find_effect, read_history, record_of, to_result
 from incident_mcp.writing.intents import Intent, account_of, intent_of
 from incident_mcp.writing.journal.entry import Entry, fingerprint
 from incident_mcp.writing.journal.protocol import JournalError
 from incident_mcp.writing.journaled import JournaledWrite
-from incident_mcp.writing.outcome import Done, Unknown, WriteError
+from incident_mcp.writing.outcome import USED_UP, Done, NotSent, Unknown, WriteError
 from incident_mcp.writing.plan import Baseline, WritePlan
 from incident_mcp.writing.result import Planned, WriteResult
 from incident_mcp.writing.safety import WriteSafety
@@ -81,33 +81,52 @@ class Writer:
         code = await self.safety.codes.check(confirm, request)
         await self._confirm(api, plan, request)
         if not await self._keep_codes(partial(self.safety.journal.use_code, code)):
-            earlier = await self._describe_earlier(plan, intent)
-            raise rejection(join_sentences("was already used", earlier and f"({earlier}: do not do it again)"))
+            raise await self._used_twice(plan, intent)
         try:
             return await self._perform(api, plan, intent)
         except WriteError as error:
             raise WriteError(replace(error.outcome, used_code=True)) from None
+        except ServiceError as failure:
+            raise WriteError(NotSent(failure=failure, used_code=True)) from None
+        except InputError as error:
+            raise type(error)(join_sentences(str(error), USED_UP)) from None
 
     async def _preview(
         self, api: Api, plan: WritePlan[A, R], intent: Intent, preview: Callable[[], Awaitable[Record]]
     ) -> WriteResult[R]:
         await self._keep_codes(self.safety.journal.prepare_codes)
         code = await self.safety.codes.issue(_hash_of(plan, intent))
-        earlier = await self._describe_earlier(plan, intent)
         note = join_sentences(
-            "Nothing was sent. If this is intended, call again with the same arguments and this confirm.",
-            earlier and f"{earlier[0].upper()}{earlier[1:]}: the call would look it up and not do it twice.",
+            "Nothing was sent. If this is intended, call again with the same arguments and this code in confirm.",
+            await self._describe_earlier(api, plan, intent),
         )
         planned = await self._planned(api, plan, intent)
         return WriteResult(would_send=planned, preview=await preview(), confirm=code, note=note)
 
-    async def _describe_earlier(self, plan: WritePlan[A, R], intent: Intent) -> str:
+    async def _describe_earlier(self, api: Api, plan: WritePlan[A, R], intent: Intent) -> str:
         """Describe an earlier, identical call that this one would repeat; empty without one."""
-        history = await read_history(self.safety.journal, plan, intent)
-        if history.entry is None or not (history.unresolved or history.recent):
+        if not plan.remember_seconds:
             return ""
-        outcome = "was sent, outcome unknown," if history.unresolved else "did this"
-        return f"an identical call {outcome} {max(history.entry.age, 0):.0f} s ago"
+        write = JournaledWrite(api, plan, intent, self.safety, self._log(api), time.time())
+        try:
+            repeated = await write.find_earlier()
+        except ServiceError:
+            return "Whether an earlier call already did this could not be read: the call with the code looks again."
+        if write.history.unresolved:
+            return f"{_describe_unknown(write.history)}: the call with the code looks it up and does not do it twice."
+        if repeated is None:
+            return ""
+        return f"{_describe_done(write.history, repeated.record)}: the call with the code would only return that."
+
+    async def _used_twice(self, plan: WritePlan[A, R], intent: Intent) -> InputError:
+        """Return the error of a code that was used before: with what became of the call that used it."""
+        history = await read_history(self.safety.journal, plan, intent)
+        if history.unresolved:
+            return rejection(f"was already used. {_describe_unknown(history)}")
+        if history.recent and history.entry:
+            done = _describe_done(history, record_of(plan, history.entry))
+            return InputError(f"confirm: the code was already used. {done}. Nothing was sent now.")
+        return rejection("was already used")
 
     async def _keep_codes(self, keep: Callable[[], Awaitable[T]]) -> T:
         """Save or check used codes.
@@ -203,6 +222,17 @@ class Writer:
 
     def _log(self, api: Api) -> OutcomeLog:
         return OutcomeLog(self.safety.audit, self.caller, api.service.name)
+
+
+def _describe_unknown(history: History) -> str:
+    ago = f" {max(history.entry.age, 0):.0f} s ago" if history.entry else ""
+    return f"An identical call was sent{ago}, and its outcome is unknown"
+
+
+def _describe_done(history: History, record: Record | None) -> str:
+    ago = f" {max(history.entry.age, 0):.0f} s ago" if history.entry else ""
+    number = getattr(record, "id", None)
+    return f"An identical call did this{ago}" + (f" (ID {number})" if number else "")
 
 
 def _hash_of(plan: WritePlan[Any, Any], intent: Intent) -> str:

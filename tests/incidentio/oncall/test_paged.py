@@ -9,11 +9,11 @@ from tests.sandbox.on_call import path, schedule, user
 pytestmark = pytest.mark.anyio
 
 PAGE = "incidentio_page_people"
-P1, NOT_P1 = "if Alert priority is one of P1", "unless Alert priority is one of P1"
+P1, NOT_P1 = "if Alert priority is P1", "unless Alert priority is P1"
 OPEN, CLOSED = "if Working hours: Office hours is active", "unless Working hours: Office hours is active"
 UNSURE = "It is not certain that the first step reaches anyone. The next step starts only after its wait."
 NOBODY_FIRST = "The first step reaches nobody. The next step starts only after its wait."
-BATCH = "NOBODY, Batch jobs has nobody on call now: pages reach nobody"
+BATCH = "nobody (Batch jobs has nobody on call now)"
 # Path, its steps, and whether a warning is due.
 PATHS = {
     "Payments": (
@@ -42,7 +42,7 @@ PATHS = {
     ),
     "Support": (
         [
-            f"{OPEN}, at once: NOBODY, Support hours has nobody on call now: pages reach nobody",
+            f"{OPEN}, at once: nobody (Support hours has nobody on call now)",
             f"{CLOSED}, at once: Yuki Tanaka via Payments primary",
             f"{CLOSED}, after 5m: Sam Okafor",
             f"{CLOSED}, after 15m: channel C04PAYMENTS",
@@ -53,17 +53,20 @@ PATHS = {
     "Refunds": (
         [
             "at once: Noor Haddad (cannot be reached: has paused paging until 2026-11-23T03:00:00Z)",
-            f"after 5m: Ines Moreau via Ledger nights; {BATCH}",
+            f"after 5m: Ines Moreau via Ledger nights; {BATCH}; each has to acknowledge",
             "after 10m: Yuki Tanaka",
         ],
         NOBODY_FIRST,
     ),
     "Search": (
         [
-            "at once: Diego Santos; Yuki Tanaka; Lena Fischer; one of them in turn, 2 times, every 1m",
             (
-                "after 10m: Diego Santos via Search primary; Yuki Tanaka via Search primary;"
-                " Sam Lindqvist via Payments primary"
+                "at once: Diego Santos; Yuki Tanaka; Lena Fischer; only one of them, the next after 3m;"
+                " 2 attempts, 1m apart"
+            ),
+            (
+                "after 10m: Diego Santos (all of Search primary); Yuki Tanaka (all of Search primary);"
+                " Sam Lindqvist (next on Payments primary); each has to acknowledge"
             ),
         ],
         None,
@@ -83,7 +86,10 @@ PATHS = {
         ],
         UNSURE,
     ),
-    "Growth": (["at once: Yuki Tanaka; Growth is built from a template: further steps are not known"], None),
+    "Growth": (
+        ["at once: Yuki Tanaka", "then: further steps of Growth are not known: it is built from a template"],
+        None,
+    ),
 }
 
 
@@ -204,9 +210,7 @@ async def test_a_rotation_that_nobody_is_on_is_nobody(steps_of):
     mode = {"schedule_mode": "currently_on_call_for_rota", "selected_rota_id": account_ulid("rotation nothing")}
     preview = await steps_of(level(shift("Platform primary", **mode), person("Ines Moreau")))
 
-    assert preview["steps"] == [
-        "at once: NOBODY, Platform primary has nobody on call now: pages reach nobody; Ines Moreau"
-    ]
+    assert preview["steps"] == ["at once: nobody (Platform primary has nobody on call now); Ines Moreau"]
 
 
 async def test_a_mode_that_is_newer_is_not_guessed(steps_of):
@@ -243,7 +247,7 @@ async def test_a_template_whose_first_responder_is_away_is_not_refused(steps_of)
     noor = {"id": user("Noor Haddad"), "name": "Noor Haddad", "role": "responder"}
     preview = await steps_of(kind="templated", current_responders=[noor])
 
-    assert "further steps are not known" in preview["steps"][0]
+    assert "further steps of Database are not known" in preview["steps"][1]
     assert preview["warning"] == NOBODY_FIRST
 
 
@@ -261,7 +265,8 @@ async def test_one_schedule_that_fails_leaves_the_others_resolved(call, box):
     preview = (await call.ok(PAGE, title="Help", escalation_path="Refunds"))["preview"]
 
     assert preview["steps"][1] == (
-        f"after 5m: Ines Moreau via Ledger nights; schedule {schedule('Batch jobs')}: who is on call could not be read"
+        f"after 5m: Ines Moreau via Ledger nights; schedule {schedule('Batch jobs')}: who is on call could not be read;"
+        " each has to acknowledge"
     )
     assert [problem.partition(":")[0] for problem in preview["problems"]] == [f"schedule {schedule('Batch jobs')}"]
 

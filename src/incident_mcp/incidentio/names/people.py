@@ -75,7 +75,10 @@ async def user_id(api: Api, argument: str, person: str, me: str | None) -> str:
         raise InputError(f"{argument}: this key may not read users, so pass the user's ID. Not sent.")
     found = [user for user in users if str(getattr(user, kind) or "").casefold() == value.casefold()]
     if len(found) != 1:
-        raise InputError(f"{argument}: no user has the {kind} {value!r}. Not sent.")
+        raise InputError(
+            f"{argument}: no active user has the {kind} {value!r}. Pass a name, or an ID:"
+            " incidentio_find_users lists them. Not sent."
+        )
     return found[0].id
 
 

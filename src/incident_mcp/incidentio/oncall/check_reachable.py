@@ -8,6 +8,7 @@ from pydantic import Field
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.names.finding import find
 from incident_mcp.incidentio.names.people import People, user_id
+from incident_mcp.incidentio.oncall.entries import with_next
 from incident_mcp.incidentio.oncall.paged import path_paged, users_on
 from incident_mcp.incidentio.oncall.paths import PATHS
 from incident_mcp.incidentio.oncall.reachability import Reachability, reachability_of
@@ -59,7 +60,7 @@ async def _named(api: Api, user: str, me: str | None) -> User:
 
 
 async def _on_schedule(api: Api, schedule: str) -> Sequence[User]:
-    row = await read_schedule(api, (await find(api, SCHEDULES, schedule)).id)
+    row = await with_next(api, await read_schedule(api, (await find(api, SCHEDULES, schedule)).id))
     return users_on([*(row.current_shifts or ()), *row.next_shifts])
 
 

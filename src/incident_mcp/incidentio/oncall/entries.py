@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import AliasPath, BaseModel, Field, field_validator
 
-from incident_mcp.incidentio.oncall.schedules import Shift, is_readable
+from incident_mcp.errors import IncidentMcpError
+from incident_mcp.incidentio.oncall.schedules import Schedule, Shift, is_readable
 from incident_mcp.incidentio.users import User, name_of_user
 from incident_mcp.records.instants import to_second
 from incident_mcp.records.record import Record, parts, read_body
@@ -16,6 +17,8 @@ from incident_mcp.transport.operation import Operation
 
 LIST = Operation("GET", "/v2/schedule_entries", scope="schedules.view")
 MOST_PAGES = 10
+NEXT_DAYS = 14
+"""How far the person who is next is looked up."""
 MOST_NAMED = 10
 """Stretches that a description of a window names."""
 
@@ -36,7 +39,7 @@ class _Response(BaseModel):
 
 
 class Entries(list[Shift]):
-    """The shifts that overlap a window, in order, overrides included."""
+    """The shifts that overlap a window, in order, overrides included; adjacent ones of a user are one."""
 
     complete: bool = True
     unreadable: int = 0
@@ -75,15 +78,74 @@ async def read_entries(api: Api, schedule: str, start: str, end: str, *, overrid
         cursors.add(start)
     else:
         entries.complete = False
-    return _without_repeats(entries)
+    # An entry that crosses the end of a page is on both pages, so they overlap.
+    merged = Entries(merge(entries))
+    merged.complete, merged.unreadable = entries.complete, entries.unreadable
+    return merged
 
 
-def _without_repeats(entries: Entries) -> Entries:
-    """Return entries in order; one that crosses the end of a page is on both pages."""
-    found = {(each.start_at, each.end_at, each.user and each.user.id, each.rotation_id): each for each in entries}
-    ordered = Entries(sorted(found.values(), key=lambda each: (each.start_at, each.end_at)))
-    ordered.complete, ordered.unreadable = entries.complete, entries.unreadable
-    return ordered
+def merge(shifts: Iterable[Shift], *, across_rotations: bool = False) -> list[Shift]:
+    """Return shifts in order, those of one user that touch or overlap merged into one.
+
+    Args:
+        shifts: The shifts of one schedule.
+        across_rotations: Whether shifts of different rotations are merged, too.
+    """
+    found: list[Shift] = []
+    places: dict[tuple[str | None, str | None], int] = {}
+    for shift in sorted(shifts, key=lambda each: (each.begins, each.ends)):
+        key = (shift.user and shift.user.id, None if across_rotations else shift.rotation_id)
+        place = places.get(key)
+        if place is None or shift.begins > found[place].ends:
+            places[key] = len(found)
+            found.append(shift)
+        elif shift.ends > found[place].ends:
+            found[place] = found[place].model_copy(update={"end_at": shift.end_at})
+    return found
+
+
+def merge_next(schedule: Schedule) -> Schedule:
+    """Return a schedule with the next shifts of its current users merged into their current ones."""
+    last = max((shift.begins for shift in schedule.current_shifts or ()), default=None)
+    if last is None:
+        return schedule
+    merged = merge([*(schedule.current_shifts or ()), *schedule.next_shifts])
+    return schedule.model_copy(
+        update={
+            "current_shifts": [shift for shift in merged if shift.begins <= last],
+            "next_shifts": [shift for shift in merged if shift.begins > last],
+        }
+    )
+
+
+async def with_next(api: Api, schedule: Schedule) -> Schedule:
+    """Return a schedule whose next shifts are of somebody else, without any if nobody else is known.
+
+    The service's next shifts may be of the people who are on call now: then its entries are read.
+    """
+    merged = merge_next(schedule)
+    if merged.next_shifts or not schedule.next_shifts:
+        return merged
+    now = datetime.fromtimestamp(api.now(), UTC)
+    try:
+        entries = await read_entries(api, schedule.id, to_second(now), to_second(now + timedelta(days=NEXT_DAYS)))
+    except IncidentMcpError:
+        return merged
+    found = at_instant(schedule, entries, now)
+    return found if found.current_shifts else merged
+
+
+def at_instant(schedule: Schedule, entries: Iterable[Shift], instant: datetime) -> Schedule:
+    """Return a schedule as it is at an instant, by its entries."""
+    shifts = list(entries)
+    later = [shift for shift in shifts if shift.begins > instant]
+    first = min((shift.begins for shift in later), default=None)
+    return schedule.model_copy(
+        update={
+            "current_shifts": [shift for shift in shifts if shift.begins <= instant < shift.ends],
+            "next_shifts": [shift for shift in later if shift.begins == first],
+        }
+    )
 
 
 def overlaps(shift: Shift, start: str, end: str) -> bool:
@@ -110,7 +172,7 @@ def stretches(shifts: Iterable[Shift], start: str, end: str) -> list[Stretch]:
     first, last = datetime.fromisoformat(start), datetime.fromisoformat(end)
     found: list[Stretch] = []
     covered = first
-    for shift in shifts:
+    for shift in merge(shifts, across_rotations=True):
         if shift.user is None or not overlaps(shift, start, end):
             continue
         if shift.begins > covered:

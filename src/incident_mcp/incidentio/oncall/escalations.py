@@ -16,6 +16,7 @@ from incident_mcp.incidentio.names.people import user_id
 from incident_mcp.incidentio.oncall.paths import PATHS
 from incident_mcp.incidentio.pages import After, Limit, Rows, each_page, read_rows
 from incident_mcp.incidentio.toolsets import ONCALL
+from incident_mcp.incidentio.users import short_name
 from incident_mcp.records.record import Instant, Json, Listed, Name, Record, parts, without_none
 from incident_mcp.tooling.dependencies import AppSettings, IncidentioApi
 from incident_mcp.tooling.tools import read_tool
@@ -72,6 +73,10 @@ def _references(value: object) -> object:
     return _texts(parts({"rows": value}, "rows"), "reference", "id") or None
 
 
+def _ids(value: object) -> object:
+    return _texts(parts({"rows": value}, "rows"), "id") or None
+
+
 def _titles(value: object) -> object:
     rows = parts({"rows": value}, "rows")
     return [" ".join(_texts([row], "id") + _texts([row], "title")) for row in rows] or None
@@ -100,6 +105,9 @@ class Escalation(Record):
     """Oldest first: whom it notified and when, who acknowledged it."""
     made_at: str | None = Field(default=None, validation_alias="created_at", exclude=True)
     """`created_at` unrounded."""
+    incident_ids: Annotated[list[str] | None, BeforeValidator(_ids)] = Field(
+        default=None, validation_alias="related_incidents", exclude=True
+    )
 
     def last(self, kind: str) -> Event | None:
         """Return the newest event of a kind."""
@@ -107,10 +115,15 @@ class Escalation(Record):
         return max(found, key=lambda event: event.at or "", default=None)
 
     @property
+    def rung(self) -> set[str]:
+        """The ids of the people that it notified."""
+        return {user for event in self.events or () if event.event == "notified_users" for user in event.user_ids or ()}
+
+    @property
     def notified(self) -> list[str]:
         """The names of the people that it notified."""
-        names = [name for event in self.events or () if event.event == "notified_users" for name in event.users or ()]
-        return list(dict.fromkeys(names))
+        found = [name for event in self.events or () if event.event == "notified_users" for name in event.users or ()]
+        return list(dict.fromkeys(map(short_name, found)))
 
 
 class EscalationRow(Record):

@@ -11,7 +11,15 @@ from pydantic import Field
 from incident_mcp.errors import IncidentMcpError, InputError, join_sentences
 from incident_mcp.incidentio.names.finding import find
 from incident_mcp.incidentio.names.people import user_id
-from incident_mcp.incidentio.oncall.entries import Entries, Stretch, read_entries, stretches
+from incident_mcp.incidentio.oncall.entries import (
+    Entries,
+    Stretch,
+    at_instant,
+    merge_next,
+    read_entries,
+    stretches,
+    with_next,
+)
 from incident_mcp.incidentio.oncall.schedules import LIST, SCHEDULES, Schedule, Shift, read_schedule
 from incident_mcp.incidentio.oncall.zones import label, short
 from incident_mcp.incidentio.pages import Rows, read_rows
@@ -116,16 +124,16 @@ async def _now(api: Api, chosen: Schedule | None) -> OnCall:
         rows, note = await _read_with_next(api)
     # After a response: only then the service's clock is known.
     instant = datetime.fromtimestamp(api.now(), UTC)
-    states = [_State(row, instant) for row in rows]
-    now = label(instant, None)
     unreadable = rows.unreadable if isinstance(rows, Rows) else None
-    if len(states) <= MOST_ROWS:
-        return OnCall(on_call=[state.row() for state in states], now=now, note=note, unreadable=unreadable)
-    lines = [state.line(with_next=True) for state in states]
-    if tokens(lines) > MOST_TOKENS:
-        lines = [state.line(with_next=False) for state in states]
-        note = "Who is next is left out: pass a schedule."
-    return OnCall(schedules=lines, now=now, note=join_sentences("Times are in UTC.", note), unreadable=unreadable)
+    if len(rows) > MOST_ROWS:
+        return _in_lines([_State(merge_next(row), instant) for row in rows], label(instant, None), note, unreadable)
+    states = [_State(row, instant) for row in await _with_next(api, rows)]
+    return OnCall(on_call=[state.row() for state in states], now=label(instant, None), note=note, unreadable=unreadable)
+
+
+async def _with_next(api: Api, rows: Sequence[Schedule]) -> list[Schedule]:
+    found = await read_each({row.id: partial(with_next, api, row) for row in rows})
+    return [row if isinstance(each := found[row.id], IncidentMcpError) else each for row in rows]
 
 
 async def _read_with_next(api: Api) -> tuple[Sequence[Schedule], str | None]:
@@ -214,6 +222,14 @@ class _State:
         return one_line(f"{line}, then {following}" if following else line)
 
 
+def _in_lines(states: Sequence[_State], now: str, note: str | None, unreadable: int | None) -> OnCall:
+    lines = [state.line(with_next=True) for state in states]
+    if tokens(lines) > MOST_TOKENS:
+        lines = [state.line(with_next=False) for state in states]
+        note = "Who is next is left out: pass a schedule."
+    return OnCall(schedules=lines, now=now, note=join_sentences("Times are in UTC.", note), unreadable=unreadable)
+
+
 @dataclass(frozen=True)
 class _Window:
     """The window of a question."""
@@ -260,7 +276,7 @@ def _describe(schedule: Schedule, entries: Entries, window: _Window) -> OnCallRo
     """Describe a schedule over a window; None if the person has no shift in it."""
     partly = None if entries.certain else "Not all shifts could be read: a gap is not certain."
     if window.at_once:
-        row = _describe_instant(schedule, entries, window.start)
+        row = _State(at_instant(schedule, entries, window.start), window.start).row()
         return row if entries.certain else row.model_copy(update={"warning": partly})
     found = window.of_person(stretches(entries, *window.ends))
     if window.person and not found:
@@ -273,16 +289,6 @@ def _describe(schedule: Schedule, entries: Entries, window: _Window) -> OnCallRo
 def _words(stretch: Stretch, zone: str | None) -> str:
     who = name_of_user(stretch.user) if stretch.user else "NOBODY, pages reach nobody"
     return f"{who}: {label(stretch.start, zone)} to {label(stretch.end, zone)}"
-
-
-def _describe_instant(schedule: Schedule, entries: Entries, instant: datetime) -> OnCallRow:
-    """Describe a schedule at an instant."""
-    current = [shift for shift in entries if shift.begins <= instant < shift.ends]
-    later = [shift for shift in entries if shift.begins > instant]
-    first = min((shift.begins for shift in later), default=None)
-    following = [shift for shift in later if shift.begins == first]
-    state = schedule.model_copy(update={"current_shifts": current, "next_shifts": following})
-    return _State(state, instant).row()
 
 
 TOOLS = [

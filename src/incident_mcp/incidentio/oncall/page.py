@@ -9,9 +9,10 @@ from pydantic import Field
 
 from incident_mcp.errors import IncidentMcpError, InputError, RefusedError
 from incident_mcp.incidentio.names.finding import find
-from incident_mcp.incidentio.names.incidents import IncidentName, incident_name
+from incident_mcp.incidentio.names.incidents import incident_name
 from incident_mcp.incidentio.names.people import People, user_id
 from incident_mcp.incidentio.oncall.escalations import (
+    SHOW,
     Escalation,
     EscalationResponse,
     find_escalations,
@@ -19,6 +20,7 @@ from incident_mcp.incidentio.oncall.escalations import (
 )
 from incident_mcp.incidentio.oncall.paged import Paged, Resolved, next_reachable, path_paged, people_paged
 from incident_mcp.incidentio.oncall.paths import PATHS, EscalationPath
+from incident_mcp.incidentio.oncall.reachability import why_unread
 from incident_mcp.incidentio.toolsets import ONCALL
 from incident_mcp.incidentio.users import User
 from incident_mcp.records.record import Instant, Json, Record, quoted, without_none
@@ -89,11 +91,17 @@ class Recipients:
         """Return who would be paged now."""
         return await (people_paged(api, self.users) if self.path is None else path_paged(api, self.path))
 
-    async def describe(self, api: Api) -> str:
-        """Return whom it rings, for a question."""
+    async def resolve_reachable(self, api: Api, *, anyway: bool) -> Resolved:
+        """Return who would be paged now.
+
+        Raises:
+            InputError: Somebody who is paged directly, or everybody on the path, certainly cannot be reached.
+        """
         resolved = await self.resolve(api)
-        by = f" by the escalation path {quoted(self.path.name)}" if self.path else ""
-        return f"{quoted(resolved.names)}{by}"
+        missed = self.path is None and any(person.problem for person in resolved.people)
+        if (resolved.reaches_nobody or missed) and not anyway:
+            raise InputError(await _describe_refusal(api, resolved))
+        return resolved
 
 
 async def read_recipients(
@@ -112,26 +120,10 @@ async def read_recipients(
     return Recipients(None, [User(id=number) for number in ids])
 
 
-async def preview_page(
-    api: Api, recipients: Recipients, *, anyway: bool, incident: IncidentName | None = None
-) -> Paged:
-    """Return who would be paged.
-
-    Raises:
-        InputError: Somebody who is paged directly, or everybody on the path, certainly cannot be reached.
-    """
-    resolved = await recipients.resolve(api)
-    missed = recipients.path is None and any(person.problem for person in resolved.people)
-    if (resolved.reaches_nobody or missed) and not anyway:
-        raise InputError(await _describe_refusal(api, resolved))
-    named = incident and " ".join(filter(None, (incident.reference or incident.id, incident.name)))
-    return resolved.paged.model_copy(update={"incident": named})
-
-
 async def _describe_refusal(api: Api, resolved: Resolved) -> str:
     problems = [f"{person.user} {person.problem}" for person in resolved.people if person.problem]
     other = await next_reachable(api, resolved)
-    instead = f"Page {other} instead, who is next" if other else "Nobody else was found who can be reached"
+    instead = f"Page {other}" if other else "Nobody else was found who can be reached"
     whom = "nobody" if resolved.reaches_nobody else "not everybody"
     why = ", ".join(problems) or "nobody is on call now"
     return f"This page would reach {whom}: {why}. {instead}; or pass anyway=true. Not sent."
@@ -168,6 +160,8 @@ async def incidentio_page_people(
     recipients = await read_recipients(api, escalation_path, users, settings.me)
     attached = None if incident is None else await incident_name(api, incident)
     body = without_none(title=title, description=description, incident_id=attached and attached.id) | recipients.body
+    resolved = await recipients.resolve_reachable(api, anyway=anyway)
+    about = attached and " ".join(filter(None, (attached.reference or attached.id, attached.name)))
     plan = WritePlan(
         tool="incidentio_page_people",
         request=CREATE.request(body=body, advice=ADVICE),
@@ -176,24 +170,40 @@ async def incidentio_page_people(
         to_record=lambda response: Page.of(response.escalation),
         repeat=Repeat.KEYED,
         destructive=True,
-        confirmed_with=f"anyway={anyway}",
+        question=_question(resolved.describe(recipients.path), title, description, about),
+        confirmed_with=f"anyway={anyway} {resolved.fingerprint}",
         remember_seconds=PAGE_SECONDS,
         find_by_key=partial(find_page, api),
         caller_key=idempotency_key,
         created_at=lambda response: response.escalation.made_at,
         matches_request=lambda response: _matches(response.escalation, body),
     )
-    if confirm is not None and writer.needs_confirmation(destructive=True):
-        plan = replace(plan, question=f"Page {await recipients.describe(api)}, saying {quoted(title)}.")
-    preview = partial(preview_page, api, recipients, anyway=anyway, incident=attached)
+
+    async def preview() -> Paged:
+        return resolved.paged.model_copy(update={"incident": about})
+
     result = await writer.perform_previewed(api, plan, confirm=confirm, preview=preview)
     return await with_outcome(api, result)
+
+
+def _question(whom: str, title: str, description: str | None, incident: str | None) -> str:
+    more = f", with the details {quoted(description)}" if description else ""
+    more += f", about {quoted(incident)}" if incident else ""
+    return f"Page {whom}, saying {quoted(title)}{more}."
 
 
 def _matches(escalation: Escalation, body: Json) -> bool:
     """Return whether an escalation is the requested one, where the response contains its fields."""
     same_path = escalation.escalation_path_id in (None, body.get("escalation_path_id"))
-    return same_path and escalation.title in (None, body["title"])
+    same_text = escalation.title in (None, body["title"])
+    if "description" in body:
+        same_text &= escalation.description in (None, body["description"])
+    # Whom a page to people rings, and what it is about, shows only in part: nothing may contradict the request.
+    same_people = "user_ids" not in body or escalation.rung <= set(body["user_ids"])
+    same_incident = "incident_id" not in body or body["incident_id"] in (
+        escalation.incident_ids or [body["incident_id"]]
+    )
+    return same_path and same_text and same_people and same_incident
 
 
 async def with_outcome(api: Api, result: WriteResult[Page]) -> WriteResult[Page]:
@@ -204,7 +214,7 @@ async def with_outcome(api: Api, result: WriteResult[Page]) -> WriteResult[Page]
     try:
         escalation = await read_escalation(api, page.id)
     except IncidentMcpError as failure:
-        outcome = f"not seen yet: it could not be read back ({type(failure).__name__})"
+        outcome = f"not seen yet: it could not be read back ({why_unread(failure, SHOW.scope)})"
         return replace(result, record=page.model_copy(update={"outcome": outcome}))
     notified = ", ".join(escalation.notified)
     outcome = f"{escalation.status or 'status unknown'} at {escalation.updated_at or 'an unknown time'}"

@@ -1,6 +1,6 @@
 """Who a page would ring now: a path's steps resolved through schedules to people, or people named directly."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,13 +18,15 @@ from incident_mcp.incidentio.oncall.reachability import (
 from incident_mcp.incidentio.oncall.schedules import SCHEDULES, Schedule, Shift, read_schedule
 from incident_mcp.incidentio.oncall.steps import Step, Target, Walk
 from incident_mcp.incidentio.users import User, name_of_user, read_users
-from incident_mcp.records.record import Record
+from incident_mcp.records.record import Record, quoted
 from incident_mcp.records.text import one_line
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.parallel import read_each
 
 MOST_SCHEDULES = 15
 """Schedules that one preview reads, one request each."""
+MOST_ASKED = 20
+"""People that a question names."""
 MOST_CANDIDATES = 5
 """People that are checked to find one who can be reached."""
 
@@ -61,9 +63,16 @@ class Resolved:
         return self.certain and all(person.reachable == NO for person in self.people)
 
     @property
-    def names(self) -> str:
-        """The people who are paged, for a question."""
-        return ", ".join(dict.fromkeys(person.user for person in self.people)) or "nobody that is known"
+    def fingerprint(self) -> str:
+        """Identifies the people who are paged."""
+        return ",".join(sorted(person.id for person in self.people))
+
+    def describe(self, path: EscalationPath | None) -> str:
+        """Return whom it rings, for a question that a person answers."""
+        names = list(dict.fromkeys(person.user for person in self.people))
+        whom = ", ".join(map(quoted, names[:MOST_ASKED])) or "nobody that is known"
+        more = f" and {len(names) - MOST_ASKED} more people" if len(names) > MOST_ASKED else ""
+        return f"{whom}{more}" + (f" by the escalation path {quoted(path.name)}" if path else "")
 
 
 async def path_paged(api: Api, path: EscalationPath) -> Resolved:
@@ -167,8 +176,9 @@ class _Targets:
         if found is None:
             return [f"{target.kind} {via or target.id}: who is on call could not be read"]
         if not found:
-            return [f"NOBODY, {via} has nobody on call now: pages reach nobody"]
-        return [_ring(reachable.get(user.id), user, via) for user in found]
+            return [f"nobody ({via} has nobody {'next' if target.takes == 'next' else 'on call now'})"]
+        where = {"all": f" (all of {via})", "next": f" (next on {via})"}.get(target.takes, f" via {via}") if via else ""
+        return [_ring(reachable.get(user.id), user, where) for user in found]
 
     def _name(self, target: Target) -> str | None:
         if target.kind != "schedule":
@@ -179,10 +189,10 @@ class _Targets:
 
 def on_schedule(schedule: Schedule, target: Target, now: datetime) -> list[User] | None:
     """Return the people of a schedule whom a target rings now; None if that is not known."""
-    if target.mode.startswith("all_users"):
+    if target.takes == "all":
         rotations = [each for each in schedule.rotations_at(now) if target.rotation in (None, each.id)]
         return _distinct(chain.from_iterable(each.users for each in rotations)) if rotations else None
-    shifts = {"next": schedule.next_shifts, "currently": schedule.current_shifts}.get(target.mode.partition("_on_")[0])
+    shifts = {"next": schedule.next_shifts, "currently": schedule.current_shifts}.get(target.takes)
     return None if shifts is None else _users_on(shifts, target.rotation)
 
 
@@ -199,9 +209,9 @@ def _distinct(users: Iterable[User]) -> list[User]:
     return list({user.id: user for user in users}.values())
 
 
-def _ring(reachability: Reachability | None, user: User, via: str | None) -> str:
+def _ring(reachability: Reachability | None, user: User, where: str) -> str:
     """Describe whom a page rings."""
-    named = (reachability.user if reachability else name_of_user(user)) + (f" via {via}" if via else "")
+    named = (reachability.user if reachability else name_of_user(user)) + where
     if reachability is None:
         return f"{named} (may not be reached: was not checked)"
     if reachability.problem:
@@ -212,10 +222,10 @@ def _ring(reachability: Reachability | None, user: User, via: str | None) -> str
 
 
 async def next_reachable(api: Api, resolved: Resolved) -> str | None:
-    """Return the name of the next person who can be reached: of the same page, else of those on call now."""
+    """Return who can be reached, and why that person: of the same page, else of those on call now or next."""
     same = _best(resolved.people)
     if same is not None:
-        return same.user
+        return f"{same.user}, who can be reached"
     try:
         schedules, _ = await SCHEDULES.read(api)
     except IncidentMcpError:
@@ -223,21 +233,29 @@ async def next_reachable(api: Api, resolved: Resolved) -> str | None:
     known = {person.id for person in resolved.people}
     # First the page's own schedules, which were read with their next shifts, then those of its people.
     near = sorted(schedules, key=lambda each: not known & {user.id for user in _everybody(each)})
-    users = users_on(chain.from_iterable(map(_shifts, (*resolved.schedules, *near))))
-    others = [user for user in users if user.id not in known][:MOST_CANDIDATES]
-    best = _best(await reachability_of(api, others))
-    return best and best.user
+    reasons: dict[str, str] = {}
+    others: list[User] = []
+    for user, why in chain.from_iterable(map(_on_duty, (*resolved.schedules, *near))):
+        if user.id not in known and user.id not in reasons:
+            reasons[user.id] = why
+            others.append(user)
+    best = _best(await reachability_of(api, others[:MOST_CANDIDATES]))
+    return best and f"{best.user}, {reasons[best.id]}"
+
+
+def _on_duty(schedule: Schedule) -> Iterator[tuple[User, str]]:
+    """Yield who is on call and who is next, and why that person."""
+    name = one_line(schedule.name)
+    for user in users_on(schedule.current_shifts or ()):
+        yield user, f"who is on call for {name}"
+    for user in users_on(schedule.next_shifts):
+        yield user, f"who is next on call for {name}"
 
 
 def _best(people: Iterable[Reachability]) -> Reachability | None:
     """Return the first one who can be reached, else the first one who perhaps can."""
     possible = [person for person in people if person.reachable != NO]
     return min(possible, key=lambda person: person.reachable != YES, default=None)
-
-
-def _shifts(schedule: Schedule) -> list[Shift]:
-    """Return the shifts of now and next."""
-    return [*(schedule.current_shifts or ()), *schedule.next_shifts]
 
 
 def _everybody(schedule: Schedule) -> list[User]:

@@ -41,12 +41,14 @@ class Reachability(Record):
 
     @property
     def problem(self) -> str:
-        """Why the person certainly cannot be reached; empty if that is not certain."""
-        found = ["is inactive"] if self.active == NO else []
-        found += ["has no on-call seat"] if self.seat == NO else []
-        found += [f"has paused paging {self.paused.removeprefix('yes, ')}"] if self.paused.startswith(YES) else []
-        found += ["has no usable notification method"] if self.method == NO else []
-        return " and ".join(found)
+        """Why the person certainly cannot be reached, the first reason; empty if that is not certain."""
+        if self.active == NO:
+            return "is inactive"
+        if self.seat == NO:
+            return "has no on-call seat"
+        if self.paused.startswith(YES):
+            return f"has paused paging {self.paused.removeprefix('yes, ')}"
+        return "has no usable notification method" if self.method == NO else ""
 
 
 class _Pause(Record):
@@ -169,6 +171,11 @@ def _describe(read: Read, scope: str) -> str:
     """Describe why something is unknown: a missing scope, or that it could not be read."""
     if isinstance(read, _NotRead):
         return "unknown (too many people)"
-    if read is None or (isinstance(read, RefusedError) and read.status == _FORBIDDEN):
-        return f"unknown (scope {scope} missing)"
-    return f"unknown ({'not read' if isinstance(read, NotSentError) else 'could not be read'})"
+    return f"unknown ({why_unread(read, scope)})"
+
+
+def why_unread(failure: object, scope: str) -> str:
+    """Describe why something could not be read; None counts as forbidden."""
+    if failure is None or (isinstance(failure, RefusedError) and failure.status == _FORBIDDEN):
+        return f"scope {scope} missing"
+    return "not read" if isinstance(failure, NotSentError) else "could not be read"

@@ -1,7 +1,6 @@
 """Reassigning a page that reached the wrong people."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -24,8 +23,6 @@ from incident_mcp.incidentio.oncall.page import (
     Anyway,
     Page,
     Path,
-    Recipients,
-    preview_page,
     read_recipients,
     with_outcome,
 )
@@ -87,12 +84,14 @@ class _Reassignment:
         same_path = row.escalation_path_id == self.body.get("escalation_path_id")
         same_title = row.title == self.body.get("title", original.title)
         same_reason = (row.alerts, row.incidents) == (original.alerts, original.incidents)
-        return same_path and same_title and same_reason and self._may_ring(row)
+        return same_path and same_title and same_reason and self._rings(row)
 
-    def _may_ring(self, row: Escalation) -> bool:
-        """Return whether a page rings the requested users, as far as it has rung anyone yet."""
-        rung = {user for event in row.events or () if event.event == "notified_users" for user in event.user_ids or ()}
-        return not rung or "user_ids" not in self.body or rung <= set(self.body["user_ids"])
+    def _rings(self, row: Escalation) -> bool:
+        """Return whether a page certainly rings the requested people: without a path only whom it rang shows that.
+
+        One that rang nobody yet may be somebody else's. The service reassigns a page once, so asking again is safe.
+        """
+        return "user_ids" not in self.body or (bool(row.rung) and row.rung <= set(self.body["user_ids"]))
 
 
 async def incidentio_reassign_page(
@@ -113,6 +112,7 @@ async def incidentio_reassign_page(
     """
     number = resource_id("escalation", escalation)
     recipients = await read_recipients(api, escalation_path, users, settings.me)
+    resolved = await recipients.resolve_reachable(api, anyway=anyway)
     body = recipients.body | without_none(title=title) | {"resolve_original": resolve_original}
     reassignment = _Reassignment(api, number, body)
     scope = ", ".join([REASSIGN.scope, *(["escalations.respond"] if resolve_original else [])])
@@ -124,7 +124,7 @@ async def incidentio_reassign_page(
         to_record=lambda response: Page.of(response.escalation),
         repeat=Repeat.NEVER,
         destructive=True,
-        confirmed_with=f"anyway={anyway}",
+        confirmed_with=f"anyway={anyway} {resolved.fingerprint}",
         remember_seconds=PAGE_SECONDS,
         again="reassign the new page",
         find_effect=reassignment.find,
@@ -133,18 +133,15 @@ async def incidentio_reassign_page(
         created_at=lambda response: response.escalation.made_at,
     )
     if confirm is not None and writer.needs_confirmation(destructive=True):
-        row = EscalationRow.of(await read_escalation(api, number))
-        to = await recipients.describe(api)
-        plan = replace(plan, question=f"Reassign the page {quoted(row.title or number)} to {to}.")
-    preview = partial(_preview, api, number, recipients, anyway=anyway)
+        about = quoted((await read_escalation(api, number)).title or number)
+        plan = replace(plan, question=f"Reassign the page {about} to {resolved.describe(recipients.path)}.")
+
+    async def preview() -> ReassignPreview:
+        original = EscalationRow.of(await read_escalation(api, number))
+        return ReassignPreview(original=original, **dict(resolved.paged))
+
     result = await writer.perform_previewed(api, plan, confirm=confirm, preview=preview)
     return await with_outcome(api, result)
-
-
-async def _preview(api: Api, original: str, recipients: Recipients, *, anyway: bool) -> ReassignPreview:
-    row = EscalationRow.of(await read_escalation(api, original))
-    paged = await preview_page(api, recipients, anyway=anyway)
-    return ReassignPreview(original=row, **dict(paged))
 
 
 TOOLS = [

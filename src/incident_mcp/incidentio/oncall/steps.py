@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from incident_mcp.incidentio.oncall.paths import MOST_DEPTH, EscalationPath
 from incident_mcp.records.instants import format_duration
@@ -23,6 +23,11 @@ class Target:
     """For a schedule: which of its users."""
     rotation: str | None = None
     """For a schedule: its only rotation that counts."""
+
+    @property
+    def takes(self) -> str:
+        """For a schedule: whom of it, `all`, `currently`, `next`, or one that is newer."""
+        return "all" if self.mode.startswith("all_users") else self.mode.partition("_on_")[0]
 
     @property
     def is_channel(self) -> bool:
@@ -93,9 +98,10 @@ class Walk:
             return
         # A path that is built from a template has no steps of its own.
         on_call = tuple(Target("user", user.id) for user in path.current_responders or ())
-        self._add(
-            when, on_call, note=f"{path.name} is built from a template: further steps are not known", unresolved=True
-        )
+        if on_call:
+            self._add(when, on_call)
+        note = f"further steps of {path.name} are not known: it is built from a template"
+        self.steps.append(Step("then" if on_call else str(when), note=note, is_unresolved=True))
 
     async def _walk(self, nodes: list[Json], when: _When, depth: int) -> None:
         for node in nodes:
@@ -162,14 +168,25 @@ def _targets(inner: Json) -> tuple[Target, ...]:
 
 def _how(inner: Json) -> str | None:
     """Describe how a level notifies its targets, where that is not all of them once."""
-    notes = ["one of them in turn"] if part(inner, "round_robin_config").get("enabled") is True else []
-    retry = part(inner, "retry_config")
+    targets, turn, retry = parts(inner, "targets"), part(inner, "round_robin_config"), part(inner, "retry_config")
+    notes: list[str] = []
+    if turn.get("enabled") is True:
+        notes.append(_turn(turn.get("rotate_after_seconds")))
+    elif inner.get("ack_mode") == "all" and len(targets) > 1:
+        notes.append("each has to acknowledge")
     attempts, interval = retry.get("attempts"), retry.get("interval_seconds")
-    if isinstance(attempts, int) and isinstance(interval, int):
-        notes.append(f"{attempts} times, every {format_duration(interval)}")
-    urgencies = {row.get("urgency") for row in parts(inner, "targets")}
-    notes += ["low urgency: it may not ring"] if urgencies == {"low"} else []
-    return ", ".join(notes) or None
+    if _is_count(attempts) and _is_count(interval):
+        notes.append(f"{attempts} attempts, {format_duration(interval)} apart")
+    notes += ["low urgency: it may not ring"] if {row.get("urgency") for row in targets} == {"low"} else []
+    return "; ".join(notes) or None
+
+
+def _turn(rotates: object) -> str:
+    return "only one of them" + (f", the next after {format_duration(rotates)}" if _is_count(rotates) else "")
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and value > 0
 
 
 def _condition(condition: Json) -> str:
@@ -178,7 +195,10 @@ def _condition(condition: Json) -> str:
     for binding in parts(condition, "param_bindings"):
         bound = [part(binding, "value"), *parts(binding, "array_value")]
         values += [str(value["label"]) for value in bound if value.get("label")]
-    words = [part(condition, "subject").get("label"), part(condition, "operation").get("label"), " or ".join(values)]
+    operation = part(condition, "operation").get("label")
+    if operation == "is one of" and len(values) == 1:
+        operation = "is"
+    words = [part(condition, "subject").get("label"), operation, " or ".join(values)]
     return " ".join(str(word) for word in words if word) or "a condition"
 
 
