@@ -164,6 +164,10 @@ UNKNOWN: list[tuple[str, dict[str, Any], str]] = [
     ("ionhour_get_incident", {"toolsets": ()}, "ionhour_get_incident is not offered here: INCIDENT_MCP_TOOLSETS"),
     ("ionhour_get_incident", KEYED, "ionhour_get_incident is not offered here: IONHOUR_API_KEY is not set"),
     ("declare_from_ionhour", KEYED, "declare_from_ionhour is not offered here: IONHOUR_API_KEY is not set"),
+    ("use_write_tool", {"discovery": False}, "use_write_tool is not offered here: INCIDENT_MCP_DISCOVERY is 0"),
+    ("use_read_tool", {"discovery": False, "toolsets": ("core",)}, "use_read_tool is not offered here"),
+    ("find_tools", {"toolsets": ("all",)}, "find_tools is not offered here: there is no unlisted tool for it"),
+    ("use_write_tool", {"read_only": True}, "use_write_tool is not offered here: INCIDENT_MCP_READ_ONLY is set"),
     ("\x1b[31m\u202ered", {}, "There is no tool '<U+001B>[31m<U+202E>red'."),
     ("x" * 5_000, {}, "There is no tool 'xxx"),
 ]

@@ -129,4 +129,7 @@ def _explain_known(meant: ToolSpec, shown: str, settings: Settings) -> str:
         return f"{meant.name} is not listed here: call it with {by}. find_tools shows its arguments."
     if hidden := _hidden_by(meant, settings):
         return f"{meant.name} is not offered here: {hidden}."
+    if meant in DISCOVERY and meant not in select(settings):
+        reason = "there is no unlisted tool for it" if settings.discovery else "INCIDENT_MCP_DISCOVERY is 0"
+        return f"{meant.name} is not offered here: {reason}."
     return f"There is no tool {shown!r}: call {meant.name}, without the prefix."

@@ -61,6 +61,15 @@ def test_call_prints_the_answer_as_json_and_nothing_else(shell: Shell) -> None:
     assert said.out.count("\n") == 1
 
 
+def test_a_preview_of_one_sandbox_command_is_confirmed_by_the_next(shell: Shell) -> None:
+    page = ("call", "--sandbox", "incidentio_page_people", "users=Yuki Tanaka")
+    code = json.loads(shell(*page, "title=Help").out)["confirm"]
+    sent = shell(*page, "title=Help", f"confirm={code}")
+    assert (sent.code, sent.err) == (0, "")
+    assert json.loads(sent.out)["outcome"].endswith("notified Yuki Tanaka")
+    assert shell(*page, "title=Other", f"confirm={code}").code == 1
+
+
 @pytest.mark.parametrize("options", [("--sandbox", "call"), ("call", "--sandbox")], ids=" ".join)
 def test_sandbox_is_taken_before_and_after_the_command(shell: Shell, options: tuple[str, str]) -> None:
     assert shell(*options, "incidentio_list_types").code == 0

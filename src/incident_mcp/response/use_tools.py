@@ -45,6 +45,8 @@ def _find(caller: Caller, name: str) -> ToolSpec:
     if found is None:
         close = nearest(name, known)
         hint = f"Did you mean {close}?" if close else "find_tools finds one by words."
+        if caller.settings.read_only:
+            hint += " Tools that write are not offered: INCIDENT_MCP_READ_ONLY is set."
         raise InputError(f"Unknown tool {shorten(inert(name), 80)!r}. {hint} Not sent.")
     return known[found]
 

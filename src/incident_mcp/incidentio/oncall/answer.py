@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from incident_mcp.errors import IncidentMcpError, InputError
 from incident_mcp.incidentio.ids import resource_id
-from incident_mcp.incidentio.oncall.escalations import Escalation, EscalationRef, read_escalation
+from incident_mcp.incidentio.oncall.escalations import SHOW, Escalation, EscalationRef, read_escalation
+from incident_mcp.incidentio.oncall.reachability import why_unread
 from incident_mcp.incidentio.toolsets import ONCALL
 from incident_mcp.records.instants import instant_with_zone, to_second
 from incident_mcp.records.record import Json, Record, quoted, without_none
@@ -62,7 +63,7 @@ async def with_state(api: Api, result: WriteResult[PageState], expected: tuple[s
     try:
         found = await read_escalation(api, result.record.id)
     except IncidentMcpError as failure:
-        outcome = f"not seen yet: the page could not be read back ({type(failure).__name__})"
+        outcome = f"not seen yet ({why_unread(failure, SHOW.scope)})"
         return replace(result, record=result.record.model_copy(update={"outcome": outcome}))
     state = state_of(found.id, found)
     return replace(result, record=state.model_copy(update={"outcome": _outcome(found, expected)}))

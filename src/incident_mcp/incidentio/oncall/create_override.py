@@ -11,9 +11,10 @@ from incident_mcp.errors import IncidentMcpError, InputError
 from incident_mcp.incidentio.named_rows import NamedRow
 from incident_mcp.incidentio.names.finding import candidates, find, matching
 from incident_mcp.incidentio.names.people import Person, reference
+from incident_mcp.incidentio.oncall.entries import LIST as ENTRIES
 from incident_mcp.incidentio.oncall.entries import describe_window, overlaps, read_entries
 from incident_mcp.incidentio.oncall.overrides import LIST, Override, OverrideResponse, OverrideRow
-from incident_mcp.incidentio.oncall.reachability import reachability_of
+from incident_mcp.incidentio.oncall.reachability import reachability_of, why_unread
 from incident_mcp.incidentio.oncall.schedules import SCHEDULES, Rotation, Schedule, Shift
 from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.incidentio.toolsets import ONCALL
@@ -262,7 +263,7 @@ async def _with_outcome(api: Api, result: WriteResult[Override], cover: _Cover) 
     try:
         shifts = await read_entries(api, cover.schedule.id, cover.start, cover.end)
     except IncidentMcpError as failure:
-        outcome = f"not seen yet: it could not be read back ({type(failure).__name__})"
+        outcome = f"not seen yet ({why_unread(failure, ENTRIES.scope)})"
     else:
         on_call = [shift.user for shift in shifts if shift.user and overlaps(shift, cover.start, cover.end)]
         seen = result.record.user in [name_of_user(user) for user in on_call]

@@ -214,7 +214,7 @@ async def with_outcome(api: Api, result: WriteResult[Page]) -> WriteResult[Page]
     try:
         escalation = await read_escalation(api, page.id)
     except IncidentMcpError as failure:
-        outcome = f"not seen yet: it could not be read back ({why_unread(failure, SHOW.scope)})"
+        outcome = f"not seen yet ({why_unread(failure, SHOW.scope)})"
         return replace(result, record=page.model_copy(update={"outcome": outcome}))
     notified = ", ".join(escalation.notified)
     outcome = f"{escalation.status or 'status unknown'} at {escalation.updated_at or 'an unknown time'}"

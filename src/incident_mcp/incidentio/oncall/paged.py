@@ -64,8 +64,8 @@ class Resolved:
 
     @property
     def fingerprint(self) -> str:
-        """Identifies the people who are paged."""
-        return ",".join(sorted(person.id for person in self.people))
+        """Identifies the people who are paged, and which of them cannot be reached."""
+        return ",".join(sorted(f"{person.id} {person.problem or ''}" for person in self.people))
 
     def describe(self, path: EscalationPath | None) -> str:
         """Return whom it rings, for a question that a person answers."""
