@@ -32,7 +32,9 @@ def rings(box: Sandbox) -> list[str]:
 
 def pause(box: Sandbox, name: str) -> None:
     pauses = box.incidentio.on_call.pauses
-    pauses.append({**pauses[0], "id": "01HR4B1YM0ZZZZZZZZZZZZZZZZ", "user_id": user(name), "ends_at": "2099-01-01T00:00:00Z"})
+    pauses.append(
+        {**pauses[0], "id": "01HR4B1YM0ZZZZZZZZZZZZZZZZ", "user_id": user(name), "ends_at": "2099-01-01T00:00:00Z"}
+    )
 
 
 async def code_of(call: Caller, tool: str, **arguments: Any) -> str:
