@@ -65,7 +65,7 @@ class Settings:
     confirm: str = "never"
     """Which writes need a person's confirmation: never, destructive, writes."""
     me: str | None = None
-    """E-mail of the person behind the incident.io key: `me` in every person argument."""
+    """Email of the person behind the incident.io key: `me` in every person argument."""
     signing_key: SecretStr | None = None
     """Behind confirmation codes; None: one in the state folder."""
     ignore_arguments: tuple[str, ...] = IGNORED_ARGUMENTS
@@ -187,7 +187,7 @@ def _words(env: Mapping[str, str], name: str, default: _Default) -> tuple[str, .
 def _email(env: Mapping[str, str], name: str) -> str | None:
     value = env.get(name)
     if value is not None and not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", value):
-        raise SettingError(f"{name} takes an e-mail address.")
+        raise SettingError(f"{name} takes an email address.")
     return value
 
 

@@ -123,8 +123,13 @@ def _reject(text: str, problem: str) -> NoReturn:
     raise InputError(f"{text[:_MAX_QUOTED]!r} {problem}: pass {_FORMS}. Not sent.")
 
 
-def resource_id(argument: str, text: str) -> str:
+def resource_id(argument: str, text: str, *, listed_by: str | None = None) -> str:
     """Return the id of a resource that has no other name: an escalation, an alert, an override; a link holds it, too.
+
+    Args:
+        argument: The argument, for error messages.
+        text: The id or link.
+        listed_by: The tool that lists such ids, for error messages.
 
     Raises:
         InputError: The text holds no id, or several.
@@ -135,7 +140,8 @@ def resource_id(argument: str, text: str) -> str:
     found = {each.upper() for each in _ULID_IN_TEXT.findall(plain)}
     if len(found) != 1:
         problem = "contains several IDs" if found else "contains no ID"
-        raise InputError(f"{argument} {text[:_MAX_QUOTED]!r} {problem}: pass its ID or link. Not sent.")
+        listed = f" {listed_by} lists them." if listed_by else ""
+        raise InputError(f"{argument} {text[:_MAX_QUOTED]!r} {problem}: pass its ID or link.{listed} Not sent.")
     return found.pop()
 
 

@@ -86,19 +86,25 @@ MOST_SHOWN = 100
 async def incidentio_find_users(
     api: IncidentioApi,
     settings: AppSettings,
-    email: Annotated[str | None, Field(description="E-mail address or `me`.")] = None,
+    email: Annotated[str | None, Field(description="Email address or `me`.")] = None,
     name_contains: Annotated[str | None, Field(description="Part of the name.")] = None,
     include_inactive: Annotated[bool, Field(description="Also those who left.")] = False,
 ) -> Users:
-    """Find users by name or e-mail: their ids, e-mail addresses and on-call seats."""
+    """Find users by name or email: their ids, email addresses and on-call seats."""
     rows = await read_users(api, include_inactive=include_inactive)
     if rows is None:
         raise InputError("This key may not read users: it needs the scope users.view.")
     wanted = _read_email(email, settings.me)
     found = [row for row in rows if _fits(row, wanted, name_contains)]
     shown = list(map(_row, found[:MOST_SHOWN]))
-    note = f"{len(found) - len(shown)} more fit: pass a longer part of the name." if len(found) > len(shown) else None
-    return Users(users=shown, has_more=bool(note) or not rows.complete, note=note, unreadable=rows.unreadable)
+    note = None
+    if len(found) > len(shown):
+        note = f"{len(found) - len(shown)} more fit: pass a longer part of the name."
+    elif not found and not include_inactive:
+        note = "No active user fits. With include_inactive=true, those who left are searched, too."
+    return Users(
+        users=shown, has_more=len(found) > len(shown) or not rows.complete, note=note, unreadable=rows.unreadable
+    )
 
 
 def _read_email(email: str | None, me: str | None) -> str | None:

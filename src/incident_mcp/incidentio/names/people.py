@@ -15,8 +15,8 @@ from incident_mcp.transport.api import Api
 
 MAX_CANDIDATES = 10
 
-Person = Annotated[str, Field(min_length=1, description="E-mail, name, ID or `me`.")]
-People = Annotated[list[str], Field(description="E-mails, names, IDs or `me`.")]
+Person = Annotated[str, Field(min_length=1, description="Email, name, ID or `me`.")]
+People = Annotated[list[str], Field(description="Emails, names, IDs or `me`.")]
 
 _MAILTO = re.compile(
     r"(?:[^<>@]{0,128}<\s*(?:mailto:)?(?P<boxed>[^@\s<>|,;]{1,128}@[^@\s<>|,;]{1,128})(?:\|[^<>]*)?>"

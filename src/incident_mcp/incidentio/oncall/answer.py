@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from incident_mcp.errors import IncidentMcpError, InputError
-from incident_mcp.incidentio.ids import resource_id
-from incident_mcp.incidentio.oncall.escalations import SHOW, Escalation, EscalationRef, read_escalation
+from incident_mcp.incidentio.oncall.escalations import SHOW, Escalation, EscalationRef, escalation_id, read_escalation
 from incident_mcp.incidentio.oncall.reachability import why_unread
 from incident_mcp.incidentio.toolsets import ONCALL
 from incident_mcp.records.instants import instant_with_zone, to_second
@@ -92,7 +91,7 @@ async def incidentio_answer_page(
     dry_run: DryRun = False,
 ) -> WriteResult[PageState]:
     """Acknowledge or snooze a page (escalation) as the API key, and read its state back."""
-    number = resource_id("escalation", escalation)
+    number = escalation_id(escalation)
     body: Json = {"response": response} | _snooze_details(api, response, snooze_until, reason)
     acks = response == "ack"
     verb = "Acknowledge" if acks else f"Snooze until {snooze_until}"

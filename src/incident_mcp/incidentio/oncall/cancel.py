@@ -4,7 +4,6 @@ from dataclasses import replace
 from functools import partial
 
 from incident_mcp.errors import InputError
-from incident_mcp.incidentio.ids import resource_id
 from incident_mcp.incidentio.oncall.answer import (
     Answered,
     PageState,
@@ -13,7 +12,7 @@ from incident_mcp.incidentio.oncall.answer import (
     targets_of,
     with_state,
 )
-from incident_mcp.incidentio.oncall.escalations import EscalationRef, EscalationRow, read_escalation
+from incident_mcp.incidentio.oncall.escalations import EscalationRef, EscalationRow, escalation_id, read_escalation
 from incident_mcp.incidentio.toolsets import ONCALL
 from incident_mcp.records.record import quoted
 from incident_mcp.tooling.dependencies import IncidentioApi, WriterDep
@@ -45,7 +44,7 @@ async def incidentio_cancel_page(
     api: IncidentioApi, writer: WriterDep, escalation: EscalationRef, confirm: ConfirmCode = None
 ) -> WriteResult[PageState]:
     """Cancel a page (escalation), which stops the paging. Two calls: the first shows it and returns a code."""
-    number = resource_id("escalation", escalation)
+    number = escalation_id(escalation)
     plan = WritePlan(
         tool="incidentio_cancel_page",
         request=CANCEL.request(at={"escalation": number}),

@@ -174,6 +174,11 @@ class EscalationResponse(BaseModel):
     escalation: Escalation
 
 
+def escalation_id(escalation: str) -> str:
+    """Return the id of an escalation, which is passed as an ID or link."""
+    return resource_id("escalation", escalation, listed_by="incidentio_list_escalations")
+
+
 async def read_escalation(api: Api, escalation: str) -> Escalation:
     """Read an escalation by its id."""
     return (await api.get(SHOW.request(at={"escalation": escalation}), EscalationResponse)).escalation
@@ -191,7 +196,7 @@ async def incidentio_list_escalations(
     alert: Annotated[str | None, Field(description="ID, link, deduplication key or title.")] = None,
     escalation_path: Annotated[str | None, Field(description="Name or ID.")] = None,
     status: Annotated[list[Status] | None, Field(description="Any of these.")] = None,
-    user: Annotated[str | None, Field(description="Paged or acknowledged: e-mail, name, ID, `me`.")] = None,
+    user: Annotated[str | None, Field(description="Paged or acknowledged: email, name, ID, `me`.")] = None,
     created_at_gte: Day = None,
     created_at_lte: Day = None,
     limit: Limit = 25,
@@ -246,7 +251,7 @@ def _first_of(rows: Sequence[Escalation], person: str, most: int) -> tuple[int, 
 
 async def incidentio_get_escalation(api: IncidentioApi, escalation: EscalationRef) -> Escalation:
     """Get a page (escalation) with its events: who was notified and when, who acknowledged it."""
-    return await read_escalation(api, resource_id("escalation", escalation))
+    return await read_escalation(api, escalation_id(escalation))
 
 
 TOOLS = [

@@ -82,7 +82,7 @@ async def incidentio_list_on_call(
     schedule: Annotated[str | None, Field(description="Name or ID; default: all.")] = None,
     at: Annotated[str | None, Field(description="RFC 3339 with time zone; default: now.")] = None,
     until: Annotated[str | None, Field(description="End of a window from `at`.")] = None,
-    user: Annotated[str | None, Field(description="Only this person's shifts: e-mail, name, ID, `me`.")] = None,
+    user: Annotated[str | None, Field(description="Only this person's shifts: email, name, ID, `me`.")] = None,
 ) -> OnCall:
     """List who is on call, until when, who is next, and gaps: now, at an instant, or over a window."""
     person = None if user is None else await user_id(api, "user", user, settings.me)
@@ -267,7 +267,9 @@ async def _over(api: Api, schedules: Sequence[Schedule], window: _Window) -> OnC
             rows.append(described)
     left = len(schedules) - len(read)
     notes = [f"{left} schedules were not read: pass a schedule."] if left else []
-    notes += ["No shifts in this window."] if window.person and not rows else []
+    if window.person:
+        none = "No shifts" if not rows else "Shifts"
+        notes.append(f"{none} from {window.ends[0]} to {window.ends[1]}: until takes another end.")
     now = label(datetime.fromtimestamp(api.now(), UTC), None)
     return OnCall(on_call=rows, now=now, note=" ".join(notes) or None)
 

@@ -12,7 +12,8 @@ from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.incidentio.teams import TEAMS
 from incident_mcp.incidentio.toolsets import ONCALL
 from incident_mcp.incidentio.users import User, name_of_user
-from incident_mcp.records.record import Json, Listed, Name, Record, Texts, parts
+from incident_mcp.records.record import Json, Listed, Name, Record, Texts, parts, shorten
+from incident_mcp.records.text import one_line
 from incident_mcp.tooling.dependencies import IncidentioApi
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
@@ -77,6 +78,7 @@ class Paths(Listed):
     """A list of escalation paths."""
 
     escalation_paths: list[PathRow]
+    note: str | None = None
 
 
 async def incidentio_list_paths(
@@ -93,7 +95,16 @@ async def incidentio_list_paths(
         for row in rows
         if contains(row.name, name_contains) and (owner is None or owner in row.team_ids)
     ]
-    return Paths(escalation_paths=found, has_more=not rows.complete, unreadable=rows.unreadable)
+    # An absent field may mean nobody, or that the service does not know.
+    silent = ", ".join(one_line(row.name) for row in found if not row.on_call)
+    note = (
+        f"The service names nobody on call for {silent}: the preview of a page shows whom it would ring."
+        if silent
+        else None
+    )
+    return Paths(
+        escalation_paths=found, note=note and shorten(note, 400), has_more=not rows.complete, unreadable=rows.unreadable
+    )
 
 
 async def _team_names(api: Api) -> dict[str, str]:

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from incident_mcp.incidentio.ids import resource_id
 from incident_mcp.incidentio.names.people import People
 from incident_mcp.incidentio.oncall.answer import targets_of
 from incident_mcp.incidentio.oncall.escalations import (
@@ -13,6 +12,7 @@ from incident_mcp.incidentio.oncall.escalations import (
     EscalationRef,
     EscalationResponse,
     EscalationRow,
+    escalation_id,
     find_escalations,
     read_escalation,
 )
@@ -110,7 +110,7 @@ async def incidentio_reassign_page(
 
     Two calls: the first shows who would be paged and returns a code for `confirm`. Works once per page.
     """
-    number = resource_id("escalation", escalation)
+    number = escalation_id(escalation)
     recipients = await read_recipients(api, escalation_path, users, settings.me)
     resolved = await recipients.resolve_reachable(api, anyway=anyway)
     body = recipients.body | without_none(title=title) | {"resolve_original": resolve_original}

@@ -31,7 +31,7 @@ class Ionhour(Backend):
     def __init__(self, clock: Clock, key: str, routes: RouteTable) -> None:
         super().__init__(clock, key, routes)
         self.users: dict[int, str] = {}
-        """User id to e-mail address."""
+        """User id to email address."""
         self.user_id = 0
         """The user who owns the key: the author of its notes and acknowledgements."""
         self.enveloped = False
