@@ -159,7 +159,13 @@ class JournaledWrite(Generic[A, R]):
         if plan.find_by_key is None:
             return await find_effect(plan, Baseline(api.now() - window))
         for key in dict.fromkeys((self.intent.key(api.now()), self.intent.key(api.now() - window))):
-            found = await plan.find_by_key(key)
+            try:
+                found = await plan.find_by_key(key)
+            except ServiceError:
+                if self.safety.journal.lost:
+                    raise
+                # The journal is there and knows of no such call: this must not keep anyone from being paged.
+                return None
             created = None if found is None else created_at(plan, found)
             if created is not None and not is_older(api, created, window):
                 return found

@@ -190,3 +190,17 @@ async def test_the_question_has_everybody_who_is_rung_the_details_and_the_incide
     assert '"Since 02:55."' in question
     assert "INC-114" in question
     assert box.writes() == []
+
+
+@pytest.mark.parametrize(
+    "reads", ["/v2/escalations$", "/v2/users", "/v2/schedules", "/v2/escalations", "notification"], ids=str
+)
+async def test_reads_that_fail_at_the_confirmation_keep_nobody_from_being_paged(
+    call: Caller, box: Sandbox, reads: str
+) -> None:
+    await call.ok(PAGE, **YUKI)
+    box.fail(Fault("status", status=500, method="GET", path=reads, times=99))
+    page = await call.performed(PAGE, **YUKI)
+
+    assert page["title"] == "Help"
+    assert rings(box) == ["Yuki Tanaka"]

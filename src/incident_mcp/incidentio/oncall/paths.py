@@ -95,16 +95,14 @@ async def incidentio_list_paths(
         for row in rows
         if contains(row.name, name_contains) and (owner is None or owner in row.team_ids)
     ]
+    return Paths(escalation_paths=found, note=_note(found), has_more=not rows.complete, unreadable=rows.unreadable)
+
+
+def _note(rows: list[PathRow]) -> str | None:
     # An absent field may mean nobody, or that the service does not know.
-    silent = ", ".join(one_line(row.name) for row in found if not row.on_call)
-    note = (
-        f"The service names nobody on call for {silent}: the preview of a page shows whom it would ring."
-        if silent
-        else None
-    )
-    return Paths(
-        escalation_paths=found, note=note and shorten(note, 400), has_more=not rows.complete, unreadable=rows.unreadable
-    )
+    silent = ", ".join(one_line(row.name) for row in rows if not row.on_call)
+    note = f"The service names nobody on call for {silent}: the preview of a page shows whom it would ring."
+    return shorten(note, 400) if silent else None
 
 
 async def _team_names(api: Api) -> dict[str, str]:
