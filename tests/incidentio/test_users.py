@@ -43,6 +43,11 @@ async def test_name_and_email_must_both_fit(call: Caller) -> None:
     assert names(await call.ok(TOOL, email=YUKI, name_contains="sam")) == []
 
 
+async def test_nobody_found_says_where_those_who_left_are(call: Caller) -> None:
+    assert "include_inactive=true" in (await call.ok(TOOL, name_contains="Tom Baker"))["note"]
+    assert "note" not in await call.ok(TOOL, name_contains="Nobody of this name", include_inactive=True)
+
+
 async def test_me_is_the_person_of_the_setting(connect: Connect) -> None:
     async with connect(me="Yuki.Tanaka@paysand.example") as call:
         assert names(await call.ok(TOOL, email=" ME ")) == ["Yuki Tanaka"]

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from incident_mcp.incidentio.oncall.entries import merge, stretches
+from incident_mcp.incidentio.oncall.schedules import Shift
 from incident_mcp.incidentio.oncall.zones import label, short
+from incident_mcp.incidentio.users import User
 from incident_mcp.records.tokens import count_tokens
 from incident_mcp.sandbox import Fault, Sandbox
 from tests.conftest import Caller, Connect
@@ -103,6 +106,67 @@ async def test_a_window_shows_every_shift_and_every_gap(call: Caller) -> None:
 async def test_an_override_counts(call: Caller) -> None:
     found = await row(call, schedule="Ledger nights", at="2026-11-21T03:00:00Z", until="2026-11-21T09:00:00Z")
     assert [shift.partition(":")[0] for shift in found["shifts"]] == ["Ines Moreau", "Noor Haddad"]
+
+
+DAY = ("2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z")
+# The hours that each person has on a rotation, and what is left after merging.
+MERGED: dict[str, tuple[list[tuple[str, str, int, int]], list[tuple[str, int, int]]]] = {
+    "adjacent": ([("a", "r", 1, 2), ("a", "r", 2, 3)], [("a", 1, 3)]),
+    "overlapping": ([("a", "r", 1, 3), ("a", "r", 2, 4)], [("a", 1, 4)]),
+    "inside": ([("a", "r", 1, 4), ("a", "r", 2, 3), ("a", "r", 4, 5)], [("a", 1, 5)]),
+    "twice": ([("a", "r", 1, 2), ("a", "r", 1, 2)], [("a", 1, 2)]),
+    "out of order": ([("a", "r", 2, 3), ("a", "r", 1, 2)], [("a", 1, 3)]),
+    "a gap": ([("a", "r", 1, 2), ("a", "r", 3, 4)], [("a", 1, 2), ("a", 3, 4)]),
+    "somebody between": (
+        [("a", "r", 1, 2), ("b", "r", 2, 3), ("a", "r", 3, 4)],
+        [("a", 1, 2), ("b", 2, 3), ("a", 3, 4)],
+    ),
+    "somebody beside": ([("a", "r", 1, 3), ("b", "r", 2, 4), ("a", "r", 3, 5)], [("a", 1, 5), ("b", 2, 4)]),
+    "another rotation": ([("a", "r", 1, 2), ("a", "s", 2, 3)], [("a", 1, 2), ("a", 2, 3)]),
+}
+
+
+def shift(user: str, rotation: str, start: int, end: int) -> Shift:
+    hours = (f"2026-11-21T{hour:02}:00:00Z" for hour in (start, end))
+    return Shift(user=User(id=user), rotation_id=rotation, **dict(zip(("start_at", "end_at"), hours, strict=True)))
+
+
+@pytest.mark.parametrize("case", MERGED)
+def test_shifts_of_one_person_that_touch_are_one(case: str) -> None:
+    shifts, expected = MERGED[case]
+    found = merge(shift(*each) for each in shifts)
+    assert [(each.user and each.user.id, each.begins.hour, each.ends.hour) for each in found] == expected
+
+
+def test_shifts_of_two_rotations_are_one_stretch() -> None:
+    found = stretches([shift("a", "r", 1, 2), shift("a", "s", 2, 3)], *DAY)
+    assert [(each.user and each.user.id, each.start.hour, each.end.hour) for each in found] == [
+        (None, 0, 1),
+        ("a", 1, 3),
+        (None, 3, 0),
+    ]
+
+
+async def test_after_two_adjacent_overrides_of_one_person_the_next_one_is_somebody_else(call: Caller) -> None:
+    cover = {"schedule": "Payments primary", "user": "Ines Moreau"}
+    for start, end in (("02:59", "05:00"), ("05:00", "06:30")):
+        times = {"start_at": f"2026-11-21T{start}:00Z", "end_at": f"2026-11-21T{end}:00Z"}
+        await call.performed("incidentio_create_override", **cover, **times)
+    found = await row(call, schedule="Payments primary")
+    assert (found["on_call"], found["until"][:16], found["next"]) == (
+        ["Ines Moreau"],
+        "2026-11-21T06:30",
+        ["Yuki Tanaka"],
+    )
+    people = (await call.ok("incidentio_check_reachable", schedule="Payments primary"))["people"]
+    assert [person["user"] for person in people] == ["Ines Moreau", "Yuki Tanaka"]
+
+
+async def test_one_person_s_shifts_say_which_window_was_searched(call: Caller) -> None:
+    answer = await call.ok(TOOL, user="Yuki Tanaka", at="2026-11-21T03:00:00Z")
+    assert answer["note"].startswith("Shifts from 2026-11-21T03:00:00Z to 2026-12-05T03:00:00Z")
+    answer = await call.ok(TOOL, user="Yuki Tanaka", schedule="Batch jobs")
+    assert answer["note"].startswith("No shifts from ")
 
 
 async def test_one_person_s_shifts_on_all_schedules(connect: Connect, box: Sandbox) -> None:

@@ -129,7 +129,7 @@ async def test_a_key_that_may_not_read_pages_still_rings_once(call, box):
     box.fail(Fault("cut_after", method="POST", path="/v2/escalations$", times=1))
     page = await call.performed(PAGE, title="Help", escalation_path="Database")
 
-    assert page["outcome"].startswith("not seen yet")
+    assert page["outcome"] == "not seen yet (scope escalations.view missing)"
     assert rings(box) == [("Sam Lindqvist", "Help")]
 
 
@@ -193,6 +193,13 @@ async def test_an_answer_that_makes_no_sense_is_not_sent(call, box, lagging, arg
     assert why in error
     assert "Not sent." in error
     assert box.requests == []
+
+
+@pytest.mark.parametrize("tool", [ANSWER, CANCEL, REASSIGN, "incidentio_get_escalation"])
+async def test_an_incident_in_place_of_a_page_names_the_tool_that_lists_pages(call, box, tool):
+    more = {ANSWER: {"response": "ack"}, REASSIGN: {"users": ["Yuki Tanaka"]}}.get(tool, {})
+    assert "incidentio_list_escalations lists them" in await call.error(tool, escalation="INC-114", **more)
+    assert box.writes() == []
 
 
 async def test_a_page_that_is_over_is_refused(call, box):
