@@ -1,7 +1,8 @@
 """Confirmation codes: a preview returns one, and an identical call with it performs the write, once.
 
-A code holds when it was issued, a random ID, and a hash of both with the exact request, the account and the caller,
-keyed with a secret. So every process that shares the secret can check it, and the journal only keeps the used ones.
+A code holds when it was issued, a random ID, a hash of what the preview showed, and a hash of these with the exact
+request, the account and the caller, keyed with a secret. So every process that shares the secret can check it, and the
+journal only keeps the used ones.
 """
 
 import base64
@@ -28,9 +29,9 @@ from incident_mcp.writing.outcome import WriteError
 CODE_SECONDS = 600
 """For how long a code is valid."""
 SECRET_BYTES = 32
-_TIME_BYTES, _ID_BYTES, _HASH_BYTES = 5, 5, 15
+_TIME_BYTES, _ID_BYTES, _SHOWN_BYTES, _HASH_BYTES = 5, 3, 3, 14
 _BINARY = getattr(os, "O_BINARY", 0)
-_CHARACTERS = (_TIME_BYTES + _ID_BYTES + _HASH_BYTES) * 8 // 5
+_CHARACTERS = (_TIME_BYTES + _ID_BYTES + _SHOWN_BYTES + _HASH_BYTES) * 8 // 5
 
 ConfirmCode = Annotated[str | None, Field(description="Code of the preview; without it, only a preview.")]
 
@@ -47,16 +48,17 @@ class ConfirmationCodes:
     secret: Callable[[], bytes]
     caller: str = ""
 
-    async def issue(self, request: str) -> str:
+    async def issue(self, request: str, shown: str | None = None) -> str:
         """Return a code for a request.
 
         Args:
             request: A hash of the account, the tool and the exact request.
+            shown: What the preview shows, None if that is not known for certain.
 
         Raises:
             WriteError: There is no secret.
         """
-        stated = int(time.time()).to_bytes(_TIME_BYTES, "big") + secrets.token_bytes(_ID_BYTES)
+        stated = int(time.time()).to_bytes(_TIME_BYTES, "big") + secrets.token_bytes(_ID_BYTES) + _hash_of_shown(shown)
         code = stated + self._hash(await self._read_secret(), stated, request)
         return base64.b32encode(code).decode().lower()
 
@@ -71,8 +73,8 @@ class ConfirmationCodes:
         stated, sent = raw[:-_HASH_BYTES], raw[-_HASH_BYTES:]
         if not hmac.compare_digest(self._hash(await self._read_secret(), stated, request), sent):
             raise rejection(
-                "is not of a preview of this call: an argument changed, or whom or what it concerns, or the code is of"
-                " another account, caller or server"
+                "is not of a preview of this call: an argument or what it refers to changed, or the code is of another"
+                " account, caller or server"
             )
         age = time.time() - int.from_bytes(stated[:_TIME_BYTES], "big")
         if not -AHEAD_SECONDS <= age <= CODE_SECONDS:
@@ -91,6 +93,21 @@ class ConfirmationCodes:
                 f"This write needs a confirmation code, and the secret behind codes cannot be kept"
                 f" ({type(error).__name__}: {error}). Set INCIDENT_MCP_STATE_DIR to a folder that can be written."
             ) from None
+
+
+def is_still_shown(code: str, shown: str | None) -> bool | None:
+    """Return whether a preview shows the same as the one that returned a code; None if either is not known.
+
+    Args:
+        code: The ID of the code.
+        shown: What the preview shows now, None if that is not known for certain.
+    """
+    stated, now = bytes.fromhex(code)[-_SHOWN_BYTES:], _hash_of_shown(shown)
+    return stated == now if any(stated) and any(now) else None
+
+
+def _hash_of_shown(shown: str | None) -> bytes:
+    return bytes(_SHOWN_BYTES) if shown is None else hashlib.sha256(shown.encode()).digest()[:_SHOWN_BYTES]
 
 
 def rejection(why: str) -> InputError:

@@ -41,6 +41,8 @@ from incident_mcp.writing.result import WriteResult
 from incident_mcp.writing.safety import WriteSafety
 from incident_mcp.writing.sending import OutcomeLog, send_plan
 
+LOOK_SECONDS = 10.0
+"""For how long an earlier call is looked for that the journal does not know of."""
 _Outcome: TypeAlias = Done[tuple[WriteResult[R], A]] | Failed
 """What the tool returns and what the service returned, or why the write failed."""
 
@@ -137,20 +139,26 @@ class JournaledWrite(Generic[A, R]):
         if plan.repeat is Repeat.CHECKED:
             note = "The incident already matches this edit: nothing was sent, and no one was notified."
             return WriteResult(plan.to_record(identical), note=note)
-        note = "An identical call was made before: nothing was sent."
+        note = f"An identical call was made before: nothing was sent. {plan.how_again}"
         return WriteResult(plan.to_record(identical), repeated=True, note=note)
 
     async def _find_identical(self, existing: Existing[A] | None) -> A | None:
         """Find the effect of an identical call that the journal may not know of."""
         plan, entry = self.plan, self.history.entry
-        # An empty journal may have replaced one that knew of it, or another machine's journal knows.
-        lost = self.safety.journal.lost or plan.find_by_key is not None
-        unsure = entry.age < -AHEAD_SECONDS if entry else lost
+        unsure = self._is_unsure(entry)
         if existing is not None and (entry is None or unsure):
             return existing.identical
         if plan.accept_any_effect:
             return await find_effect(plan, Baseline(0))
         return None if plan.declares or not unsure else await self._find_recent()
+
+    def _is_unsure(self, entry: Entry | None) -> bool:
+        """Return whether the journal may not know of an identical call, or not when it was made."""
+        if self.plan.find_by_key is not None and (entry is None or self.api.service.ahead is not None):
+            # Another machine may have made it, or this one's clock was set forward since: the service's clock tells.
+            return True
+        # An empty journal may have replaced one that knew of it.
+        return entry.age < -AHEAD_SECONDS if entry else self.safety.journal.lost
 
     async def _find_recent(self) -> A | None:
         """Find the effect of a recent call: by the keys that it may have derived, or by its content."""
@@ -158,14 +166,20 @@ class JournaledWrite(Generic[A, R]):
         window = plan.remember_seconds
         if plan.find_by_key is None:
             return await find_effect(plan, Baseline(api.now() - window))
-        for key in dict.fromkeys((self.intent.key(api.now()), self.intent.key(api.now() - window))):
+        certain = not self.safety.journal.lost
+        with anyio.move_on_after(LOOK_SECONDS if certain else None):
             try:
-                found = await plan.find_by_key(key)
+                return await self._find_by_key(window)
             except ServiceError:
-                if self.safety.journal.lost:
+                if not certain:
                     raise
-                # The journal is there and knows of no such call: this must not keep anyone from being paged.
-                return None
+        # The journal is there and knows of no such call: this must not keep anyone from being paged.
+        return None
+
+    async def _find_by_key(self, window: float) -> A | None:
+        api, plan = self.api, self.plan
+        for key in dict.fromkeys((self.intent.key(api.now()), self.intent.key(api.now() - window))):
+            found = await plan.find_by_key(key) if plan.find_by_key else None
             created = None if found is None else created_at(plan, found)
             if created is not None and not is_older(api, created, window):
                 return found
@@ -183,11 +197,8 @@ class JournaledWrite(Generic[A, R]):
             if found is None:
                 return None
             record = plan.to_record(found)
-        again = "pass an idempotency_key" if plan.repeat is Repeat.KEYED else plan.again
-        if plan.declares:
-            again = "pass this incident in despite"
         note = f"An identical call did this {max(entry.age, 0):.0f} s ago; nothing was sent."
-        note += "" if plan.repeat is Repeat.CHECKED else f" To do it again on purpose, {again}."
+        note += "" if plan.repeat is Repeat.CHECKED else f" {plan.how_again}"
         return WriteResult(record, repeated=True, note=note)
 
     def _new_entry(self) -> Entry:

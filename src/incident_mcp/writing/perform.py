@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
+import anyio
+
 from incident_mcp.errors import IncidentMcpError, InputError, ServiceError, join_sentences
 from incident_mcp.records.record import A, R, Record
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.retry import Repeat
-from incident_mcp.writing.codes import rejection
+from incident_mcp.writing.codes import is_still_shown, rejection
 from incident_mcp.writing.history import NO_HISTORY, History, find_effect, read_history, record_of, to_result
 from incident_mcp.writing.intents import Intent, account_of, intent_of
 from incident_mcp.writing.journal.entry import Entry, fingerprint
@@ -24,11 +26,15 @@ from incident_mcp.writing.journal.protocol import JournalError
 from incident_mcp.writing.journaled import JournaledWrite
 from incident_mcp.writing.outcome import USED_UP, Done, NotSent, Unknown, WriteError
 from incident_mcp.writing.plan import Baseline, WritePlan
-from incident_mcp.writing.result import Planned, WriteResult
+from incident_mcp.writing.result import Planned, Preview, WriteResult
 from incident_mcp.writing.safety import WriteSafety
 from incident_mcp.writing.sending import OutcomeLog, send_plan
 
 T = TypeVar("T")
+P = TypeVar("P", bound=Record)
+
+AGAIN_SECONDS = 10.0
+"""For how long a call with a code may read again what its preview showed."""
 
 
 @dataclass
@@ -59,7 +65,13 @@ class Writer:
         return await self._perform(api, plan, intent)
 
     async def perform_previewed(
-        self, api: Api, plan: WritePlan[A, R], *, confirm: str | None, preview: Callable[[], Awaitable[Record]]
+        self,
+        api: Api,
+        plan: WritePlan[A, R],
+        *,
+        confirm: str | None,
+        preview: Callable[[], Awaitable[P]],
+        question: Callable[[P], str],
     ) -> WriteResult[R]:
         """Return a preview of a write with a code, or with the code of that preview perform it.
 
@@ -68,9 +80,11 @@ class Writer:
             plan: The write.
             confirm: The code; None for the preview.
             preview: Reads what the write would do.
+            question: Returns what will happen, in one sentence, for a person to confirm.
 
         Raises:
-            InputError: The code is not of a preview of this request, has expired, or was used; nothing was sent.
+            InputError: The code is not of a preview of this request, has expired, or was used, or what the preview
+                showed has changed; nothing was sent.
             WriteError: The write failed, or no code can be kept.
             ServiceError: Something could not be read before the write; it was not sent.
         """
@@ -79,9 +93,17 @@ class Writer:
         if confirm is None:
             return await self._preview(api, plan, intent, preview)
         code = await self.safety.codes.check(confirm, request)
-        await self._confirm(api, plan, request)
+        now = await self._preview_again(preview, needed=self.needs_confirmation(destructive=plan.destructive))
+        changed = is_still_shown(code, _shown_by(now)) is False
+        if now is not None and not changed:
+            await self._confirm(api, replace(plan, question=question(now)), request)
         if not await self._keep_codes(partial(self.safety.journal.use_code, code)):
             raise await self._used_twice(plan, intent)
+        if changed:
+            raise rejection("is no longer valid: what its preview showed has changed")
+        return await self._perform_with_code(api, plan, intent)
+
+    async def _perform_with_code(self, api: Api, plan: WritePlan[A, R], intent: Intent) -> WriteResult[R]:
         try:
             return await self._perform(api, plan, intent)
         except WriteError as error:
@@ -91,17 +113,28 @@ class Writer:
         except InputError as error:
             raise type(error)(join_sentences(str(error), USED_UP)) from None
 
+    async def _preview_again(self, preview: Callable[[], Awaitable[P]], *, needed: bool) -> P | None:
+        """Return what the write would do now; None if that cannot be read soon, which must not stop a page."""
+        try:
+            with anyio.fail_after(None if needed else AGAIN_SECONDS):
+                return await preview()
+        except (ServiceError, TimeoutError):
+            if needed:
+                raise
+            return None
+
     async def _preview(
         self, api: Api, plan: WritePlan[A, R], intent: Intent, preview: Callable[[], Awaitable[Record]]
     ) -> WriteResult[R]:
         await self._keep_codes(self.safety.journal.prepare_codes)
-        code = await self.safety.codes.issue(_hash_of(plan, intent))
+        shown = await preview()
+        code = await self.safety.codes.issue(_hash_of(plan, intent), _shown_by(shown))
         note = join_sentences(
             "Nothing was sent. If this is intended, call again with the same arguments and this code in confirm.",
             await self._describe_earlier(api, plan, intent),
         )
         planned = await self._planned(api, plan, intent)
-        return WriteResult(would_send=planned, preview=await preview(), confirm=code, note=note)
+        return WriteResult(would_send=planned, preview=shown, confirm=code, note=note)
 
     async def _describe_earlier(self, api: Api, plan: WritePlan[A, R], intent: Intent) -> str:
         """Describe an earlier, identical call that this one would repeat; empty without one."""
@@ -116,13 +149,18 @@ class Writer:
             return f"{_describe_unknown(write.history)}: the call with the code looks it up and does not do it twice."
         if repeated is None:
             return ""
-        return f"{_describe_done(write.history, repeated.record)}: the call with the code would only return that."
+        done = _describe_done(write.history, repeated.record)
+        minutes = plan.remember_seconds // 60
+        return f"{done}. For {minutes:.0f} minutes after that, the call with the code only returns it. {plan.how_again}"
 
     async def _used_twice(self, plan: WritePlan[A, R], intent: Intent) -> InputError:
         """Return the error of a code that was used before: with what became of the call that used it."""
         history = await read_history(self.safety.journal, plan, intent)
         if history.unresolved:
-            return rejection(f"was already used. {_describe_unknown(history)}")
+            return InputError(
+                f"confirm: the code was already used. {_describe_unknown(history)}. Nothing was sent now. Call without"
+                " confirm for a new preview and code."
+            )
         if history.recent and history.entry:
             done = _describe_done(history, record_of(plan, history.entry))
             return InputError(f"confirm: the code was already used. {done}. Nothing was sent now.")
@@ -222,6 +260,10 @@ class Writer:
 
     def _log(self, api: Api) -> OutcomeLog:
         return OutcomeLog(self.safety.audit, self.caller, api.service.name)
+
+
+def _shown_by(preview: Record | None) -> str | None:
+    return preview.shown if isinstance(preview, Preview) else None
 
 
 def _describe_unknown(history: History) -> str:

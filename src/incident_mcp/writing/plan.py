@@ -94,6 +94,14 @@ class WritePlan(Generic[A, R]):
     repeat_request: Request | None = None
     explain_refusal: Callable[[RefusedError], Awaitable[str]] | None = None
 
+    @property
+    def how_again(self) -> str:
+        """How to do the same again on purpose."""
+        again = "pass an idempotency_key" if self.repeat is Repeat.KEYED else self.again
+        if self.declares:
+            again = "pass this incident in despite"
+        return f"To do it again on purpose, {again}."
+
     def finder(self, baseline: Baseline, key: str) -> Callable[[], Awaitable[A | None]] | None:
         """Return what finds the effect of an attempt with a key, None if nothing does."""
         if self.find_by_key is not None:

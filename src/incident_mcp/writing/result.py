@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Generic
 
+from pydantic import Field
+
 from incident_mcp.records.fitting import MAX_TOKENS, bound
 from incident_mcp.records.record import Json, R, Record
 from incident_mcp.records.text import visible_answer
@@ -21,6 +23,13 @@ class Planned:
         """Return the request as JSON."""
         answer: Json = {"service": self.service, "method": self.method, "path": self.path}
         return answer if self.body is None else {**answer, "body": self.body}
+
+
+class Preview(Record):
+    """What a write that takes two calls would do."""
+
+    shown: str | None = Field(default=None, exclude=True)
+    """What its code is bound to besides the request; None if not all of it could be read."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ async def test_somebody_who_paused_paging_since_the_preview_is_not_paged(
     pause(box, "Yuki Tanaka")
     error = await call.error(PAGE, title="Help", **to, confirm=code)
 
-    assert "Yuki Tanaka has paused paging" in error or "is not of a preview of this call" in error
+    assert "Yuki Tanaka has paused paging" in error or "what its preview showed has changed" in error
     assert "Not sent." in error
     assert box.writes() == []
 
@@ -60,7 +60,7 @@ async def test_a_shift_that_ended_since_the_preview_needs_a_new_preview(call: Ca
     code = await code_of(call, PAGE, **arguments)
     box.advance((datetime.fromisoformat(now["until"].split()[0]) - box.incidentio.clock.now).total_seconds() + 60)
 
-    assert "whom or what it concerns" in await call.error(PAGE, **arguments, confirm=code)
+    assert "what its preview showed has changed" in await call.error(PAGE, **arguments, confirm=code)
     assert box.writes() == []
     assert now["on_call"][0] not in (await call.ok(PAGE, **arguments))["preview"]["steps"][0]
 
@@ -137,7 +137,7 @@ async def test_a_used_code_and_a_second_preview_name_what_the_first_call_did(
 
     assert f"(ID {done['id']}). Nothing was sent now." in used
     assert (
-        f"(ID {done['id']}): the call with the code would only return that"
+        f"(ID {done['id']}). For 10 minutes after that, the call with the code only returns it. To do it again"
         in (await call.ok(tool, **arguments))["note"]
     )
     assert len(box.writes()) == 1
@@ -203,4 +203,65 @@ async def test_reads_that_fail_at_the_confirmation_keep_nobody_from_being_paged(
     page = await call.performed(PAGE, **YUKI)
 
     assert page["title"] == "Help"
+    assert rings(box) == ["Yuki Tanaka"]
+
+
+EDITS = {
+    "order": lambda steps: steps.reverse(),
+    "wait": lambda steps: steps.insert(0, {"id": "w", "type": "delay", "delay": {"delay_seconds": 7_200}}),
+    "person": lambda steps: steps[0]["level"]["targets"][0].update({"type": "user", "id": user("Diego Santos")}),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["same server", "another server"])
+async def test_a_path_that_was_edited_since_the_preview_rings_nobody(
+    connect: Connect, box: Sandbox, edit: str, elsewhere: bool
+) -> None:
+    arguments = {"title": "Help", "escalation_path": "Payments"}
+    async with connect() as call, connect() as other:
+        code = await code_of(call, PAGE, **arguments)
+        [path] = [row for row in box.incidentio.on_call.paths if row["name"] == "Payments"]
+        EDITS[edit](path["path"])
+        error = await (other if elsewhere else call).error(PAGE, **arguments, confirm=code)
+
+    assert "what its preview showed has changed. Not sent." in error
+    assert box.writes() == []
+
+
+async def test_an_override_that_would_now_displace_somebody_else_needs_a_new_preview(
+    call: Caller, box: Sandbox
+) -> None:
+    code = await code_of(call, OVERRIDE, **COVER)
+    await call.performed(OVERRIDE, **(COVER | {"user": "Sam Okafor"}))
+
+    assert "what its preview showed has changed" in await call.error(OVERRIDE, **COVER, confirm=code)
+    assert len(box.writes()) == 1
+
+
+@pytest.mark.parametrize("at", ["preview", "confirmation"])
+@pytest.mark.parametrize("reads", ["/v2/schedules/", "notification_pauses"])
+async def test_a_read_that_fails_at_one_of_the_two_calls_rejects_no_code(
+    call: Caller, box: Sandbox, reads: str, at: str
+) -> None:
+    arguments = {"title": "Help", "escalation_path": "Refunds"}
+    fault = Fault("status", status=400, method="GET", path=reads)
+    if at == "preview":
+        box.fail(fault)
+    code = await code_of(call, PAGE, **arguments)
+    box.heal()
+    if at == "confirmation":
+        box.fail(fault)
+
+    assert (await call.ok(PAGE, **arguments, confirm=code))["title"] == "Help"
+
+
+async def test_a_read_that_hangs_at_the_confirmation_does_not_use_up_the_call(
+    call: Caller, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("incident_mcp.writing.perform.AGAIN_SECONDS", 0.5)
+    code = await code_of(call, PAGE, **YUKI)
+    box.fail(Fault("hang_before", method="GET", path="/v2/on_call_notification_pauses"))
+    await call.ok(PAGE, **YUKI, confirm=code)
+
     assert rings(box) == ["Yuki Tanaka"]

@@ -1,6 +1,5 @@
 """Cancelling a page, which stops it from ringing."""
 
-from dataclasses import replace
 from functools import partial
 
 from incident_mcp.errors import InputError
@@ -56,11 +55,13 @@ async def incidentio_cancel_page(
         find_effect=partial(find_in_status, api, number, CANCELLED),
         targets=targets_of(api, number),
     )
-    if confirm is not None and writer.needs_confirmation(destructive=True):
-        row = await preview_running(api, number)
-        plan = replace(plan, question=f"Cancel the page {quoted(row.title or number)} ({row.status}).")
-    preview = partial(preview_running, api, number)
-    result = await writer.perform_previewed(api, plan, confirm=confirm, preview=preview)
+    result = await writer.perform_previewed(
+        api,
+        plan,
+        confirm=confirm,
+        preview=partial(preview_running, api, number),
+        question=lambda row: f"Cancel the page {quoted(row.title or number)} ({row.status}).",
+    )
     return await with_state(api, result, CANCELLED)
 
 

@@ -20,7 +20,7 @@ from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.incidentio.toolsets import ONCALL
 from incident_mcp.incidentio.users import name_of_user, read_users
 from incident_mcp.records.instants import instant_with_zone, to_second
-from incident_mcp.records.record import Instant, Json, Record, quoted, shorten
+from incident_mcp.records.record import Instant, Json, quoted, shorten
 from incident_mcp.tooling.dependencies import AppSettings, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import write_tool
 from incident_mcp.transport.api import Api
@@ -29,7 +29,7 @@ from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.codes import ConfirmCode
 from incident_mcp.writing.intents import account_of
 from incident_mcp.writing.plan import Baseline, Existing, WritePlan
-from incident_mcp.writing.result import WriteResult
+from incident_mcp.writing.result import Preview, WriteResult
 
 CREATE = Operation("POST", "/v2/schedule_overrides", scope="schedule_overrides.create")
 OVERRIDE_SECONDS = 600
@@ -40,7 +40,7 @@ _MOST_NAMED = 10
 At = Annotated[str, Field(min_length=1, description="RFC 3339 with time zone.")]
 
 
-class OverridePreview(Record):
+class OverridePreview(Preview):
     """What an override would change."""
 
     schedule: str
@@ -173,15 +173,16 @@ async def incidentio_create_override(
         targets=(f"{account_of(api)} schedule {cover.schedule.id}",),
         created_at=lambda response: response.override.created_at,
     )
-    if confirm is not None and writer.needs_confirmation(destructive=True):
-        preview = await _preview_cover(api, cover)
-        displaced = f", instead of {quoted(preview.displaces)}" if preview.displaces else ""
-        plan = replace(
-            plan,
-            question=f"Put {quoted(preview.user)} on call for {quoted(preview.schedule)}, {start} to {end}{displaced}.",
-        )
-    result = await writer.perform_previewed(api, plan, confirm=confirm, preview=partial(_preview_cover, api, cover))
+    result = await writer.perform_previewed(
+        api, plan, confirm=confirm, preview=partial(_preview_cover, api, cover), question=_question
+    )
     return await _with_outcome(api, result, cover)
+
+
+def _question(preview: OverridePreview) -> str:
+    displaced = f", instead of {quoted(preview.displaces)}" if preview.displaces else ""
+    window = f"{preview.start_at} to {preview.end_at}"
+    return f"Put {quoted(preview.user)} on call for {quoted(preview.schedule)}, {window}{displaced}."
 
 
 async def _read_cover(api: Api, schedule: str, rotation: str | None, layer: str | None, person: Json) -> _Cover:
@@ -221,8 +222,12 @@ async def _preview_cover(api: Api, cover: _Cover) -> OverridePreview:
         replaced = [row for row in await cover.read_overrides(api) if _in_window(row, cover)]
     except IncidentMcpError as failure:
         warnings.append(f"Whom it displaces could not be read: {failure}")
+    unread = bool(warnings)
     person = await _describe_person(api, cover.person, warnings)
+    displaced = cover.displaced(shifts)
+    ended = [row.words for row in replaced][:_MOST_NAMED]
     return OverridePreview(
+        shown=None if unread else "\n".join((*displaced, "", *ended, "", *warnings)),
         schedule=cover.schedule.name,
         timezone=cover.schedule.timezone,
         rotation=cover.rotation.name,
@@ -230,8 +235,8 @@ async def _preview_cover(api: Api, cover: _Cover) -> OverridePreview:
         user=person,
         start_at=cover.start,
         end_at=cover.end,
-        displaces=cover.displaced(shifts) or None,
-        replaces=[row.words for row in replaced][:_MOST_NAMED] or None,
+        displaces=displaced or None,
+        replaces=ended or None,
         warning=" ".join(warnings) or None,
     )
 

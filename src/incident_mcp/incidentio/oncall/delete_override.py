@@ -20,13 +20,13 @@ from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.codes import ConfirmCode
 from incident_mcp.writing.intents import account_of
 from incident_mcp.writing.plan import WritePlan
-from incident_mcp.writing.result import WriteResult
+from incident_mcp.writing.result import Preview, WriteResult
 
 DELETE = Operation("DELETE", "/v2/schedule_overrides/{override}", scope="schedule_overrides.destroy")
 _NOT_FOUND = 404
 
 
-class DeletionPreview(Record):
+class DeletionPreview(Preview):
     """What deleting an override would change."""
 
     override: str
@@ -65,11 +65,13 @@ async def incidentio_delete_override(
         destructive=True,
         targets=(f"{account_of(api)} override {number}",),
     )
-    if confirm is not None and writer.needs_confirmation(destructive=True):
-        found = await _preview_deletion(api, number)
-        plan = replace(plan, question=f"Delete the override of {quoted(found.override)}.")
-    preview = partial(_preview_deletion, api, number)
-    result = await writer.perform_previewed(api, plan, confirm=confirm, preview=preview)
+    result = await writer.perform_previewed(
+        api,
+        plan,
+        confirm=confirm,
+        preview=partial(_preview_deletion, api, number),
+        question=lambda found: f"Delete the override of {quoted(found.override)}.",
+    )
     return await _with_deletion(api, result)
 
 
@@ -86,9 +88,9 @@ async def _preview_deletion(api: Api, number: str) -> DeletionPreview:
     except IncidentMcpError as failure:
         return DeletionPreview(override=override.words, warning=f"Who is on call then could not be read: {failure}")
     in_rotation = [shift for shift in shifts if shift.rotation_id in (None, override.rotation_id)]
-    return DeletionPreview(
-        override=override.words, then_on_call=describe_window(in_rotation, override.start_at, override.end_at) or None
-    )
+    then = describe_window(in_rotation, override.start_at, override.end_at)
+    shown = "\n".join((override.words, *then))
+    return DeletionPreview(override=override.words, then_on_call=then or None, shown=shown)
 
 
 async def _with_deletion(api: Api, result: WriteResult[DeletedOverride]) -> WriteResult[DeletedOverride]:

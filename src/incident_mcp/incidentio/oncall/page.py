@@ -91,7 +91,7 @@ class Recipients:
         """Return who would be paged now."""
         return await (people_paged(api, self.users) if self.path is None else path_paged(api, self.path))
 
-    async def resolve_reachable(self, api: Api, *, anyway: bool) -> Resolved:
+    async def preview(self, api: Api, *, anyway: bool) -> Paged:
         """Return who would be paged now.
 
         Raises:
@@ -101,7 +101,7 @@ class Recipients:
         missed = self.path is None and any(person.problem for person in resolved.people)
         if (resolved.reaches_nobody or missed) and not anyway:
             raise InputError(await _describe_refusal(api, resolved))
-        return resolved
+        return resolved.paged
 
 
 async def read_recipients(
@@ -160,7 +160,6 @@ async def incidentio_page_people(
     recipients = await read_recipients(api, escalation_path, users, settings.me)
     attached = None if incident is None else await incident_name(api, incident)
     body = without_none(title=title, description=description, incident_id=attached and attached.id) | recipients.body
-    resolved = await recipients.resolve_reachable(api, anyway=anyway)
     about = attached and " ".join(filter(None, (attached.reference or attached.id, attached.name)))
     plan = WritePlan(
         tool="incidentio_page_people",
@@ -170,8 +169,7 @@ async def incidentio_page_people(
         to_record=lambda response: Page.of(response.escalation),
         repeat=Repeat.KEYED,
         destructive=True,
-        question=_question(resolved.describe(recipients.path), title, description, about),
-        confirmed_with=f"anyway={anyway} {resolved.fingerprint}",
+        confirmed_with=f"anyway={anyway}",
         remember_seconds=PAGE_SECONDS,
         find_by_key=partial(find_page, api),
         caller_key=idempotency_key,
@@ -180,16 +178,18 @@ async def incidentio_page_people(
     )
 
     async def preview() -> Paged:
-        return resolved.paged.model_copy(update={"incident": about})
+        paged = await recipients.preview(api, anyway=anyway)
+        return paged.model_copy(update={"incident": about})
 
-    result = await writer.perform_previewed(api, plan, confirm=confirm, preview=preview)
+    question = partial(_question, title, description)
+    result = await writer.perform_previewed(api, plan, confirm=confirm, preview=preview, question=question)
     return await with_outcome(api, result)
 
 
-def _question(whom: str, title: str, description: str | None, incident: str | None) -> str:
+def _question(title: str, description: str | None, paged: Paged) -> str:
     more = f", with the details {quoted(description)}" if description else ""
-    more += f", about {quoted(incident)}" if incident else ""
-    return f"Page {whom}, saying {quoted(title)}{more}."
+    more += f", about {quoted(paged.incident)}" if paged.incident else ""
+    return f"Page {paged.whom}, saying {quoted(title)}{more}."
 
 
 def _matches(escalation: Escalation, body: Json) -> bool:

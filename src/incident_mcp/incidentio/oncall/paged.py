@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, islice
 
-from incident_mcp.errors import IncidentMcpError
-from incident_mcp.incidentio.oncall.paths import PATHS, EscalationPath
+from pydantic import Field
+
+from incident_mcp.errors import IncidentMcpError, ServiceError
+from incident_mcp.incidentio.oncall.paths import PATHS, EscalationPath, read_path
 from incident_mcp.incidentio.oncall.reachability import (
     NO,
     YES,
@@ -18,10 +20,11 @@ from incident_mcp.incidentio.oncall.reachability import (
 from incident_mcp.incidentio.oncall.schedules import SCHEDULES, Schedule, Shift, read_schedule
 from incident_mcp.incidentio.oncall.steps import Step, Target, Walk
 from incident_mcp.incidentio.users import User, name_of_user, read_users
-from incident_mcp.records.record import Record, quoted
+from incident_mcp.records.record import quoted
 from incident_mcp.records.text import one_line
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.parallel import read_each
+from incident_mcp.writing.result import Preview
 
 MOST_SCHEDULES = 15
 """Schedules that one preview reads, one request each."""
@@ -31,8 +34,11 @@ MOST_CANDIDATES = 5
 """People that are checked to find one who can be reached."""
 
 
-class Paged(Record):
+class Paged(Preview):
     """Who would be paged now."""
+
+    whom: str = Field(exclude=True)
+    """The people, for a question that a person answers."""
 
     escalation_path: str | None = None
     incident: str | None = None
@@ -62,24 +68,16 @@ class Resolved:
         """Whether it certainly reaches nobody."""
         return self.certain and all(person.reachable == NO for person in self.people)
 
-    @property
-    def fingerprint(self) -> str:
-        """Identifies the people who are paged, and which of them cannot be reached."""
-        return ",".join(sorted(f"{person.id} {person.problem or ''}" for person in self.people))
-
-    def describe(self, path: EscalationPath | None) -> str:
-        """Return whom it rings, for a question that a person answers."""
-        names = list(dict.fromkeys(person.user for person in self.people))
-        whom = ", ".join(map(quoted, names[:MOST_ASKED])) or "nobody that is known"
-        more = f" and {len(names) - MOST_ASKED} more people" if len(names) > MOST_ASKED else ""
-        return f"{whom}{more}" + (f" by the escalation path {quoted(path.name)}" if path else "")
-
 
 async def path_paged(api: Api, path: EscalationPath) -> Resolved:
     """Return who a page to an escalation path rings now; what cannot be read is told, and never an error."""
     walk = Walk(partial(_read_path, api))
-    await walk.follow(path)
-    return await _resolve(api, walk.steps, path.name)
+    try:
+        now = await read_path(api, path.id)
+    except ServiceError:
+        now = None
+    await walk.follow(now or path)
+    return await _resolve(api, walk.steps, path.name, unread=now is None)
 
 
 async def people_paged(api: Api, users: Sequence[User]) -> Resolved:
@@ -95,19 +93,37 @@ async def _read_path(api: Api, path: str) -> EscalationPath | None:
     return next((row for row in rows if row.id == path), None)
 
 
-async def _resolve(api: Api, steps: Sequence[Step], path: str | None) -> Resolved:
+async def _resolve(api: Api, steps: Sequence[Step], path: str | None, *, unread: bool = False) -> Resolved:
     targets = await _read_targets(api, steps)
     rung = [targets.people_of(step) for step in steps]
     reachable = {each.id: each for each in await reachability_of(api, chain.from_iterable(rung))}
+    people = list(reachable.values())
+    described = [targets.describe(step, reachable) for step in steps]
+    shown = None if unread or targets.problems else _shown(described, people)
     resolved = Resolved(
-        Paged(escalation_path=path, steps=[targets.describe(step, reachable) for step in steps]),
-        list(reachable.values()),
+        Paged(escalation_path=path, steps=described, whom=_whom(people, path), shown=shown),
+        people,
         certain=targets.certain and not any(step.is_unresolved for step in steps),
         schedules=list(targets.schedules.values()),
     )
-    first = {reachable[user.id].reachable for user in (rung or [[]])[0]}
-    more = {"warning": _warn(resolved, first), "problems": targets.problems or None}
+    more = {"warning": _warn(resolved, _first(rung, reachable)), "problems": targets.problems or None}
     return replace(resolved, paged=resolved.paged.model_copy(update=more))
+
+
+def _shown(steps: Sequence[str], people: Iterable[Reachability]) -> str | None:
+    return "\n".join(steps) if all(person.is_read for person in people) else None
+
+
+def _first(rung: Sequence[list[User]], reachable: dict[str, Reachability]) -> set[str]:
+    """Return whether the people of the first step can be reached."""
+    return {reachable[user.id].reachable for users in rung[:1] for user in users}
+
+
+def _whom(people: Iterable[Reachability], path: str | None) -> str:
+    names = list(dict.fromkeys(person.user for person in people))
+    whom = ", ".join(map(quoted, names[:MOST_ASKED])) or "nobody that is known"
+    more = f" and {len(names) - MOST_ASKED} more people" if len(names) > MOST_ASKED else ""
+    return f"{whom}{more}" + (f" by the escalation path {quoted(path)}" if path else "")
 
 
 async def _read_targets(api: Api, steps: Sequence[Step]) -> "_Targets":

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AliasPath, BeforeValidator, Field
+from pydantic import AliasPath, BaseModel, BeforeValidator, Field
 
 from incident_mcp.errors import ServiceError
 from incident_mcp.incidentio.ids import resource_id
@@ -20,6 +20,7 @@ from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 
 LIST = Operation("GET", "/v2/escalation_paths", scope="escalation_paths.view", page_size=25)
+SHOW = Operation("GET", "/v2/escalation_paths/{path}", scope=LIST.scope)
 MOST_PATHS = 500
 MOST_DEPTH = 8
 """Branches inside branches that are read."""
@@ -62,6 +63,17 @@ def count_levels(nodes: list[Json], depth: int = 0) -> int:
         elif isinstance(branches, dict):
             levels += max(count_levels(parts(branches, name), depth + 1) for name in ("then_path", "else_path"))  # pyright: ignore[reportUnknownArgumentType]  # JSON objects have string keys
     return levels
+
+
+class _Response(BaseModel):
+    """A response with one path."""
+
+    escalation_path: EscalationPath
+
+
+async def read_path(api: Api, path: str) -> EscalationPath:
+    """Read a path by its id, as it is now."""
+    return (await api.get(SHOW.request(at={"path": path}), _Response)).escalation_path
 
 
 class PathRow(Record):

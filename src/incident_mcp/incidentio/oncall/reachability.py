@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar, cast
 
+from pydantic import Field
+
 from incident_mcp.errors import NotSentError, RefusedError
 from incident_mcp.incidentio.pages import Rows, read_rows, read_unpaged
 from incident_mcp.incidentio.users import LIST as USERS
@@ -22,6 +24,7 @@ MOST_PEOPLE = 25
 """People whose notification methods are read in one call: one request each."""
 YES, NO = "yes", "no"
 _FORBIDDEN = 403
+_TRANSIENT = ("not read", "could not be read")
 
 
 class Reachability(Record):
@@ -36,6 +39,8 @@ class Reachability(Record):
     """A seat with full access to on-call: nobody is paged without one."""
     paused: str
     """`yes, until ...`: the person has paused paging."""
+    is_read: bool = Field(default=True, exclude=True)
+    """Whether nothing is unknown that another attempt may read."""
     method: str
     """A usable notification method is set up."""
 
@@ -128,6 +133,7 @@ class _Account:
             seat=seat,
             paused=paused,
             method=method,
+            is_read=not {f"unknown ({why})" for why in _TRANSIENT} & {active, seat, paused, method},
         )
 
     def _active(self, user: User | None) -> str:
@@ -178,4 +184,4 @@ def why_unread(failure: object, scope: str) -> str:
     """Describe why something could not be read; None counts as forbidden."""
     if failure is None or (isinstance(failure, RefusedError) and failure.status == _FORBIDDEN):
         return f"scope {scope} missing"
-    return "not read" if isinstance(failure, NotSentError) else "could not be read"
+    return _TRANSIENT[0] if isinstance(failure, NotSentError) else _TRANSIENT[1]

@@ -1,6 +1,6 @@
 """Reassigning a page that reached the wrong people."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
@@ -112,7 +112,6 @@ async def incidentio_reassign_page(
     """
     number = escalation_id(escalation)
     recipients = await read_recipients(api, escalation_path, users, settings.me)
-    resolved = await recipients.resolve_reachable(api, anyway=anyway)
     body = recipients.body | without_none(title=title) | {"resolve_original": resolve_original}
     reassignment = _Reassignment(api, number, body)
     scope = ", ".join([REASSIGN.scope, *(["escalations.respond"] if resolve_original else [])])
@@ -124,7 +123,7 @@ async def incidentio_reassign_page(
         to_record=lambda response: Page.of(response.escalation),
         repeat=Repeat.NEVER,
         destructive=True,
-        confirmed_with=f"anyway={anyway} {resolved.fingerprint}",
+        confirmed_with=f"anyway={anyway}",
         remember_seconds=PAGE_SECONDS,
         again="reassign the new page",
         find_effect=reassignment.find,
@@ -132,16 +131,17 @@ async def incidentio_reassign_page(
         targets=targets_of(api, number),
         created_at=lambda response: response.escalation.made_at,
     )
-    if confirm is not None and writer.needs_confirmation(destructive=True):
-        about = quoted((await read_escalation(api, number)).title or number)
-        plan = replace(plan, question=f"Reassign the page {about} to {resolved.describe(recipients.path)}.")
 
     async def preview() -> ReassignPreview:
         original = EscalationRow.of(await read_escalation(api, number))
-        return ReassignPreview(original=original, **dict(resolved.paged))
+        return ReassignPreview(original=original, **dict(await recipients.preview(api, anyway=anyway)))
 
-    result = await writer.perform_previewed(api, plan, confirm=confirm, preview=preview)
+    result = await writer.perform_previewed(api, plan, confirm=confirm, preview=preview, question=_question)
     return await with_outcome(api, result)
+
+
+def _question(shown: ReassignPreview) -> str:
+    return f"Reassign the page {quoted(shown.original.title or shown.original.id)} to {shown.whom}."
 
 
 TOOLS = [
