@@ -58,8 +58,10 @@ class Killed:
             for cases in ([case for case in WRITES if case is not DECLARE], [DECLARE]):
                 hung += len(cases)
                 with server(state, sandbox.settings()) as first:
-                    for case in cases:
-                        first.send(case.tool, **first.coded(case.tool, case.arguments))
+                    # All previews first: the attempts last 20 seconds, and none may end before the last one is sent.
+                    coded = [(case.tool, first.coded(case.tool, case.arguments)) for case in cases]
+                    for tool, arguments in coded:
+                        first.send(tool, **arguments)
                     wait_until(lambda hung=hung: sandbox.hanging() == hung)
                     first.process.send_signal(signal.SIGKILL)
                     first.process.wait(10)
