@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 from incident_mcp.transport.service import Limits
-from tests.conftest import Caller
+from tests.conftest import PREVIEWED, Caller
 from tests.reliability.conftest import until
 from tests.reliability.effects import (
     CREATE,
@@ -54,14 +54,15 @@ class Killed:
         with served_sandbox() as sandbox:
             sandbox.fail(*hang(kind))
             hung = 0
-            # Declarations take turns, so the second one hangs in a process after that of the first.
-            for cases in ([case for case in WRITES if case is not DECLARE], [DECLARE]):
+            # Declarations take turns, so the second one hangs in a process after that of the first. Those of two calls
+            # read before they write, and must not wait for a connection behind the others.
+            previewed = [case for case in WRITES if case.tool in PREVIEWED]
+            rest = [case for case in WRITES if case is not DECLARE and case not in previewed]
+            for cases in (rest, previewed, [DECLARE]):
                 hung += len(cases)
                 with server(state, sandbox.settings()) as first:
-                    # All previews first: the attempts last 20 seconds, and none may end before the last one is sent.
-                    coded = [(case.tool, first.coded(case.tool, case.arguments)) for case in cases]
-                    for tool, arguments in coded:
-                        first.send(tool, **arguments)
+                    for case in cases:
+                        first.send(case.tool, **first.coded(case.tool, case.arguments))
                     wait_until(lambda hung=hung: sandbox.hanging() == hung)
                     first.process.send_signal(signal.SIGKILL)
                     first.process.wait(10)

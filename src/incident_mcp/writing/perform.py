@@ -94,7 +94,8 @@ class Writer:
             return await self._preview(api, plan, intent, preview)
         code = await self.safety.codes.check(confirm, request)
         now = await self._preview_again(preview, needed=self.needs_confirmation(destructive=plan.destructive))
-        changed = is_still_shown(code, _shown_by(now)) is False
+        # What an identical call did changes it, too; then nothing is sent, and its record is returned.
+        changed = is_still_shown(code, _shown_by(now)) is False and not await self.is_repeat(api, plan)
         if now is not None and not changed:
             await self._confirm(api, replace(plan, question=question(now)), request)
         if not await self._keep_codes(partial(self.safety.journal.use_code, code)):
