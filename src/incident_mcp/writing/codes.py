@@ -95,6 +95,11 @@ class ConfirmationCodes:
             ) from None
 
 
+def age_of(code: str) -> float:
+    """Return the seconds since a code was issued, by its ID."""
+    return max(time.time() - int.from_bytes(bytes.fromhex(code)[:_TIME_BYTES], "big"), 0.0)
+
+
 def is_still_shown(code: str, shown: str | None) -> bool | None:
     """Return whether a preview shows the same as the one that returned a code; None if either is not known.
 

@@ -69,7 +69,7 @@ class JournaledWrite(Generic[A, R]):
             WriteError: It failed.
         """
         journal, plan = self.safety.journal, self.plan
-        await self._check_caller_key()
+        await self.check_caller_key()
         if repeated := await self.find_earlier():
             await self.log.record(plan.tool, plan.request, "repeated")
             return repeated
@@ -102,7 +102,7 @@ class JournaledWrite(Generic[A, R]):
             history.unresolved, history.undone = False, True
         return await self._find_repeat()
 
-    async def _check_caller_key(self) -> None:
+    async def check_caller_key(self) -> None:
         """Check that the caller's idempotency key belongs to this request.
 
         Raises:

@@ -18,7 +18,7 @@ from incident_mcp.errors import IncidentMcpError, InputError, ServiceError, join
 from incident_mcp.records.record import A, R, Record
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.retry import Repeat
-from incident_mcp.writing.codes import is_still_shown, rejection
+from incident_mcp.writing.codes import age_of, is_still_shown, rejection
 from incident_mcp.writing.history import NO_HISTORY, History, find_effect, read_history, record_of, to_result
 from incident_mcp.writing.intents import Intent, account_of, intent_of
 from incident_mcp.writing.journal.entry import Entry, fingerprint
@@ -33,6 +33,7 @@ from incident_mcp.writing.sending import OutcomeLog, send_plan
 T = TypeVar("T")
 P = TypeVar("P", bound=Record)
 
+_NOT_SHOWN = "Whether this is still what the preview showed could not be read."
 AGAIN_SECONDS = 10.0
 """For how long a call with a code may read again what its preview showed."""
 
@@ -93,16 +94,24 @@ class Writer:
         if confirm is None:
             return await self._preview(api, plan, intent, preview)
         code = await self.safety.codes.check(confirm, request)
+        if plan.remember_seconds:
+            # What the preview told as an earlier call's doing must not be done again because the answer took a while.
+            plan = replace(plan, remember_seconds=plan.remember_seconds + age_of(code))
         now = await self._preview_again(preview, needed=self.needs_confirmation(destructive=plan.destructive))
-        # What an identical call did changes it, too; then nothing is sent, and its record is returned.
-        changed = is_still_shown(code, _shown_by(now)) is False and not await self.is_repeat(api, plan)
-        if now is not None and not changed:
-            await self._confirm(api, replace(plan, question=question(now)), request)
+        changed = await self._is_changed(api, plan, code, now)
+        if now is not None and not changed and await self._confirm(api, replace(plan, question=question(now)), request):
+            # The person may have taken minutes to answer.
+            changed = await self._is_changed(api, plan, code, await self._preview_again(preview, needed=False))
         if not await self._keep_codes(partial(self.safety.journal.use_code, code)):
             raise await self._used_twice(plan, intent)
         if changed:
             raise rejection("is no longer valid: what its preview showed has changed")
-        return await self._perform_with_code(api, plan, intent)
+        result = await self._perform_with_code(api, plan, intent)
+        return result if now else replace(result, note=join_sentences(result.note, _NOT_SHOWN))
+
+    async def _is_changed(self, api: Api, plan: WritePlan[A, R], code: str, now: Record | None) -> bool:
+        """Return whether a preview certainly shows something else now, other than what an identical call did."""
+        return is_still_shown(code, _shown_by(now)) is False and not await self.is_repeat(api, plan)
 
     async def _perform_with_code(self, api: Api, plan: WritePlan[A, R], intent: Intent) -> WriteResult[R]:
         try:
@@ -128,11 +137,15 @@ class Writer:
         self, api: Api, plan: WritePlan[A, R], intent: Intent, preview: Callable[[], Awaitable[Record]]
     ) -> WriteResult[R]:
         await self._keep_codes(self.safety.journal.prepare_codes)
-        shown = await preview()
+        earlier = await self._describe_earlier(api, plan, intent)
+        try:
+            shown = await preview()
+        except InputError as error:
+            raise type(error)(join_sentences(str(error), earlier)) from None
         code = await self.safety.codes.issue(_hash_of(plan, intent), _shown_by(shown))
         note = join_sentences(
             "Nothing was sent. If this is intended, call again with the same arguments and this code in confirm.",
-            await self._describe_earlier(api, plan, intent),
+            earlier,
         )
         planned = await self._planned(api, plan, intent)
         return WriteResult(would_send=planned, preview=shown, confirm=code, note=note)
@@ -142,6 +155,7 @@ class Writer:
         if not plan.remember_seconds:
             return ""
         write = JournaledWrite(api, plan, intent, self.safety, self._log(api), time.time())
+        await write.check_caller_key()
         try:
             repeated = await write.find_earlier()
         except ServiceError:
@@ -151,8 +165,7 @@ class Writer:
         if repeated is None:
             return ""
         done = _describe_done(write.history, repeated.record)
-        minutes = plan.remember_seconds // 60
-        return f"{done}. For {minutes:.0f} minutes after that, the call with the code only returns it. {plan.how_again}"
+        return f"{done}: the call with the code would only return that. {plan.how_again}"
 
     async def _used_twice(self, plan: WritePlan[A, R], intent: Intent) -> InputError:
         """Return the error of a code that was used before: with what became of the call that used it."""
@@ -177,14 +190,17 @@ class Writer:
             return await keep()
         except JournalError as error:
             raise WriteError.not_sent(
-                f"{error}, and this write needs it, so that its confirmation code is used only once. Set"
-                " INCIDENT_MCP_STATE_DIR to a folder that can be written."
+                f"{error}, and this write needs it, so that its confirmation code is used only once. If its file is"
+                " damaged, move it away; else set INCIDENT_MCP_STATE_DIR to a folder that can be written."
             ) from None
 
-    async def _confirm(self, api: Api, plan: WritePlan[A, R], request: str) -> None:
-        if await self.confirm(plan.question, request, destructive=plan.destructive):
+    async def _confirm(self, api: Api, plan: WritePlan[A, R], request: str) -> bool:
+        """Ask for confirmation if the settings require it; return whether it was asked for just now."""
+        asked = await self.confirm(plan.question, request, destructive=plan.destructive)
+        if asked:
             # The user may take longer to answer than a call may take.
             api.renew()
+        return asked
 
     async def _perform(self, api: Api, plan: WritePlan[A, R], intent: Intent) -> WriteResult[R]:
         if not plan.remember_seconds:

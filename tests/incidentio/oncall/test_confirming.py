@@ -1,5 +1,6 @@
 """What may have changed between a preview and its confirmation, and what a person who confirms is asked."""
 
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,7 @@ async def test_a_used_code_and_a_second_preview_name_what_the_first_call_did(
 
     assert f"(ID {done['id']}). Nothing was sent now." in used
     assert (
-        f"(ID {done['id']}). For 10 minutes after that, the call with the code only returns it. To do it again"
+        f"(ID {done['id']}): the call with the code would only return that. To do it again on purpose"
         in (await call.ok(tool, **arguments))["note"]
     )
     assert len(box.writes()) == 1
@@ -265,3 +266,110 @@ async def test_a_read_that_hangs_at_the_confirmation_does_not_use_up_the_call(
     await call.ok(PAGE, **YUKI, confirm=code)
 
     assert rings(box) == ["Yuki Tanaka"]
+
+
+async def test_a_code_does_only_what_its_preview_told_however_late_it_is_used(
+    call: Caller, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = await call.performed(PAGE, **YUKI)
+    real, moved = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: real() + moved[0])
+    for seconds in (300, 400):
+        if moved[0]:
+            answer = await call.ok(PAGE, **YUKI)
+            assert "would only return that" in answer["note"]
+        moved[0] += seconds
+        box.advance(seconds)
+
+    assert (await call.ok(PAGE, **YUKI, confirm=answer["confirm"]))["id"] == page["id"]
+    assert rings(box) == ["Yuki Tanaka"]
+
+
+async def test_a_clock_that_was_set_forward_rings_nobody_twice(
+    call: Caller, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = await call.performed(PAGE, **YUKI)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 3_600)
+
+    assert (await call.performed(PAGE, **YUKI))["id"] == page["id"]
+    assert rings(box) == ["Yuki Tanaka"]
+
+
+async def test_a_preview_waits_only_a_while_for_a_read_that_hangs(
+    call: Caller, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("incident_mcp.incidentio.oncall.reachability.READ_SECONDS", 0.3)
+    box.fail(Fault("hang_before", method="GET", path="/v2/on_call_notification_pauses"))
+    preview = await call.ok(PAGE, **YUKI)
+    assert "paused unknown (could not be read)" in preview["preview"]["steps"][0]
+    await call.ok(PAGE, **YUKI, confirm=preview["confirm"])
+
+    assert rings(box) == ["Yuki Tanaka"]
+
+
+async def test_a_refused_preview_still_tells_of_an_earlier_call_that_may_have_rung(call: Caller, box: Sandbox) -> None:
+    code = await code_of(call, PAGE, **YUKI)
+    box.fail(Fault("cut_after", method="POST", path="/v2/escalations$"))
+    box.fail(Fault("status", status=500, method="GET", path="/v2/escalations$"))
+    assert "outcome unknown" in await call.error(PAGE, **YUKI, confirm=code)
+    box.heal()
+    pause(box, "Yuki Tanaka")
+    error = await call.error(PAGE, **YUKI)
+
+    assert "would reach nobody" in error
+    assert "An identical call was sent" in error
+    assert "its outcome is unknown" in error
+
+
+async def test_a_key_of_another_request_is_rejected_at_the_preview(call: Caller, box: Sandbox) -> None:
+    await call.performed(PAGE, **YUKI, idempotency_key="mine")
+    error = await call.error(PAGE, **(YUKI | {"title": "Other"}), idempotency_key="mine")
+
+    assert "belongs to another request" in error
+    assert rings(box) == ["Yuki Tanaka"]
+
+
+async def test_a_cancelled_page_is_not_taken_for_a_reassignment(call: Caller, box: Sandbox) -> None:
+    original = await call.performed(PAGE, title="Help", users=["Sam Lindqvist"])
+    again = {"escalation": original["id"], "escalation_path": "Growth", "resolve_original": False}
+    code = await code_of(call, REASSIGN, **again)
+    box.fail(Fault("cut_before", method="POST", path="reassign$"))
+    assert "outcome unknown" in await call.error(REASSIGN, **again, confirm=code)
+    box.heal()
+    box.advance(60)
+    elsewhere = await call.performed(PAGE, title="Help", escalation_path="Growth")
+    await call.performed("incidentio_cancel_page", escalation=elsewhere["id"])
+
+    assert (await call.performed(REASSIGN, **again))["id"] != elsewhere["id"]
+    assert rings(box).count("Yuki Tanaka") == 2
+
+
+async def test_an_answer_that_comes_late_does_not_ring_who_is_on_call_by_then(box: Sandbox, tmp_path: Path) -> None:
+    async def accept_later(_: Any, params: Any) -> ElicitResult:
+        assert "Yuki Tanaka" in params.message
+        pause(box, "Yuki Tanaka")
+        return ElicitResult(action="accept", content={"confirm": True})
+
+    settings = Settings(sandbox=True, state_dir=tmp_path, confirm="destructive")
+    for mode in ("legacy", "auto"):
+        pauses = list(box.incidentio.on_call.pauses)
+        server = build_server(settings, network=box)
+        async with Client(server, mode=mode, elicitation_callback=accept_later) as client:
+            result = await Caller(client, box).perform(PAGE, title="Help", escalation_path="Growth")
+        assert "what its preview showed has changed" in text_of(result)
+        box.incidentio.on_call.pauses[:] = pauses
+    assert box.writes() == []
+
+
+async def test_the_question_warns_of_a_page_that_reaches_nobody(box: Sandbox, tmp_path: Path) -> None:
+    question = await asked(box, tmp_path, PAGE, title="Help", users=["Noor Haddad"], anyway=True)
+    assert 'Warning: "This page reaches nobody: Noor Haddad has paused' in question
+
+
+async def test_a_damaged_journal_names_the_remedy(connect: Connect, box: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "journal.sqlite3").write_bytes(b"no database at all " * 500)
+    async with connect() as call:
+        assert "If its file is damaged, move it away" in await call.error(PAGE, **YUKI)
+    assert box.writes() == []

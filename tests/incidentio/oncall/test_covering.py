@@ -38,6 +38,25 @@ async def test_the_only_rotation_and_layer_are_found_and_the_displaced_are_named
     assert box.writes() == []
 
 
+async def test_a_gap_in_one_rotation_is_no_gap_while_another_covers(call, box):
+    [platform] = [row for row in box.incidentio.on_call.schedules if row["name"] == "Platform primary"]
+    managers = platform["config"]["rotations"][1]
+    managers["working_intervals"] = [{"weekday": "monday", "start_time": "09:00", "end_time": "17:00"}]
+    cover = {"schedule": "Platform primary", "rotation": "Platform managers", "user": "Yuki Tanaka"}
+    window = {"start_at": "2026-11-22T00:00:00Z", "end_at": "2026-11-22T07:00:00Z"}
+    preview = (await call.ok(CREATE, **cover, **window))["preview"]
+
+    assert preview["displaces"] == ["nobody in this rotation, 2026-11-22T00:00:00Z to 2026-11-22T07:00:00Z"]
+
+
+async def test_more_people_than_are_named_are_counted(call):
+    window = {"start_at": "2026-11-22T00:00:00Z", "end_at": "2026-12-12T00:00:00Z"}
+    preview = (await call.ok(CREATE, schedule="Batch jobs", user="Yuki Tanaka", **window))["preview"]
+
+    assert len(preview["displaces"]) == 11
+    assert preview["displaces"][-1].endswith(" more")
+
+
 async def test_the_override_is_read_back(call):
     assert (await call.performed(CREATE, **COVER))["outcome"] == "Ines Moreau is on call then"
 

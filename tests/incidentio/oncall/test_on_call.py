@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from incident_mcp.incidentio.oncall.entries import merge, stretches
+from incident_mcp.incidentio.oncall.entries import Entries, describe_window, merge, stretches
 from incident_mcp.incidentio.oncall.schedules import Shift
 from incident_mcp.incidentio.oncall.zones import label, short
 from incident_mcp.incidentio.users import User
@@ -108,6 +108,22 @@ async def test_an_override_counts(call: Caller) -> None:
     assert [shift.partition(":")[0] for shift in found["shifts"]] == ["Ines Moreau", "Noor Haddad"]
 
 
+async def test_the_end_of_what_was_read_is_not_told_as_the_end_of_a_shift(call: Caller, box: Sandbox) -> None:
+    alone = {"schedule": "Legacy gateway"}
+    for arguments in ({}, {"at": "2026-11-21T05:00:00Z"}):
+        found = await row(call, **alone, **arguments)
+        assert found["on_call"] == ["Mei Chen"]
+        assert found["until"].endswith(" or later")
+    box.add_schedules(5)
+    [line] = [each for each in (await call.ok(TOOL))["schedules"] if each.startswith("Legacy gateway")]
+    assert line.endswith(" or later")
+
+
+async def test_a_shift_that_certainly_ends_is_told_without_or_later(call: Caller) -> None:
+    for arguments in ({}, {"at": "2026-11-23T07:00:00Z"}):
+        assert "or later" not in (await row(call, schedule="Payments primary", **arguments))["until"]
+
+
 DAY = ("2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z")
 # The hours that each person has on a rotation, and what is left after merging.
 MERGED: dict[str, tuple[list[tuple[str, str, int, int]], list[tuple[str, int, int]]]] = {
@@ -144,6 +160,24 @@ def test_shifts_of_two_rotations_are_one_stretch() -> None:
         (None, 0, 1),
         ("a", 1, 3),
         (None, 3, 0),
+    ]
+
+
+@pytest.mark.parametrize("why", ["complete", "unreadable"])
+def test_what_was_not_read_of_a_window_is_no_gap(why: str) -> None:
+    entries = Entries([shift("a", "r", 1, 3), shift("b", "s", 1, 6)])
+    assert describe_window(entries, "r", *DAY)[1:] == [
+        "a, 2026-11-21T01:00:00Z to 2026-11-21T03:00:00Z",
+        (
+            "nobody in this rotation, 2026-11-21T03:00:00Z to 2026-11-22T00:00:00Z;"
+            " nobody, 2026-11-21T06:00:00Z to 2026-11-22T00:00:00Z: pages reach nobody"
+        ),
+    ]
+    assert describe_window(entries, "r", *DAY)[0].endswith("pages reach nobody")
+    setattr(entries, why, {"complete": False, "unreadable": 1}[why])
+    assert describe_window(entries, "r", *DAY) == [
+        "a, 2026-11-21T01:00:00Z to 2026-11-21T03:00:00Z",
+        "not all shifts could be read",
     ]
 
 

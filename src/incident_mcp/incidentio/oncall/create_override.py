@@ -12,13 +12,14 @@ from incident_mcp.incidentio.named_rows import NamedRow
 from incident_mcp.incidentio.names.finding import candidates, find, matching
 from incident_mcp.incidentio.names.people import Person, reference
 from incident_mcp.incidentio.oncall.entries import LIST as ENTRIES
-from incident_mcp.incidentio.oncall.entries import describe_window, overlaps, read_entries
+from incident_mcp.incidentio.oncall.entries import Entries, describe_window, overlaps, read_entries
 from incident_mcp.incidentio.oncall.overrides import LIST, Override, OverrideResponse, OverrideRow
+from incident_mcp.incidentio.oncall.paged import users_on
 from incident_mcp.incidentio.oncall.reachability import reachability_of, why_unread
 from incident_mcp.incidentio.oncall.schedules import SCHEDULES, Rotation, Schedule, Shift
 from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.incidentio.toolsets import ONCALL
-from incident_mcp.incidentio.users import name_of_user, read_users
+from incident_mcp.incidentio.users import User, name_of_user, read_users
 from incident_mcp.records.instants import instant_with_zone, to_second
 from incident_mcp.records.record import Instant, Json, quoted, shorten
 from incident_mcp.tooling.dependencies import AppSettings, IncidentioApi, WriterDep
@@ -118,10 +119,17 @@ class _Cover:
             str(user.get(kind) or "").casefold() == str(value).casefold() for kind, value in self.person.items()
         )
 
-    def displaced(self, shifts: Sequence[Shift]) -> list[str]:
+    def displaced(self, entries: Entries) -> list[str]:
         """Describe who is on call in its rotation in its window."""
-        in_rotation = [shift for shift in shifts if shift.rotation_id in (None, self.rotation.id)]
-        return describe_window(in_rotation, self.start, self.end)
+        return describe_window(entries, self.rotation.id, self.start, self.end)
+
+    def users_of(self, entries: Entries) -> list[User]:
+        """Return who is on call in its rotation in its window."""
+        return users_on(
+            shift
+            for shift in entries
+            if shift.rotation_id in (None, self.rotation.id) and overlaps(shift, self.start, self.end)
+        )
 
     async def read_overrides(self, api: Api) -> Rows[OverrideRow]:
         """Read the overrides of its layer."""
@@ -215,19 +223,20 @@ def _read_window(api: Api, start_at: str, end_at: str) -> tuple[str, str]:
 async def _preview_cover(api: Api, cover: _Cover) -> OverridePreview:
     """Return what an override would change; what cannot be read is told."""
     warnings: list[str] = []
-    shifts: list[Shift] = []
+    is_read = False
+    displaced: list[str] = []
     replaced: list[OverrideRow] = []
     try:
-        shifts = await read_entries(api, cover.schedule.id, cover.start, cover.end)
+        entries = await read_entries(api, cover.schedule.id, cover.start, cover.end)
+        displaced, is_read = cover.displaced(entries), entries.certain
         replaced = [row for row in await cover.read_overrides(api) if _in_window(row, cover)]
     except IncidentMcpError as failure:
+        is_read = False
         warnings.append(f"Whom it displaces could not be read: {failure}")
-    unread = bool(warnings)
     person = await _describe_person(api, cover.person, warnings)
-    displaced = cover.displaced(shifts)
     ended = [row.words for row in replaced][:_MOST_NAMED]
     return OverridePreview(
-        shown=None if unread else "\n".join((*displaced, "", *ended, "", *warnings)),
+        shown="\n".join((*displaced, "", *ended, "", *warnings)) if is_read else None,
         schedule=cover.schedule.name,
         timezone=cover.schedule.timezone,
         rotation=cover.rotation.name,
@@ -270,8 +279,7 @@ async def _with_outcome(api: Api, result: WriteResult[Override], cover: _Cover) 
     except IncidentMcpError as failure:
         outcome = f"not seen yet ({why_unread(failure, ENTRIES.scope)})"
     else:
-        on_call = [shift.user for shift in shifts if shift.user and overlaps(shift, cover.start, cover.end)]
-        seen = result.record.user in [name_of_user(user) for user in on_call]
+        seen = result.record.user in [name_of_user(user) for user in cover.users_of(shifts)]
         outcome = f"{result.record.user} is on call then" if seen else "not seen yet: read the schedule in a moment"
     return replace(result, record=result.record.model_copy(update={"outcome": outcome}))
 

@@ -87,9 +87,8 @@ async def _preview_deletion(api: Api, number: str) -> DeletionPreview:
         shifts = await read_entries(api, override.schedule_id, override.start_at, override.end_at, overridden=False)
     except IncidentMcpError as failure:
         return DeletionPreview(override=override.words, warning=f"Who is on call then could not be read: {failure}")
-    in_rotation = [shift for shift in shifts if shift.rotation_id in (None, override.rotation_id)]
-    then = describe_window(in_rotation, override.start_at, override.end_at)
-    shown = "\n".join((override.words, *then))
+    then = describe_window(shifts, override.rotation_id, override.start_at, override.end_at)
+    shown = "\n".join((override.words, *then)) if shifts.certain else None
     return DeletionPreview(override=override.words, then_on_call=then or None, shown=shown)
 
 

@@ -50,6 +50,11 @@ class Entries(list[Shift]):
         """Whether a stretch in which nobody is on call is a gap."""
         return self.complete and not self.unreadable
 
+    def split(self, rotation: str | None) -> tuple[list[Shift], list[Shift]]:
+        """Return the shifts of a rotation, and those in which others have somebody."""
+        own = [shift for shift in self if shift.rotation_id in (None, rotation)]
+        return own, [shift for shift in self if shift.user and shift not in own]
+
 
 async def read_entries(api: Api, schedule: str, start: str, end: str, *, overridden: bool = True) -> Entries:
     """Read who is on call over a window.
@@ -132,7 +137,7 @@ async def with_next(api: Api, schedule: Schedule) -> Schedule:
     except IncidentMcpError:
         return merged
     found = at_instant(schedule, entries, now)
-    return found if found.current_shifts else merged
+    return found if found.current_shifts and entries.certain else merged
 
 
 def at_instant(schedule: Schedule, entries: Iterable[Shift], instant: datetime) -> Schedule:
@@ -166,6 +171,14 @@ class Stretch:
         window = f"{to_second(self.start)} to {to_second(self.end)}"
         return f"nobody, {window}: pages reach nobody" if self.user is None else f"{name_of_user(self.user)}, {window}"
 
+    def in_rotation(self, others: Iterable[Shift]) -> str:
+        """Describe a part of a rotation's window; pages reach those whom other rotations have."""
+        window = to_second(self.start), to_second(self.end)
+        gaps = [gap for gap in stretches(others, *window) if gap.user is None]
+        if self.user is not None or [(gap.start, gap.end) for gap in gaps] == [(self.start, self.end)]:
+            return str(self)
+        return "; ".join((f"nobody in this rotation, {' to '.join(window)}", *map(str, gaps)))
+
 
 def stretches(shifts: Iterable[Shift], start: str, end: str) -> list[Stretch]:
     """Return who is on call over a window, in order, and the parts in which nobody is."""
@@ -182,6 +195,10 @@ def stretches(shifts: Iterable[Shift], start: str, end: str) -> list[Stretch]:
     return found if covered >= last else [*found, Stretch(covered, last, None)]
 
 
-def describe_window(shifts: Iterable[Shift], start: str, end: str) -> list[str]:
-    """Describe who is on call over a window."""
-    return [str(stretch) for stretch in stretches(shifts, start, end)][:MOST_NAMED]
+def describe_window(entries: Entries, rotation: str | None, start: str, end: str) -> list[str]:
+    """Describe who is on call in a rotation over a window; a gap only if it is certain."""
+    own, others = entries.split(rotation)
+    found = [stretch for stretch in stretches(own, start, end) if stretch.user or entries.certain]
+    lines = [stretch.in_rotation(others) for stretch in found[:MOST_NAMED]]
+    lines += [f"and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
+    return lines if entries.certain else [*lines, "not all shifts could be read"]

@@ -1,7 +1,7 @@
 """Who is on call: now, at an instant or over a window, for one schedule or all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated
@@ -12,6 +12,7 @@ from incident_mcp.errors import IncidentMcpError, InputError, join_sentences
 from incident_mcp.incidentio.names.finding import find
 from incident_mcp.incidentio.names.people import user_id
 from incident_mcp.incidentio.oncall.entries import (
+    NEXT_DAYS,
     Entries,
     Stretch,
     at_instant,
@@ -44,6 +45,9 @@ SHIFT_DAYS = 14
 """How far a person's shifts are looked up."""
 MOST_DAYS = 92
 MOST_STRETCHES = 20
+
+
+OR_LATER = " or later"
 
 
 class OnCallRow(Record):
@@ -126,8 +130,11 @@ async def _now(api: Api, chosen: Schedule | None) -> OnCall:
     instant = datetime.fromtimestamp(api.now(), UTC)
     unreadable = rows.unreadable if isinstance(rows, Rows) else None
     if len(rows) > MOST_ROWS:
-        return _in_lines([_State(merge_next(row), instant) for row in rows], label(instant, None), note, unreadable)
-    states = [_State(row, instant) for row in await _with_next(api, rows)]
+        return _in_lines(
+            [_state(merge_next(row), row, instant) for row in rows], label(instant, None), note, unreadable
+        )
+    found = await _with_next(api, rows)
+    states = [_state(row, before, instant) for row, before in zip(found, rows, strict=True)]
     return OnCall(on_call=[state.row() for state in states], now=label(instant, None), note=note, unreadable=unreadable)
 
 
@@ -165,6 +172,8 @@ class _State:
 
     schedule: Schedule
     now: datetime
+    is_open: bool = False
+    """Whether those on call may go on after the end that is known."""
 
     @property
     def current(self) -> list[Shift]:
@@ -207,7 +216,7 @@ class _State:
         return OnCallRow(
             schedule=self.schedule.name,
             on_call=self.names(self.current) or None,
-            until=until and label(until, zone),
+            until=until and label(until, zone) + (OR_LATER if self.is_open else ""),
             next=self.names(self.schedule.next_shifts) or None,
             next_from=label(begins, zone) if gap and begins else None,
             warning=self.warning,
@@ -217,9 +226,21 @@ class _State:
         """Describe it in a line."""
         people = ", ".join(self.names(self.current)) or "NOBODY"
         until = self.until or self.begins
-        line = f"{self.schedule.name}: {people}" + (f" until {short(until, self.now)}" if until else "")
+        line = f"{self.schedule.name}: {people}" + (
+            f" until {short(until, self.now)}{OR_LATER if self.is_open else ''}" if until else ""
+        )
         following = ", ".join(self.names(self.schedule.next_shifts)) if with_next else ""
         return one_line(f"{line}, then {following}" if following else line)
+
+
+def _state(schedule: Schedule, before: Schedule, now: datetime) -> _State:
+    """Return the state of a schedule whose next shifts were merged into its current ones."""
+    state = _State(schedule, now)
+    known = max((shift.ends for shift in before.next_shifts), default=None)
+    if schedule.next_shifts or known is None or state.until is None:
+        return state
+    # Either no more than these shifts was read, or all of the days in which the next person was looked for.
+    return replace(state, is_open=state.until == known or state.until >= now + timedelta(days=NEXT_DAYS))
 
 
 def _in_lines(states: Sequence[_State], now: str, note: str | None, unreadable: int | None) -> OnCall:
@@ -274,11 +295,17 @@ async def _over(api: Api, schedules: Sequence[Schedule], window: _Window) -> OnC
     return OnCall(on_call=rows, now=now, note=" ".join(notes) or None)
 
 
+def _at_start(schedule: Schedule, entries: Entries, window: _Window) -> OnCallRow:
+    """Describe a schedule at the start of a window, which its entries cover."""
+    state = _State(at_instant(schedule, entries, window.start), window.start)
+    return replace(state, is_open=bool(state.until and state.until >= window.end)).row()
+
+
 def _describe(schedule: Schedule, entries: Entries, window: _Window) -> OnCallRow | None:
     """Describe a schedule over a window; None if the person has no shift in it."""
     partly = None if entries.certain else "Not all shifts could be read: a gap is not certain."
     if window.at_once:
-        row = _State(at_instant(schedule, entries, window.start), window.start).row()
+        row = _at_start(schedule, entries, window)
         return row if entries.certain else row.model_copy(update={"warning": partly})
     found = window.of_person(stretches(entries, *window.ends))
     if window.person and not found:

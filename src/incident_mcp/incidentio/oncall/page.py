@@ -189,7 +189,8 @@ async def incidentio_page_people(
 def _question(title: str, description: str | None, paged: Paged) -> str:
     more = f", with the details {quoted(description)}" if description else ""
     more += f", about {quoted(paged.incident)}" if paged.incident else ""
-    return f"Page {paged.whom}, saying {quoted(title)}{more}."
+    warning = f" Warning: {quoted(paged.warning)}." if paged.warning else ""
+    return f"Page {paged.whom}, saying {quoted(title)}{more}.{warning}"
 
 
 def _matches(escalation: Escalation, body: Json) -> bool:

@@ -12,6 +12,7 @@ from incident_mcp.errors import IncidentMcpError, ServiceError
 from incident_mcp.incidentio.oncall.paths import PATHS, EscalationPath, read_path
 from incident_mcp.incidentio.oncall.reachability import (
     NO,
+    READ_SECONDS,
     YES,
     Reachability,
     reachability_of,
@@ -100,10 +101,11 @@ async def _resolve(api: Api, steps: Sequence[Step], path: str | None, *, unread:
     people = list(reachable.values())
     described = [targets.describe(step, reachable) for step in steps]
     shown = None if unread or targets.problems else _shown(described, people)
+    certain = targets.certain and not any(step.is_unresolved for step in steps)
     resolved = Resolved(
-        Paged(escalation_path=path, steps=described, whom=_whom(people, path), shown=shown),
+        Paged(escalation_path=path, steps=described, whom=_whom(people, path, certain=certain), shown=shown),
         people,
-        certain=targets.certain and not any(step.is_unresolved for step in steps),
+        certain=certain,
         schedules=list(targets.schedules.values()),
     )
     more = {"warning": _warn(resolved, _first(rung, reachable)), "problems": targets.problems or None}
@@ -119,10 +121,11 @@ def _first(rung: Sequence[list[User]], reachable: dict[str, Reachability]) -> se
     return {reachable[user.id].reachable for users in rung[:1] for user in users}
 
 
-def _whom(people: Iterable[Reachability], path: str | None) -> str:
+def _whom(people: Iterable[Reachability], path: str | None, *, certain: bool) -> str:
     names = list(dict.fromkeys(person.user for person in people))
     whom = ", ".join(map(quoted, names[:MOST_ASKED])) or "nobody that is known"
     more = f" and {len(names) - MOST_ASKED} more people" if len(names) > MOST_ASKED else ""
+    more += "" if certain else ", and whoever else is not known here,"
     return f"{whom}{more}" + (f" by the escalation path {quoted(path)}" if path else "")
 
 
@@ -135,7 +138,7 @@ async def _read_targets(api: Api, steps: Sequence[Step]) -> "_Targets":
         if target.kind == "schedule"
     }
     reads = {"users": partial(read_users, api, include_inactive=True), **dict(islice(reads.items(), MOST_SCHEDULES))}
-    found = await read_each(reads)
+    found = await read_each(reads, seconds=READ_SECONDS)
     users = {user.id: user for user in rows_of(found.pop("users"), User) or ()}
     schedules = {key: value for key, value in found.items() if isinstance(value, Schedule)}
     problems = [f"schedule {key}: {found[key]}" for key in found.keys() - schedules.keys()]

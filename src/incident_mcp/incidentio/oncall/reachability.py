@@ -22,6 +22,8 @@ PAUSES = Operation("GET", "/v2/on_call_notification_pauses", scope="notification
 METHODS = Operation("GET", "/v2/users/{user}/notification_methods", scope="notification_methods.view")
 MOST_PEOPLE = 25
 """People whose notification methods are read in one call: one request each."""
+READ_SECONDS = 8.0
+"""For how long what a preview shows beyond the request is read."""
 YES, NO = "yes", "no"
 _FORBIDDEN = 403
 _TRANSIENT = ("not read", "could not be read")
@@ -93,7 +95,7 @@ async def reachability_of(api: Api, people: Iterable[User]) -> list[Reachability
     }
     for number in list(named)[:MOST_PEOPLE]:
         reads[f"methods of {number}"] = partial(_read_methods, api, number)
-    found = await read_each(reads)
+    found = await read_each(reads, seconds=READ_SECONDS)
     known = {user.id: user for user in rows_of(found["users"], User) or ()}
     account = _Account(found["users"], known, found["pauses"], datetime.fromtimestamp(api.now(), UTC))
     return [account.judge(user, found.get(f"methods of {number}", _NotRead())) for number, user in named.items()]

@@ -75,7 +75,7 @@ class _Reassignment:
         return None
 
     def _is_new(self, row: Escalation, baseline: Baseline) -> bool:
-        if row.id == self.original or row.id in (baseline.existing_ids or ()):
+        if row.id == self.original or row.id in (baseline.existing_ids or ()) or row.status == "cancelled":
             return False
         made = parse_instant(row.made_at)
         return made is not None and made.timestamp() >= baseline.started_at - _CLOCK_ERROR
