@@ -180,6 +180,9 @@ class JournaledWrite(Generic[A, R]):
         api, plan = self.api, self.plan
         for key in dict.fromkeys((self.intent.key(api.now()), self.intent.key(api.now() - window))):
             found = await plan.find_by_key(key) if plan.find_by_key else None
+            if found is not None and plan.matches_request and not plan.matches_request(found):
+                # The service did not filter by the key.
+                continue
             created = None if found is None else created_at(plan, found)
             if created is not None and not is_older(api, created, window):
                 return found

@@ -322,6 +322,26 @@ async def test_a_refused_preview_still_tells_of_an_earlier_call_that_may_have_ru
     assert "its outcome is unknown" in error
 
 
+async def test_a_list_that_was_not_filtered_by_the_key_hides_no_page(call: Caller, box: Sandbox) -> None:
+    other = {"id": "01M7Y0QRW1000000000000000Z", "title": "Other", "status": "triggered"}
+    rows = [other | {"created_at": "2026-11-21T03:00:00Z"}]
+    box.fail(Fault("replace", status=200, method="GET", path="/v2/escalations$", body={"escalations": rows}))
+    assert (await call.performed(PAGE, **YUKI))["title"] == "Help"
+    assert rings(box) == ["Yuki Tanaka"]
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"id": user("Noor Haddad"), "name": "Other", "path": []}], ids=["empty", "other"]
+)
+async def test_another_path_in_place_of_the_path_is_not_shown(
+    call: Caller, box: Sandbox, answer: dict[str, Any]
+) -> None:
+    body = {"escalation_path": answer}
+    box.fail(Fault("replace", status=200, method="GET", path="/v2/escalation_paths/[^/]+$", body=body))
+    preview = await call.ok(PAGE, title="Help", escalation_path="Database")
+    assert preview["preview"]["steps"] == ["at once: Sam Lindqvist"]
+
+
 async def test_a_key_of_another_request_is_rejected_at_the_preview(call: Caller, box: Sandbox) -> None:
     await call.performed(PAGE, **YUKI, idempotency_key="mine")
     error = await call.error(PAGE, **(YUKI | {"title": "Other"}), idempotency_key="mine")

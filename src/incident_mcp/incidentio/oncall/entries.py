@@ -52,8 +52,9 @@ class Entries(list[Shift]):
 
     def split(self, rotation: str | None) -> tuple[list[Shift], list[Shift]]:
         """Return the shifts of a rotation, and those in which others have somebody."""
-        own = [shift for shift in self if shift.rotation_id in (None, rotation)]
-        return own, [shift for shift in self if shift.user and shift not in own]
+        mine = (None, rotation)
+        own = [shift for shift in self if shift.rotation_id in mine]
+        return own, [shift for shift in self if shift.user and shift.rotation_id not in mine]
 
 
 async def read_entries(api: Api, schedule: str, start: str, end: str, *, overridden: bool = True) -> Entries:

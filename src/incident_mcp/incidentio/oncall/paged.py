@@ -77,8 +77,9 @@ async def path_paged(api: Api, path: EscalationPath) -> Resolved:
         now = await read_path(api, path.id)
     except ServiceError:
         now = None
-    await walk.follow(now or path)
-    return await _resolve(api, walk.steps, path.name, unread=now is None)
+    is_read = now is not None and now.id == path.id
+    await walk.follow(now if now and is_read else path)
+    return await _resolve(api, walk.steps, path.name, unread=not is_read)
 
 
 async def people_paged(api: Api, users: Sequence[User]) -> Resolved:
