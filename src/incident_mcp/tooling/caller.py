@@ -1,7 +1,8 @@
 """Who calls, and one call: all that a request carries, so that one process can serve several callers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mcp.server import ServerRequestContext
 from mcp_types import InputResponses
@@ -30,6 +31,9 @@ class Caller:
     ionhour: Service | None = None
     questions: Questions = field(default_factory=Questions)
     """Confirmations that were requested and not answered yet."""
+
+    state_folder: Callable[[], Path] | None = None
+    """Finds the state folder, where what was read may be kept; None where nothing is."""
 
     async def close(self) -> None:
         """Write the journal and close the connections."""
