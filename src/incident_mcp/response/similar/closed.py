@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import anyio
 
@@ -21,7 +22,7 @@ from incident_mcp.transport.api import Api
 from incident_mcp.writing.intents import account_of
 
 MAX_INCIDENTS = 500
-MAX_UPDATES = 2_500
+MAX_UPDATES = 5_000
 """Updates of all incidents that are read for the last message of each."""
 _DAY = timedelta(days=1)
 
@@ -41,16 +42,23 @@ class ClosedIncidents:
     _read_at: float = 0.0
     _changed_until: str | None = None
     _kept: Kept | None = None
+    """What is kept of earlier calls, if that is up to date apart from the changes."""
+    _updates_read: bool = True
 
     async def read(self) -> None:
         """Read the incidents and their last messages: only those that changed, if the others are kept."""
-        kept = await self.store.read()
-        if kept is None or not await self._read_changes(kept):
+        self._kept = await self.store.read()
+        if self._kept is None or not await self._read_changes(self._kept):
+            self._kept = None
             await self._read_all()
-            await self._read_last_messages(MAX_UPDATES)
-        elif self.rows != list(kept.incidents):
-            await self._read_last_messages(MAX_PAGE_SIZE)
-        self._kept = kept
+        if self._has_changed:
+            limit = MAX_PAGE_SIZE if self._kept else MAX_UPDATES
+            read = partial(self._read_last_messages, limit)
+            self._updates_read = await self.problems.attempt("updates", "", read)
+
+    @property
+    def _has_changed(self) -> bool:
+        return self._kept is None or self.rows != list(self._kept.incidents)
 
     async def _read_all(self) -> None:
         self._read_at = time.time()
@@ -108,7 +116,7 @@ class ClosedIncidents:
     async def complete_messages(self, shown: Sequence[int]) -> None:
         """Read the last message of each of these rows, unless it is known."""
         async with anyio.create_task_group() as tasks:
-            for index in shown:
+            for index in shown if self._updates_read else ():
                 if not self.rows[index].last_message_known:
                     tasks.start_soon(self._read_last_message, index)
 
@@ -130,8 +138,8 @@ class ClosedIncidents:
         await self.problems.attempt("updates of", row.reference, read)
 
     async def keep(self) -> None:
-        """Keep what was read for later calls, unless a row was unreadable: a later call must report it, too."""
-        if self.unreadable or (self._kept and self.rows == list(self._kept.incidents)):
+        """Keep what was read for later calls, unless something could not be read: a later call must report it, too."""
+        if self.unreadable or not self._updates_read or not self._has_changed:
             return
         kept = Kept(
             account=account_of(self.api),

@@ -31,7 +31,7 @@ _UNSPACED = re.compile(
 )
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese; and Korean, whose words carry their particles."""
 _APOSTROPHES = dict.fromkeys(map(ord, "'\u2019"), "")
-_TWO_WORDS = re.compile(r"\b(check|log|sign|roll|fail|time)(?:ed|ing)? (back|in|on|out|over)\b")
+_TWO_WORDS = re.compile(r"\b(check|log|sign|roll|fail|time)(?:g?ed|g?ing)? (back|in|on|out|over)\b")
 _SPELLINGS = {
     "auth": "authentication",
     "cert": "certificate",
@@ -40,6 +40,7 @@ _SPELLINGS = {
     "logon": "login",
     "oom": "memory",
     "signin": "login",
+    "signout": "logout",
     "site": "website",
 }
 _STOP_WORDS = """

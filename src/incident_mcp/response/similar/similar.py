@@ -8,6 +8,7 @@ from pydantic import Field
 
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.incidents.get import read_incident
+from incident_mcp.incidentio.incidents.records import Incident
 from incident_mcp.records.instants import parse_instant, to_second
 from incident_mcp.records.record import Instant, Listed, Name, Record
 from incident_mcp.response.insight import INSIGHT
@@ -67,15 +68,18 @@ async def similar_incidents(
     if (incident is None) == (text is None):
         raise InputError("Pass either incident or text. Not sent.")
     itself = await read_incident(api, incident) if incident is not None else None
-    words = text or "\n".join(filter(None, (itself.name, itself.summary) if itself else ()))
     closed = ClosedIncidents(api, Store(caller.state_folder, account_of(api)))
     await closed.read()
-    others = [at for at, row in enumerate(closed.rows) if itself is None or row.id != itself.id]
-    matches = await anyio.to_thread.run_sync(rank, [closed.rows[at] for at in others], words, limit + 1)
+    others = [at for at, row in enumerate(closed.rows) if row.id != (itself and itself.id)]
+    matches = await anyio.to_thread.run_sync(rank, [closed.rows[at] for at in others], _words(text, itself), limit + 1)
     shown = {others[match.index]: match for match in matches[:limit]}
     await closed.complete_messages([*shown])
     await closed.keep()
     return _answer(closed, shown, looked_at=len(others), has_more=len(matches) > limit)
+
+
+def _words(text: str | None, incident: Incident | None) -> str:
+    return text or "\n".join(filter(None, (incident.name, incident.summary) if incident else ()))
 
 
 def _answer(closed: ClosedIncidents, shown: Mapping[int, Match], *, looked_at: int, has_more: bool) -> SimilarIncidents:
