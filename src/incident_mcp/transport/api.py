@@ -34,6 +34,7 @@ from incident_mcp.transport.retry import (
     wait_before,
     with_requested_wait,
 )
+from incident_mcp.transport.seen import MemorySeen, SeenRecords
 from incident_mcp.transport.service import Cached, Service
 
 CACHE_SECONDS = 60.0
@@ -54,6 +55,8 @@ class Api:
     """A service as one tool call sees it, with that call's time limit."""
 
     service: Service
+    seen: SeenRecords = field(default_factory=MemorySeen)
+    """What the caller has been shown."""
     most_requests: int = MAX_REQUESTS
     requests: int = 0
     """Sent in this call."""
