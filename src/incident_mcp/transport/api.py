@@ -21,6 +21,7 @@ from incident_mcp.errors import (
     ServiceError,
     TooLargeError,
 )
+from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import A
 from incident_mcp.transport.connection import Progress, UnusableError, explain_failure
 from incident_mcp.transport.operation import Request
@@ -83,7 +84,7 @@ class Api:
 
     def now(self) -> float:
         """Return the Unix time by the service's clock; by this machine's while the service's is unknown."""
-        return time.time() + (self.service.ahead or 0.0)
+        return unix_now() + (self.service.ahead or 0.0)
 
     async def get(self, request: Request, answer: type[A]) -> A:
         """Read what a service answers."""
