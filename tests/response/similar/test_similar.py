@@ -26,7 +26,13 @@ from tests.response.similar.labelled import INCIDENTS, QUERIES
 
 pytestmark = pytest.mark.anyio
 
-EXAMPLES = {"similar_incidents": [{"text": "primary database failed over"}, {"incident": "INC-114"}]}
+EXAMPLES = {
+    "similar_incidents": [
+        {"text": "database down"},
+        {"text": "database down", "limit": 1},
+        {"incident": "INC-114"},
+    ]
+}
 
 TOOL = "similar_incidents"
 MOST_WARM = 3

@@ -1,6 +1,5 @@
 """Reading an account's closed incidents with their last messages, in few requests."""
 
-import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import aclosing
@@ -13,6 +12,7 @@ import anyio
 from incident_mcp.incidentio import incident_updates
 from incident_mcp.incidentio.access import LIST
 from incident_mcp.incidentio.pages import MAX_PAGE_SIZE, Page, each_page, read_rows
+from incident_mcp.records.clock import unix_now
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.response.reading import Problems
 from incident_mcp.response.similar.records import CLOSED, ClosedIncident, LastMessage
@@ -61,7 +61,7 @@ class ClosedIncidents:
         return self._kept is None or self.rows != list(self._kept.incidents)
 
     async def _read_all(self) -> None:
-        self._read_at = time.time()
+        self._read_at = unix_now()
         query = [("status_category[one_of]", category) for category in CLOSED]
         rows = await read_rows(self.api, LIST.request(query), ClosedIncident, limit=MAX_INCIDENTS)
         self.rows, self.complete, self.unreadable = [*rows], rows.complete, rows.unreadable

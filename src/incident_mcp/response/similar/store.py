@@ -1,7 +1,6 @@
 """The file with an account's closed incidents, so that only changed ones are read again. It is never needed."""
 
 import os
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 import anyio.to_thread
 from pydantic import ValidationError
 
+from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import Record
 from incident_mcp.response.similar.records import ClosedIncident
 from incident_mcp.writing.journal.folder import CLOSED_INCIDENTS, private_folder
@@ -70,7 +70,7 @@ class Store:
 
     def _is_usable(self, kept: Kept) -> bool:
         is_ours = kept.version == _VERSION and kept.account == self._account
-        return is_ours and 0 <= time.time() - kept.read_at < KEPT_SECONDS
+        return is_ours and 0 <= unix_now() - kept.read_at < KEPT_SECONDS
 
     def _write(self, kept: Kept) -> None:
         with suppress(OSError, ValueError, RuntimeError):
