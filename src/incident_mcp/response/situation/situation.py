@@ -12,6 +12,7 @@ from incident_mcp.records.instants import format_duration, parse_instant, to_sec
 from incident_mcp.records.record import Listed, Record, shorten
 from incident_mcp.response.links import LinkedIncident, alert_id, start_day
 from incident_mcp.response.situation.reader import OpenIncident, SituationReader, Update
+from incident_mcp.settings import Settings
 from incident_mcp.tooling.dependencies import AppSettings, BothServices
 from incident_mcp.tooling.tools import read_tool
 
@@ -97,6 +98,12 @@ class Situation(Listed):
         """Return the token budget of the result: under 2,500 for 20 rows of each service."""
         rows = max(len(self.incidents or ()), len(self.ionhour_incidents or ()), 20)
         return 121 * rows
+
+
+def links_and_gaps(reader: SituationReader, settings: Settings) -> tuple[list[Link], Gaps | None]:
+    """Return how what was read is linked, and what is missing."""
+    links = _links(reader)
+    return links, _gaps(reader, links, timedelta(minutes=settings.stale_minutes))
 
 
 def _links(reader: SituationReader) -> list[Link]:
@@ -237,8 +244,7 @@ async def situation(
     """
     reader = SituationReader(services, datetime.now(UTC), limit)
     await reader.read(settings)
-    links = _links(reader)
-    gaps = _gaps(reader, links, timedelta(minutes=settings.stale_minutes))
+    links, gaps = links_and_gaps(reader, settings)
     total = len(reader.open or ())
     return Situation(
         as_of=to_second(reader.now),
