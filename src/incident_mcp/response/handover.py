@@ -30,7 +30,7 @@ from incident_mcp.transport.api import Api
 
 MOST_INCIDENTS, MOST_LINES = 10, 8
 """Incidents, and lines of another section, that are shown."""
-MOST_NAME, MOST_TEXT = 60, 120
+MOST_NAME, MOST_TEXT = 60, 80
 """Characters of a name, and of an update's text."""
 MOST_READ = 2_000
 """Characters of an update that are searched for what it announces."""
@@ -65,13 +65,16 @@ class Handover(Listed):
     follow_ups: list[str] | None = None
     """Outstanding ones, the oldest first."""
     on_call: list[str] | None = None
-    """Who is on call, until when, who is next, and whether that person can be reached."""
+    """Who is on call, until when (UTC), who is next, and whether that person can be reached."""
+    times: str | None = None
     problems: list[str] | None = None
     """What could not be read. An empty list was read, and has nothing."""
 
     def most_tokens(self, rows: int) -> float:
-        """Return the token budget of the result."""
-        return 60 * max(rows, 12)
+        """Return the token budget of the result: 700 for three incidents and ten lines."""
+        del rows
+        sections = (self.pages_not_acknowledged, self.alerts_not_acknowledged, self.follow_ups, self.on_call)
+        return 150 + 80 * len(self.incidents or ()) + 31 * sum(len(lines or ()) for lines in sections)
 
 
 async def handover(
@@ -79,7 +82,7 @@ async def handover(
     settings: AppSettings,
     schedule: Annotated[str | None, Field(description="The schedule handed over; default: all.")] = None,
 ) -> Handover:
-    """Get a handover: open incidents with the next step, unanswered pages and alerts, follow-ups, who is next on call."""
+    """Get a handover: open incidents with next steps, unanswered pages and alerts, follow-ups, who is next on call."""
     chosen = None
     if schedule is not None and services.incidentio is not None:
         chosen = (await find(services.incidentio, SCHEDULES, schedule)).id
@@ -149,6 +152,7 @@ class _HandoverReader:
             alerts_not_acknowledged=self._alerts(gaps or Gaps()),
             follow_ups=self.follow_ups,
             on_call=self.on_call,
+            times="UTC" if self.on_call else None,
             problems=self.problems.lines() or None,
         )
 
@@ -184,8 +188,10 @@ class _Rest:
     def add_to(self, lines: Sequence[str]) -> list[str]:
         """Return the lines that are shown, and one that counts the others."""
         shown = list(lines[:MOST_LINES])
-        if self.hidden or not self.complete:
-            shown.append(f"and {'at least ' if not self.complete else ''}{self.hidden} more")
+        if self.hidden:
+            shown.append(f"and {self.hidden} more")
+        if not self.complete:
+            shown.append("not all were read")
         return shown
 
 
@@ -216,7 +222,9 @@ def _describe_next(reachability: Reachability | None, user: User) -> str:
 
 
 def _describe_update(update: Update, now: datetime) -> str | None:
-    text = shorten(one_line((update.message or "")[:MOST_READ]), MOST_TEXT) or (update.status and f"now {update.status}")
+    text = shorten(one_line((update.message or "")[:MOST_READ]), MOST_TEXT) or (
+        update.status and f"now {update.status}"
+    )
     age = _since(now, update.created_at)
     by = ", ".join(filter(None, (f"{age} ago" if age else "", update.updater)))
     return ": ".join(filter(None, (by, text))) or None
@@ -232,8 +240,8 @@ def _announced(update: Update | None) -> list[str]:
 def _missing(reference: str, gaps: Gaps) -> list[str]:
     """Return what is missing of an incident, and what to do."""
     steps = {
-        "no lead: assign one": gaps.no_lead,
-        "no recent update: post one": gaps.no_recent_update,
+        "assign a lead": gaps.no_lead,
+        "post an update": gaps.no_recent_update,
         "its check has recovered: confirm, then end it": gaps.check_recovered,
     }
     return [step for step, references in steps.items() if reference in (references or ())]

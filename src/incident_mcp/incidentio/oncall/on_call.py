@@ -128,9 +128,7 @@ async def _now(api: Api, chosen: Schedule | None) -> OnCall:
     return OnCall(on_call=[state.row() for state in states], now=label(now, None), note=note, unreadable=unreadable)
 
 
-async def states_now(
-    api: Api, chosen: Schedule | None
-) -> tuple[Sequence["State"], datetime, str | None, int | None]:
+async def states_now(api: Api, chosen: Schedule | None) -> tuple[Sequence["State"], datetime, str | None, int | None]:
     """Return the state of one schedule or of all, the instant, a note, and how many schedules could not be read."""
     if chosen is not None:
         rows, note = [await read_schedule(api, chosen.id)], None
