@@ -8,6 +8,7 @@ from mcp_types import InputResponses
 
 from incident_mcp.settings import Settings
 from incident_mcp.tooling.tools import ToolSpec
+from incident_mcp.transport.seen import MemorySeen, SeenRecords
 from incident_mcp.transport.service import Service
 from incident_mcp.writing.confirm import Confirmation, Questions
 from incident_mcp.writing.safety import WriteSafety
@@ -30,6 +31,8 @@ class Caller:
     ionhour: Service | None = None
     questions: Questions = field(default_factory=Questions)
     """Confirmations that were requested and not answered yet."""
+    seen: SeenRecords = field(default_factory=MemorySeen)
+    """What the caller has been shown of records that others change, too."""
 
     async def close(self) -> None:
         """Write the journal and close the connections."""
