@@ -9,10 +9,12 @@ from incident_mcp.errors import InputError
 from incident_mcp.incidentio.access import access_advice, journal_keys
 from incident_mcp.incidentio.dates import Day
 from incident_mcp.incidentio.follow_ups.lists import (
+    Seen,
     Status,
     StatusFilter,
     check_complete,
     filters_of,
+    perform,
     read_of_incident,
     read_work,
     with_references,
@@ -91,7 +93,7 @@ async def incidentio_create_action(
         read_existing=finder.read_existing,
         targets=journal_keys(api, named.id, named.reference),
     )
-    return await writer.perform(api, plan, dry_run=dry_run)
+    return await perform(api, writer, plan, dry_run=dry_run)
 
 
 async def incidentio_update_action(
@@ -102,6 +104,7 @@ async def incidentio_update_action(
     status: Status | None = None,
     description: str | None = None,
     user: Person | None = None,
+    seen: Seen = None,
     dry_run: DryRun = False,
 ) -> WriteResult[Action]:
     """Update an action: complete, drop, reword or assign it. What is omitted stays."""
@@ -130,7 +133,7 @@ async def incidentio_update_action(
         find_effect=partial(_find_updated, api, number, changes),
         targets=(f"{account_of(api)} action {number}",),
     )
-    return await writer.perform(api, plan, dry_run=dry_run)
+    return await perform(api, writer, plan, dry_run=dry_run, now=now, seen=seen)
 
 
 _KEPT = ("description", "status", "assignee_id")

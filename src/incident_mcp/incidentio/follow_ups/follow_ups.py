@@ -10,10 +10,12 @@ from incident_mcp.errors import InputError
 from incident_mcp.incidentio.access import access_advice, journal_keys
 from incident_mcp.incidentio.dates import Day
 from incident_mcp.incidentio.follow_ups.lists import (
+    Seen,
     Status,
     StatusFilter,
     check_complete,
     filters_of,
+    perform,
     read_of_incident,
     read_work,
     with_references,
@@ -100,7 +102,7 @@ async def incidentio_create_follow_up(
         )
         plan = _plan_creation(api, named, fields)
     question = f"Create a follow-up of incident {described}: {quoted(title or url or '')}."
-    return await writer.perform(api, replace(plan, question=question), dry_run=dry_run)
+    return await perform(api, writer, replace(plan, question=question), dry_run=dry_run)
 
 
 def _plan_creation(api: Api, incident: IncidentName, fields: Json) -> Plan:
@@ -165,6 +167,7 @@ async def incidentio_update_follow_up(
     title: str | None = None,
     description: str | None = None,
     user: Person | None = None,
+    seen: Seen = None,
     dry_run: DryRun = False,
 ) -> WriteResult[FollowUp]:
     """Update a follow-up: complete, drop, rename or assign it. What is omitted stays."""
@@ -193,7 +196,7 @@ async def incidentio_update_follow_up(
         find_effect=partial(_find_updated, api, number, changes),
         targets=(f"{account_of(api)} follow-up {number}",),
     )
-    return await writer.perform(api, plan, dry_run=dry_run)
+    return await perform(api, writer, plan, dry_run=dry_run, now=now, seen=seen)
 
 
 _KEPT = {
