@@ -60,6 +60,13 @@ async def test_the_next_person_on_call_is_named_with_whether_a_page_reaches_them
     assert any(line.endswith("then Diego Santos (can be reached)") for line in lines)
 
 
+async def test_outstanding_follow_ups_are_named_with_who_owns_them(call: Caller) -> None:
+    lines = (await call.ok(TOOL))["follow_ups"]
+    assert lines[-1] == "Ask the bank for a week's notice of new host keys (Sam Lindqvist, INC-112)"
+    assert "Tell support within five minutes when 3-D Secure fails (nobody, INC-107)" in lines
+    assert not any("data centers" in line for line in lines)
+
+
 async def test_a_schedule_that_does_not_exist_is_rejected_with_the_names_of_those_that_do(call: Caller) -> None:
     assert SCHEDULE in await call.error(TOOL, schedule="Ledger day")
 
@@ -97,6 +104,7 @@ async def test_what_has_nothing_is_an_empty_list_and_what_was_not_read_is_missin
     [
         ("/v2/escalations", {"pages_not_acknowledged"}),
         ("/v2/schedules", {"on_call", "times"}),
+        ("/v3/follow_ups", {"follow_ups"}),
         ("/v2/incidents", {"incidents"}),
         ("/api/incidents", {"alerts_not_acknowledged"}),
     ],

@@ -2,20 +2,25 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated
 
 from pydantic import Field
 
+from incident_mcp.incidentio.follow_ups import follow_ups
+from incident_mcp.incidentio.follow_ups.lists import with_references
+from incident_mcp.incidentio.follow_ups.records import FollowUp
 from incident_mcp.incidentio.names.finding import find
 from incident_mcp.incidentio.oncall.escalations import Escalation, find_escalations
 from incident_mcp.incidentio.oncall.on_call import State, states_now
 from incident_mcp.incidentio.oncall.paged import describe_reachable, users_on
 from incident_mcp.incidentio.oncall.reachability import YES, Reachability, reachability_of
 from incident_mcp.incidentio.oncall.schedules import SCHEDULES
+from incident_mcp.incidentio.pages import read_rows
 from incident_mcp.incidentio.users import User
 from incident_mcp.ionhour.incidents.records import IonhourIncident as Alert
+from incident_mcp.records.clock import utc_now
 from incident_mcp.records.instants import format_duration, parse_instant, to_second
 from incident_mcp.records.record import Listed, Record, shorten
 from incident_mcp.records.text import one_line
@@ -32,6 +37,8 @@ MOST_INCIDENTS, MOST_LINES = 10, 8
 """Incidents, and lines of another section, that are shown."""
 MOST_NAME, MOST_TEXT = 60, 80
 """Characters of a name, and of an update's text."""
+FOLLOW_UP_DAYS, MOST_FOLLOW_UPS = 30, 500
+"""How far back follow-ups are read, and how many."""
 MOST_READ = 2_000
 """Characters of an update that are searched for what it announces."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n")
@@ -63,7 +70,7 @@ class Handover(Listed):
     pages_not_acknowledged: list[str] | None = None
     alerts_not_acknowledged: list[str] | None = None
     follow_ups: list[str] | None = None
-    """Outstanding ones, the oldest first."""
+    """Outstanding ones of the last 30 days, the oldest first: they have no due date."""
     on_call: list[str] | None = None
     """Who is on call, until when (UTC), who is next, and whether that person can be reached."""
     times: str | None = None
@@ -97,7 +104,7 @@ class _HandoverReader:
     def __init__(self, services: Services, settings: Settings) -> None:
         self.services = services
         self.settings = settings
-        self.open = SituationReader(services, datetime.now(UTC), MOST_INCIDENTS)
+        self.open = SituationReader(services, utc_now(), MOST_INCIDENTS)
         self.reading: Reading = self.open.reading
         self.problems = self.reading.problems
         self.pages: list[str] | None = None
@@ -110,6 +117,7 @@ class _HandoverReader:
         if (api := self.services.incidentio) is not None:
             parts = [
                 Part("pages", "", api, partial(self._read_pages, api)),
+                Part("follow-ups", "", api, partial(self._read_follow_ups, api), requests=4),
                 Part("who is on call", "", api, partial(self._read_on_call, api, schedule), requests=20),
             ]
             await self.reading.read(parts)
@@ -122,6 +130,16 @@ class _HandoverReader:
         more = _Rest(len(waiting), complete=rows.complete and not rows.unreadable)
         oldest = sorted(waiting, key=lambda row: row.created_at or "")
         self.pages = more.add_to([_describe_page(row, self.open.now) for row in oldest])
+
+    async def _read_follow_ups(self, api: Api) -> None:
+        """Read what is left to do of the last weeks: follow-ups have no due date."""
+        since = to_second(self.open.now - timedelta(days=FOLLOW_UP_DAYS))[:10]
+        request = follow_ups.LIST.request([("created_at[gte]", since)])
+        rows = await read_rows(api, request, FollowUp, limit=MOST_FOLLOW_UPS)
+        left = [row for row in rows if row.status == "outstanding"]
+        more = _Rest(len(left), complete=rows.complete and not rows.unreadable)
+        shown = await with_references(api, left[:MOST_LINES], None)
+        self.follow_ups = more.add_to([_describe_follow_up(row) for row in shown])
 
     async def _read_on_call(self, api: Api, schedule: str | None) -> None:
         """Read who is on call and who is next, and whether those can be reached."""
@@ -201,6 +219,11 @@ def _describe_page(page: Escalation, now: datetime) -> str:
     about = f", for {', '.join(page.incidents[:3])}" if page.incidents else ""
     age = _since(now, parse_instant(page.created_at))
     return f"{page.id} {title}: notified {whom}{f' {age} ago' if age else ''}{about}"
+
+
+def _describe_follow_up(row: FollowUp) -> str:
+    title = shorten(one_line(row.title or "without a title"), MOST_NAME)
+    return f"{title} ({row.assignee or row.assignee_team or 'nobody'}, {row.reference})"
 
 
 def _describe_alert(alert: Alert, now: datetime, gaps: Gaps) -> str:
