@@ -5,3 +5,5 @@ from incident_mcp.tooling.tools import Toolset
 ONCALL = Toolset("oncall", "Who is on call, paging people, escalations, schedules and overrides.", default=True)
 ALERTS = Toolset("alerts", "Alerts, their links to incidents, their notes, and maintenance windows.", default=True)
 CATALOG = Toolset("catalog", "Users, teams, roles, custom fields, timestamps, and the catalog.")
+POST_MORTEMS = Toolset("post_mortems", "Post-mortem documents: list, read, store, and move through their statuses.")
+STATUS_PAGES = Toolset("status_pages", "Status pages: what customers read, and publishing incidents and updates there.")
