@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.access import access_advice
@@ -27,6 +27,14 @@ EXTERNAL = "external"
 PostMortemRef = Annotated[str, Field(min_length=1, description="ID, link, or INC-123.")]
 
 
+def _links(value: object) -> object:
+    return value or None
+
+
+Links = Annotated[Texts | None, BeforeValidator(_links)]
+"""Links, if there are any."""
+
+
 class PostMortem(Record):
     """A post-mortem document, without its text."""
 
@@ -38,7 +46,7 @@ class PostMortem(Record):
     """`in_app`, or `external` for one that another service holds."""
     status: str | None = None
     document_url: str | None = None
-    exported_urls: Texts | None = None
+    exported_urls: Links = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
     made_at: str | None = Field(default=None, validation_alias="created_at", exclude=True)
@@ -135,7 +143,8 @@ async def document_id(api: Api, text: str) -> str:
     if not found:
         raise InputError(f"post_mortem: {text.strip()} has none that this key can read. Not sent.")
     known = ", ".join(document.label for document in found[:MAX_CANDIDATES])
-    raise InputError(f"post_mortem: {text.strip()} may have several: {known}. Pass the ID. Not sent.")
+    more = "" if found.complete and not found.unreadable else ", and others that were not read"
+    raise InputError(f"post_mortem: {text.strip()} has {known}{more}. Pass the ID. Not sent.")
 
 
 def document_keys(api: Api, document: str) -> tuple[str, ...]:

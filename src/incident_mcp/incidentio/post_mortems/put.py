@@ -41,7 +41,7 @@ class PutPreview(Preview):
     characters: int
     starts_with: list[str]
     """Its first lines that are not empty."""
-    existing: list[str] | None = None
+    existing: list[str]
     """Documents that the incident has already."""
     warning: str | None = None
 
@@ -150,7 +150,7 @@ def _preview(stored: _Import, content: str, documents: Rows[PostMortem]) -> PutP
         title=stored.title,
         characters=len(content),
         starts_with=_first_lines(content),
-        existing=[row.label for row in documents[:MAX_CANDIDATES]] or None,
+        existing=[row.label for row in documents[:MAX_CANDIDATES]],
         warning=" ".join(text for text, applies in warnings.items() if applies) or None,
     )
 

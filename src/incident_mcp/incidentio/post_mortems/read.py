@@ -6,9 +6,9 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from incident_mcp.errors import IncidentMcpError
 from incident_mcp.incidentio.access import access_advice
-from incident_mcp.incidentio.post_mortems.documents import EXTERNAL, SHOW, PostMortemRef, document_id
+from incident_mcp.incidentio.post_mortems.documents import EXTERNAL, SHOW, Links, PostMortemRef, document_id
 from incident_mcp.incidentio.toolsets import POST_MORTEMS
-from incident_mcp.records.record import Instant, Long, Offset, Texts, parts
+from incident_mcp.records.record import Instant, Long, Offset, parts
 from incident_mcp.tooling.dependencies import IncidentioApi
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.transport.api import Api
@@ -33,7 +33,7 @@ class PostMortemText(Long):
     """`in_app`, or `external` for one that another service holds."""
     status: str | None = None
     document_url: str | None = None
-    exported_urls: Texts | None = None
+    exported_urls: Links = None
     editors: Annotated[list[str] | None, BeforeValidator(_names)] = None
     created_at: Instant | None = None
     updated_at: Instant | None = None

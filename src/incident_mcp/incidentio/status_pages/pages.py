@@ -56,7 +56,9 @@ class Component(NamedRow):
         return (self.plain, f"{self.group}: {self.plain}") if self.group else (self.plain,)
 
 
-class _Structure(BaseModel):
+class StatusPageStructure(BaseModel):
+    """The items of a page: components, groups of them, and sub-pages."""
+
     items: list[Any] = Field(validation_alias=AliasPath("current_structure", "items"))
 
 
@@ -71,7 +73,7 @@ def components_of(page: str, name: str) -> CachedList[Component]:
     """Return the list of a page's components, by the page's id and name."""
 
     async def load(api: Api) -> Rows[Component]:
-        structure = await api.get(STRUCTURE.request(at={"page": page}), _Structure)
+        structure = await api.get(STRUCTURE.request(at={"page": page}), StatusPageStructure)
         return _named(list(_walk(parts({"items": structure.items}, "items"))))
 
     return CachedList("component", load, owner_id=page, owner=f" of status page {name}")

@@ -1,5 +1,7 @@
 """What is shown before something is published."""
 
+from pydantic import Field
+
 from incident_mcp.incidentio.status_pages.pages import StatusPage
 from incident_mcp.records.record import quoted
 from incident_mcp.writing.result import Preview
@@ -9,7 +11,8 @@ ADVICE = {
     422: f"Subscribers of a page with more than {MOST_SUBSCRIBERS:,} can only be notified from the dashboard or Slack:"
     " pass notify_subscribers=false there. An incident takes at most 100 updates."
 }
-_MESSAGE = 4_096
+_MESSAGE = 1_000
+"""Characters of the text in a person's question; the model's preview has all of it."""
 
 
 class PublishPreview(Preview):
@@ -21,7 +24,8 @@ class PublishPreview(Preview):
     incident: str
     """Its name; of an update also its ID."""
     status: str
-    message: str
+    message: str = Field(exclude=True)
+    """For a person's question: the request beside the preview has the exact text."""
     components: list[str] | None = None
     """Components with their new statuses."""
     subscribers: str

@@ -56,14 +56,16 @@ def list_published(account: IncidentIO, call: Call) -> Reply:
 
 def _is_impacted(row: Json, query: dict[str, str]) -> bool:
     """Return whether an impact of an incident meets the filters, if there are any."""
-    if not any(query.get(name) for name in _FILTERS):
-        return True
-    component, start, end = (query.get(name) for name in _FILTERS)
-    impacts = [each for each in row["component_impacts"] if component in {None, "", each["component_id"]}]
-    since, until = read_instant(start or ""), read_instant(end or "")
-    if since is not None:
-        impacts = [each for each in impacts if each.get("end_at", "9") >= rfc3339(since)]
-    return any(until is None or each["start_at"] <= rfc3339(until) for each in impacts)
+    wanted = {name: query[name] for name in _FILTERS if query.get(name)}
+    return not wanted or any(_meets(impact, wanted) for impact in row["component_impacts"])
+
+
+def _meets(impact: Json, wanted: dict[str, str]) -> bool:
+    started, ended = (read_instant(impact.get(name, "")) for name in ("start_at", "end_at"))
+    since, until = (read_instant(wanted.get(name, "")) for name in ("start_at", "end_at"))
+    too_late = until is not None and started is not None and started > until
+    too_early = since is not None and ended is not None and ended < since
+    return wanted.get("component_id", impact["component_id"]) == impact["component_id"] and not (too_late or too_early)
 
 
 def get_published(account: IncidentIO, call: Call) -> Reply:
