@@ -1,13 +1,15 @@
 """Who calls, and one call: all that a request carries, so that one process can serve several callers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mcp.server import ServerRequestContext
 from mcp_types import InputResponses
 
 from incident_mcp.settings import Settings
 from incident_mcp.tooling.tools import ToolSpec
+from incident_mcp.transport.seen import MemorySeen, SeenRecords
 from incident_mcp.transport.service import Service
 from incident_mcp.writing.confirm import Confirmation, Questions
 from incident_mcp.writing.safety import WriteSafety
@@ -30,6 +32,11 @@ class Caller:
     ionhour: Service | None = None
     questions: Questions = field(default_factory=Questions)
     """Confirmations that were requested and not answered yet."""
+    seen: SeenRecords = field(default_factory=MemorySeen)
+    """What the caller has been shown of records that others change, too."""
+
+    state_folder: Callable[[], Path] | None = None
+    """Finds the state folder, where what was read may be kept; None where nothing is."""
 
     async def close(self) -> None:
         """Write the journal and close the connections."""

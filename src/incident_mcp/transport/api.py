@@ -21,6 +21,7 @@ from incident_mcp.errors import (
     ServiceError,
     TooLargeError,
 )
+from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import A
 from incident_mcp.transport.connection import Progress, UnusableError, explain_failure
 from incident_mcp.transport.operation import Request
@@ -34,6 +35,7 @@ from incident_mcp.transport.retry import (
     wait_before,
     with_requested_wait,
 )
+from incident_mcp.transport.seen import MemorySeen, SeenRecords
 from incident_mcp.transport.service import Cached, Service
 
 CACHE_SECONDS = 60.0
@@ -54,6 +56,8 @@ class Api:
     """A service as one tool call sees it, with that call's time limit."""
 
     service: Service
+    seen: SeenRecords = field(default_factory=MemorySeen)
+    """What the caller has been shown."""
     most_requests: int = MAX_REQUESTS
     requests: int = 0
     """Sent in this call."""
@@ -80,7 +84,7 @@ class Api:
 
     def now(self) -> float:
         """Return the Unix time by the service's clock; by this machine's while the service's is unknown."""
-        return time.time() + (self.service.ahead or 0.0)
+        return unix_now() + (self.service.ahead or 0.0)
 
     async def get(self, request: Request, answer: type[A]) -> A:
         """Read what a service answers."""

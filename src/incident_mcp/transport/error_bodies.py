@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import cast
 
+from incident_mcp.records.clock import utc_now
 from incident_mcp.records.record import Json, part, shorten
 from incident_mcp.records.text import inert
 from incident_mcp.transport.operation import Request
@@ -113,7 +114,7 @@ def retry_after(headers: Mapping[str, str], body: object) -> float | None:
     if re.fullmatch(r"\d+(\.\d+)?", text.strip()):
         return float(text)
     when = _instant(text)
-    return None if when is None else max(0.0, (when - datetime.now(UTC)).total_seconds())
+    return None if when is None else max(0.0, (when - utc_now()).total_seconds())
 
 
 def _retry_after_of(body: object) -> str:

@@ -1,13 +1,13 @@
 """Reading a response: the record that it holds, or what its failure means."""
 
 import re
-import time
 from dataclasses import dataclass
 
 import httpx2
 from pydantic import ValidationError
 
 from incident_mcp.errors import NoAnswerError, NotSentError, RefusedError, ServiceError
+from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import A, read_answer, read_json
 from incident_mcp.transport.error_bodies import (
     MAX_SAID,
@@ -39,7 +39,7 @@ def observe(service: Service, headers: httpx2.Headers) -> None:
     """Note what a response's headers say about the service: its clock, and what is left of its rate limit."""
     date = read_date(headers.get("date", ""))
     if date is not None and _PLAUSIBLE[0] < date < _PLAUSIBLE[1]:
-        service.ahead = date - time.time()
+        service.ahead = date - unix_now()
     remaining = headers.get("x-ratelimit-remaining", "")
     if service.rate_limit and re.fullmatch("[0-9]{1,9}", remaining, re.ASCII):
         service.rate_limit.observe_remaining(float(remaining))

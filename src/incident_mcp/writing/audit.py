@@ -8,13 +8,13 @@ import json
 import logging
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import anyio.to_thread
 import filelock
 
+from incident_mcp.records.clock import utc_now
 from incident_mcp.records.record import Json
 
 NO_LINE = "0" * 64
@@ -36,7 +36,7 @@ class AuditLog:
 
     async def append(self, entry: Json) -> None:
         """Append a line. A log that cannot be written fails no call, and is reported once per streak of failures."""
-        await anyio.to_thread.run_sync(self._append, {"at": datetime.now(UTC).isoformat(), **entry})
+        await anyio.to_thread.run_sync(self._append, {"at": utc_now().isoformat(), **entry})
 
     def repair(self) -> None:
         """Replace a last line that a crash cut off with one that records this."""
@@ -84,7 +84,7 @@ def _repair(file: BinaryIO) -> str:
     if not cut:
         return previous
     file.truncate(size - len(cut))
-    note = {"at": datetime.now(UTC).isoformat(), "mended": f"{len(cut)} bytes of a line that a crash cut"}
+    note = {"at": utc_now().isoformat(), "mended": f"{len(cut)} bytes of a line that a crash cut"}
     return _write(file, note, previous)
 
 

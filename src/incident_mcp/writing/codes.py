@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import os
 import secrets
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import anyio.to_thread
 from pydantic import Field
 
 from incident_mcp.errors import InputError
+from incident_mcp.records.clock import unix_now
 from incident_mcp.writing.journal.entry import AHEAD_SECONDS, fingerprint
 from incident_mcp.writing.journal.folder import SECRET, private_folder, publish
 from incident_mcp.writing.outcome import WriteError
@@ -58,7 +58,7 @@ class ConfirmationCodes:
         Raises:
             WriteError: There is no secret.
         """
-        stated = int(time.time()).to_bytes(_TIME_BYTES, "big") + secrets.token_bytes(_ID_BYTES) + _hash_of_shown(shown)
+        stated = int(unix_now()).to_bytes(_TIME_BYTES, "big") + secrets.token_bytes(_ID_BYTES) + _hash_of_shown(shown)
         code = stated + self._hash(await self._read_secret(), stated, request)
         return base64.b32encode(code).decode().lower()
 
@@ -76,7 +76,7 @@ class ConfirmationCodes:
                 "is not of a preview of this call: an argument or what it refers to changed, or the code is of another"
                 " account, caller or server"
             )
-        age = time.time() - int.from_bytes(stated[:_TIME_BYTES], "big")
+        age = unix_now() - int.from_bytes(stated[:_TIME_BYTES], "big")
         if not -AHEAD_SECONDS <= age <= CODE_SECONDS:
             raise rejection(f"has expired: it is valid for {CODE_SECONDS // 60} minutes")
         return stated.hex()
@@ -97,7 +97,7 @@ class ConfirmationCodes:
 
 def age_of(code: str) -> float:
     """Return the seconds since a code was issued, by its ID."""
-    return max(time.time() - int.from_bytes(bytes.fromhex(code)[:_TIME_BYTES], "big"), 0.0)
+    return max(unix_now() - int.from_bytes(bytes.fromhex(code)[:_TIME_BYTES], "big"), 0.0)
 
 
 def is_still_shown(code: str, shown: str | None) -> bool | None:

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 from pydantic import ValidationError
 
+from incident_mcp.records.clock import unix_now
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import A, R
 from incident_mcp.transport.api import Api
@@ -92,7 +93,7 @@ def created_at(plan: WritePlan[A, Any], response: A) -> float | None:
 
 def is_older(api: Api, created: float, window: float) -> bool:
     """Return whether a record is older than a window: only if the service's clock and this machine's agree on that."""
-    return api.service.ahead is not None and min(api.now(), time.time()) - created > window
+    return api.service.ahead is not None and min(api.now(), unix_now()) - created > window
 
 
 def is_before_call(api: Api, created: float, started: float) -> bool:

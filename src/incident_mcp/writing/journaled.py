@@ -17,6 +17,7 @@ from typing import Generic, TypeAlias
 import anyio
 
 from incident_mcp.errors import IncidentMcpError, InputError, NoAnswerError, ServiceError, join_sentences
+from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import A, R, shorten
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.retry import Repeat
@@ -206,7 +207,7 @@ class JournaledWrite(Generic[A, R]):
 
     def _new_entry(self) -> Entry:
         """Return the entry to begin with; it continues that of an earlier call with an unknown outcome."""
-        unresolved, now = self.history.unresolved_entry, time.time()
+        unresolved, now = self.history.unresolved_entry, unix_now()
         return Entry(
             self.intent.hash,
             self.plan.tool,

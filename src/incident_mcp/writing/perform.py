@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import anyio
 
 from incident_mcp.errors import IncidentMcpError, InputError, ServiceError, join_sentences
+from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import A, R, Record
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.retry import Repeat
@@ -154,7 +155,7 @@ class Writer:
         """Describe an earlier, identical call that this one would repeat; empty without one."""
         if not plan.remember_seconds:
             return ""
-        write = JournaledWrite(api, plan, intent, self.safety, self._log(api), time.time())
+        write = JournaledWrite(api, plan, intent, self.safety, self._log(api), unix_now())
         await write.check_caller_key()
         try:
             repeated = await write.find_earlier()
@@ -205,7 +206,7 @@ class Writer:
     async def _perform(self, api: Api, plan: WritePlan[A, R], intent: Intent) -> WriteResult[R]:
         if not plan.remember_seconds:
             return await self._perform_unjournaled(api, plan, intent)
-        asked_at = time.time()
+        asked_at = unix_now()
         async with self.safety.journal.lock(intent.hash, api.deadline) as acquired:
             if not acquired:
                 raise WriteError.not_sent("An identical call is still in progress. Call again with the same arguments.")

@@ -1,13 +1,14 @@
 """What is open in both services, in one result."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import Field
 
 from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS, AlertId
 from incident_mcp.ionhour.incidents.records import IonhourIncident as Alert
+from incident_mcp.records.clock import utc_now
 from incident_mcp.records.instants import format_duration, parse_instant, to_second
 from incident_mcp.records.record import Listed, Record, shorten
 from incident_mcp.response.links import LinkedIncident, alert_id, start_day
@@ -235,7 +236,7 @@ async def situation(
     Start here. Incidents come by severity, then age; alerts unacknowledged first. If a service is down, you get the
     other, and `problems` lists what could not be read.
     """
-    reader = SituationReader(services, datetime.now(UTC), limit)
+    reader = SituationReader(services, utc_now(), limit)
     await reader.read(settings)
     links = _links(reader)
     gaps = _gaps(reader, links, timedelta(minutes=settings.stale_minutes))

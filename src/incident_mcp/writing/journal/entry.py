@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-import time
 from dataclasses import dataclass, field
 
+from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import Json
 
 KEPT_SECONDS = 7 * 86_400
@@ -45,12 +45,12 @@ class Entry:
     @property
     def age(self) -> float:
         """Seconds since the last change; negative if the clock was set back since."""
-        return time.time() - self.changed_at
+        return unix_now() - self.changed_at
 
     @property
     def unsettled_seconds(self) -> float:
         """Seconds for which a request without a response may still take effect, regardless of clock changes."""
-        return min(self.settles_at - time.time(), self.settles_at - self.changed_at)
+        return min(self.settles_at - unix_now(), self.settles_at - self.changed_at)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
+from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import Json
 from incident_mcp.writing.journal import database
 from incident_mcp.writing.journal.database import COLUMNS
@@ -93,7 +94,7 @@ class JournalFile:
                 rows = db.execute(query, (kind, *between)).fetchall()
                 if len(rows) >= maximum:
                     return dict(rows)
-            _prune(db, time.time())
+            _prune(db, unix_now())
             _put_all(db, changes)
         return None
 
@@ -104,7 +105,7 @@ class JournalFile:
             raise sqlite3.OperationalError("the journal could not be created")
         with self._closed_on_failure():
             query = "INSERT OR IGNORE INTO used_codes VALUES (?, ?)"
-            return db.execute(query, (code, time.time())).rowcount == 1
+            return db.execute(query, (code, unix_now())).rowcount == 1
 
     def prepare(self) -> None:
         """Open the journal for writing."""

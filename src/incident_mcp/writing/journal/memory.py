@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import anyio.to_thread
 
+from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import Json
 from incident_mcp.writing.journal.entry import AHEAD_SECONDS, KEPT_SECONDS, Changes, CountedWrite, Entry, LastWrite
 from incident_mcp.writing.journal.locks import TaskLocks
@@ -67,7 +68,7 @@ class MemoryJournal:
 
     async def mark_done(self, write: PendingWrite, record: Json, targets: Sequence[str] = ()) -> None:
         """Record that the write took effect, with the tool's record and further targets."""
-        now = time.time()
+        now = unix_now()
         changes = Changes(last_writes={target: LastWrite(write.intent, now) for target in targets})
         if write.entry is not None:
             entry = replace(write.entry, targets=tuple(dict.fromkeys((*write.entry.targets, *targets))))
@@ -77,7 +78,7 @@ class MemoryJournal:
     async def mark_unknown(self, write: PendingWrite, *, unsettled_seconds: float) -> None:
         """Record that the write was sent without a usable response, and for how long it may still take effect."""
         if write.entry is not None:
-            settles_at = time.time() + unsettled_seconds
+            settles_at = unix_now() + unsettled_seconds
             entry = _next_version(write.entry, state="unknown", record=None, settles_at=settles_at)
             await self._save(Changes(entries={write.intent: entry}))
 
@@ -156,7 +157,7 @@ class MemoryJournal:
         return [entry for entry in self._own.entries.values() if entry and (entry.account, entry.key) == (account, key)]
 
     def _begin(self, entry: Entry, limit: WriteLimit | None, remember: bool) -> PendingWrite:  # noqa: FBT001  # passed on by a thread
-        now = time.time()
+        now = unix_now()
         with self._guard:
             before = self._entry(entry.intent) if remember else None
             last_writes = self._last_writes(entry.targets)
@@ -187,7 +188,7 @@ class MemoryJournal:
         Raises:
             WriteLimitError: There were too many writes of this kind.
         """
-        now = time.time()
+        now = unix_now()
         if limit is not None and limit.maximum:
             self._check(limit, {}, now)
         self._own.add(changes)
@@ -215,4 +216,4 @@ class MemoryJournal:
 
 def _next_version(entry: Entry, *, state: str, record: Json | None, settles_at: float) -> Entry:
     changed = replace(entry, state=state, record=record, settles_at=settles_at)
-    return replace(changed, changed_at=time.time(), version=entry.version + 1)
+    return replace(changed, changed_at=unix_now(), version=entry.version + 1)

@@ -5,13 +5,13 @@ treated as empty: `unreadable` then contains the reason.
 """
 
 import logging
-import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio.to_thread
 
+from incident_mcp.records.clock import unix_now
 from incident_mcp.writing.journal.entry import AHEAD_SECONDS, Changes, Entry, LastWrite
 from incident_mcp.writing.journal.file import JournalFile
 from incident_mcp.writing.journal.folder import private_folder
@@ -102,7 +102,7 @@ class SqliteJournal(MemoryJournal):
         Raises:
             WriteLimitError: There were too many writes of this kind.
         """
-        now = time.time()
+        now = unix_now()
         if limit is not None and limit.maximum:
             # What this process wrote counts even if it could not be saved.
             self._check(limit, {}, now)
