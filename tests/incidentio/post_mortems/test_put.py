@@ -21,7 +21,7 @@ EXAMPLES = {
 }
 EFFECTS = {
     "incidentio_put_post_mortem": {
-        "request": "POST /v2/incidents/01M7XK0AC092W4583HRFK1CQ3P/actions/import_postmortem_document",
+        "request": "POST /v2/incidents/*/actions/import_postmortem_document",
         "rows": "incidentio.postmortem_documents",
         "where": {"title": "INC-112: Payout files"},
         "journalled": True,

@@ -19,12 +19,12 @@ EXAMPLES = {
             "notify_subscribers": True,
         },
         {
-            "page": "Paysand for partners",
-            "name": "SFTP is down",
-            "message": "Files wait.",
+            "page": "Paysand",
+            "name": "Checkout is down",
+            "message": "Nobody can pay.",
             "status": "identified",
             "notify_subscribers": False,
-            "components": {"SFTP": "full_outage"},
+            "components": {"Checkout": "full_outage"},
             "idempotency_key": "mine",
         },
     ]
@@ -39,7 +39,16 @@ EFFECTS = {
 }
 
 PUBLISH, LIST = "incidentio_publish_incident", "incidentio_list_published"
-[[CALL, PARTNERS]] = EXAMPLES.values()
+[[CALL, _]] = EXAMPLES.values()
+PARTNERS = {
+    "page": "Paysand for partners",
+    "name": "SFTP is down",
+    "message": "Files wait.",
+    "status": "identified",
+    "notify_subscribers": False,
+    "components": {"SFTP": "full_outage"},
+    "idempotency_key": "mine",
+}
 
 
 def published(box, name="Card payments fail"):

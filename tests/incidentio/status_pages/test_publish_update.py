@@ -16,16 +16,15 @@ EXAMPLES = {
     "incidentio_publish_update": [
         {
             "public_incident": "01HR4B1YM05YEA2TJ6550V4KXX",
+            "message": "A fix is on its way.",
+            "notify_subscribers": True,
+        },
+        {
+            "public_incident": "01HR4B1YM05YEA2TJ6550V4KXX",
             "message": "A fix is out.",
             "notify_subscribers": True,
             "status": "monitoring",
             "components": {"Webhooks": "degraded_performance"},
-        },
-        {
-            "public_incident": "01HR4B1YM05YEA2TJ6550V4KXX",
-            "message": "Webhooks arrive on time.",
-            "notify_subscribers": False,
-            "status": "resolved",
         },
     ]
 }
@@ -33,7 +32,7 @@ EFFECTS = {
     "incidentio_publish_update": {
         "request": "POST /v2/status_page_incident_updates",
         "rows": "incidentio.status_page_messages",
-        "where": {"message": "A fix is out."},
+        "where": {"message": "A fix is on its way."},
         "journalled": True,
         "looks": True,
         "keyless": True,
@@ -41,7 +40,13 @@ EFFECTS = {
 }
 
 UPDATE = "incidentio_publish_update"
-[[CALL, RESOLVE]] = EXAMPLES.values()
+[[_, CALL]] = EXAMPLES.values()
+RESOLVE = {
+    "public_incident": "01HR4B1YM05YEA2TJ6550V4KXX",
+    "message": "Webhooks arrive on time.",
+    "notify_subscribers": False,
+    "status": "resolved",
+}
 WEBHOOKS = account_ulid("published Delayed webhooks")
 SHOW = f"/v2/status_page_incidents/{WEBHOOKS}"
 

@@ -46,7 +46,7 @@ PUBLISH_SECONDS = 600
 """For how long an identical call returns the earlier incident."""
 
 Status = Literal["investigating", "identified", "monitoring", "resolved"]
-Message = Annotated[str, Field(min_length=1, max_length=4_096, description="Markdown, for customers.")]
+Message = Annotated[str, Field(min_length=1, max_length=4_096, description="Markdown.")]
 Notify = Annotated[bool, Field(description="Also message subscribers.")]
 
 
@@ -65,9 +65,9 @@ async def incidentio_publish_incident(
     api: IncidentioApi,
     writer: WriterDep,
     page: Page,
-    name: Annotated[str, Field(min_length=1, max_length=200, description="Title, for customers.")],
+    name: Annotated[str, Field(min_length=1, max_length=200, description="Title.")],
     message: Message,
-    status: Status,
+    status: Annotated[Status, Field(description="For customers.")],
     notify_subscribers: Notify,
     components: Components = None,
     idempotency_key: IdempotencyKey = None,

@@ -61,7 +61,8 @@ PUBLISHED = (
 
 
 def seed_status_pages(account: IncidentIO, start: datetime) -> None:
-    """Fill the account's status pages, their components and what is published on them."""
+    """Fill the account's status pages, their components and what is published on them; nobody was messaged yet."""
+    account.rows["status_page_messages"] = []
     for name, url, description, subscribers in PAGES:
         page_id = account_ulid(f"status page {name}")
         optional = {"public_url": url, "description": description}
