@@ -9,6 +9,8 @@ from .incidentio import seed_incidentio, seed_incidentio_bulk
 from .incidentio_alerts import seed_alerts
 from .incidentio_follow_ups import seed_follow_ups
 from .incidentio_on_call import seed_on_call
+from .incidentio_post_mortems import seed_post_mortems
+from .incidentio_status_pages import seed_status_pages
 from .ionhour import seed_ionhour, seed_ionhour_bulk
 
 
@@ -20,6 +22,8 @@ def seed(account: IncidentIO, workspace: Ionhour, start: datetime, bulk: int) ->
     seed_on_call(account, start)
     seed_alerts(account, start)
     seed_follow_ups(account, start)
+    seed_post_mortems(account, start)
+    seed_status_pages(account, start)
     if bulk:
         seed_incidentio_bulk(account, start, bulk)
         seed_ionhour_bulk(workspace, start, bulk)
