@@ -8,6 +8,7 @@ from incident_mcp.sandbox.ionhour.workspace import Ionhour
 from .incidentio import seed_incidentio, seed_incidentio_bulk
 from .incidentio_alerts import seed_alerts
 from .incidentio_on_call import seed_on_call
+from .incidentio_timeline import seed_timeline
 from .ionhour import seed_ionhour, seed_ionhour_bulk
 
 
@@ -18,6 +19,7 @@ def seed(account: IncidentIO, workspace: Ionhour, start: datetime, bulk: int) ->
     seed_incidentio(account, start, links)
     seed_on_call(account, start)
     seed_alerts(account, start)
+    seed_timeline(account, start)
     if bulk:
         seed_incidentio_bulk(account, start, bulk)
         seed_ionhour_bulk(workspace, start, bulk)
