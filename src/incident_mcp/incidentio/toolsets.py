@@ -8,3 +8,4 @@ CATALOG = Toolset("catalog", "Users, teams, roles, custom fields, timestamps, an
 FOLLOW_UPS = Toolset("follow_ups", "Follow-ups and actions of incidents: list, create, complete, assign.")
 POST_MORTEMS = Toolset("post_mortems", "Post-mortem documents: list, read, store, and move through their statuses.")
 STATUS_PAGES = Toolset("status_pages", "Status pages: what customers read, and publishing incidents and updates there.")
+TIMELINE = Toolset("timeline", "Timeline items, activity, attachments, participants, calls and private access.")

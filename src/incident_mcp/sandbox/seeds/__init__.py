@@ -11,6 +11,7 @@ from .incidentio_follow_ups import seed_follow_ups
 from .incidentio_on_call import seed_on_call
 from .incidentio_post_mortems import seed_post_mortems
 from .incidentio_status_pages import seed_status_pages
+from .incidentio_timeline import seed_timeline
 from .ionhour import seed_ionhour, seed_ionhour_bulk
 
 
@@ -24,6 +25,7 @@ def seed(account: IncidentIO, workspace: Ionhour, start: datetime, bulk: int) ->
     seed_follow_ups(account, start)
     seed_post_mortems(account, start)
     seed_status_pages(account, start)
+    seed_timeline(account, start)
     if bulk:
         seed_incidentio_bulk(account, start, bulk)
         seed_ionhour_bulk(workspace, start, bulk)
