@@ -48,6 +48,13 @@ class MaintenanceWindow(IonhourRecord):
     timezone: str | None = None
     """Of `recurring_cron`; the instants are in UTC."""
 
+    @property
+    def hides_alerts(self) -> bool:
+        """Whether an active one suppresses something, as it does by default."""
+        return self.state in (None, "ACTIVE") and not (
+            self.suppress_alerts is False and self.suppress_incidents is False
+        )
+
 
 class MaintenanceWindows(Listed):
     """Maintenance windows."""
