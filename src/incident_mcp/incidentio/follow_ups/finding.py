@@ -44,20 +44,24 @@ class WorkFinder(Generic[Row, A]):
             NoAnswerError: It is unknown whether the attempt created it.
         """
         rows = await self.read()
-        new = {row.id: self.compare(row) for row in rows if _is_new(row, baseline)}
-        for likeness in ("identical", "completed"):
-            if found := next((row for row in rows if new.get(row.id) == likeness), None):
+        new = [row for row in rows if _is_new(row, baseline)]
+        for likeness in ("identical", "completed", "alike"):
+            found = next((row for row in new if self.compare(row) == likeness), None)
+            if found is not None and likeness == "alike":
+                raise NoAnswerError(
+                    f"There is a new {self.noun} that is nearly the same ({found.id}). It is unknown whether it is this"
+                    f" one, because the service may change texts. Check the {self.noun}s before you create another one."
+                )
+            if found is not None:
                 return self.to_response(found)
-        if alike := next((row for row in rows if new.get(row.id) == "alike"), None):
-            raise NoAnswerError(
-                f"There is a new {self.noun} that is nearly the same ({alike.id}). It is unknown whether it is this"
-                f" one, because the service may change texts. Check the {self.noun}s before you create another one."
-            )
         if not rows.complete:
-            raise NoAnswerError(
-                f"Only {len(rows)} {self.noun}s of the incident were read: it is unknown whether this one was created."
-            )
+            raise NoAnswerError(explain_incomplete(len(rows), self.noun))
         return None
+
+
+def explain_incomplete(count: int, noun: str) -> str:
+    """Explain that what a lost request created may be among the rows that were not read."""
+    return f"Only {count} {noun}s of the incident were read: it is unknown whether this one was created."
 
 
 def _is_new(row: Work, baseline: Baseline) -> bool:
@@ -78,17 +82,24 @@ def compare_action(fields: Json, row: Action) -> Likeness:
 
 
 def _compare(texts: dict[str, str | None], assigned: dict[str, str | None], fields: Json) -> Likeness:
-    held = {name: " ".join((text or "").split()) for name, text in texts.items()}
-    sent = {name: " ".join(str(fields.get(name) or "").split()) for name in texts}
+    held = {name: _words(text) for name, text in texts.items()}
+    sent = {name: _words(fields.get(name)) for name in texts}
     if held == sent and all(fields.get(name) == value for name, value in assigned.items()):
         return "identical"
     # The first text names it. The service may assign what is unassigned, and add to a description.
     first, *rest = texts
-    same_people = all(value in (None, fields[name]) for name, value in assigned.items() if name in fields)
-    if not same_people or letters(held[first]) != letters(sent[first]):
+    if _is_assigned_otherwise(assigned, fields) or letters(held[first]) != letters(sent[first]):
         return "other"
     kept = all(letters(held[name]).startswith(letters(sent[name])) for name in rest)
     return "completed" if held[first] == sent[first] and kept else "alike"
+
+
+def _is_assigned_otherwise(assigned: dict[str, str | None], fields: Json) -> bool:
+    return any(value not in (None, fields[name]) for name, value in assigned.items() if name in fields)
+
+
+def _words(text: str | None) -> str:
+    return " ".join((text or "").split())
 
 
 def compare_issue(url: str, row: FollowUp) -> Likeness:

@@ -10,7 +10,12 @@ from incident_mcp.errors import InputError, NoAnswerError
 from incident_mcp.incidentio.access import access_advice
 from incident_mcp.incidentio.dates import Day
 from incident_mcp.incidentio.follow_ups.changes import Kept, Kind, Seen, create_work, update_work, work_key
-from incident_mcp.incidentio.follow_ups.finding import WorkFinder, compare_follow_up, compare_issue
+from incident_mcp.incidentio.follow_ups.finding import (
+    WorkFinder,
+    compare_follow_up,
+    compare_issue,
+    explain_incomplete,
+)
 from incident_mcp.incidentio.follow_ups.lists import (
     Status,
     StatusFilter,
@@ -76,7 +81,7 @@ async def incidentio_create_follow_up(
     description: Annotated[str | None, Field(description="Markdown.")] = None,
     user: Person | None = None,
     team: Annotated[str | None, Field(description="Name or ID.")] = None,
-    labels: list[str] | None = None,
+    labels: Annotated[list[str] | None, Field(description="Any texts.")] = None,
     dry_run: DryRun = False,
 ) -> WriteResult[FollowUp]:
     """Create a follow-up, by its title or from an issue in a tracker, which then supplies all but the incident."""
@@ -122,9 +127,7 @@ def _plan_from_link(api: Api, incident: IncidentName, url: str) -> Plan:
         rows = await read_of_incident(api, LIST, incident, FollowUp)
         found = next((row for row in rows if compare_issue(url, row) == "identical"), None)
         if found is None and not rows.complete and baseline.started_at:
-            raise NoAnswerError(
-                f"Only {len(rows)} follow-ups of the incident were read: it is unknown whether this one was created."
-            )
+            raise NoAnswerError(explain_incomplete(len(rows), "follow-up"))
         return None if found is None else FollowUpResponse(follow_up=found)
 
     plan = _plan(api, incident, CREATE_FROM_LINK, {"url": url})
@@ -173,9 +176,9 @@ async def incidentio_update_follow_up(
     writer: WriterDep,
     settings: AppSettings,
     follow_up: Annotated[str, Field(min_length=1, description="ID or link.")],
-    status: Status | None = None,
-    title: str | None = None,
-    description: str | None = None,
+    status: Status = None,
+    title: Annotated[str | None, Field(description="New title.")] = None,
+    description: Annotated[str | None, Field(description="New text; replaces the old one.")] = None,
     user: Person | None = None,
     seen: Seen = None,
     dry_run: DryRun = False,

@@ -16,8 +16,9 @@ from incident_mcp.records.record import Json
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation, Query
 
-Status = Literal["outstanding", "completed", "not_doing"]
-StatusFilter = Annotated[Status | None, Field(description="Only these, among the rows looked at.")]
+_Status = Literal["outstanding", "completed", "not_doing"]
+Status = Annotated[_Status | None, Field(description="New status.")]
+StatusFilter = Annotated[_Status | None, Field(description="Only these, among the rows looked at.")]
 MOST_LOOKED_AT = 1_000
 """Rows that are searched for a status, or for what a lost request created."""
 LISTED_MODES = (None, "standard", "retrospective")
