@@ -10,7 +10,11 @@ pytestmark = pytest.mark.anyio
 EXAMPLES = {
     "incidentio_list_actions": [{"incident": "INC-114"}, {"status": "outstanding"}],
     "incidentio_create_action": {"incident": "INC-114", "description": "Call the merchant", "user": "Sam Okafor"},
-    "incidentio_update_action": {"action": "01M7XX0R90085EX5HN8XW2B3WY", "status": "completed"},
+    "incidentio_update_action": [
+        {"action": "01HR4B1YM0P632CRM3D7Y6JSV6", "status": "completed"},
+        {"action": "01HR4B1YM0P632CRM3D7Y6JSV6", "description": "Put a five-second timeout on all deliveries"},
+        {"action": "01HR4B1YM0P632CRM3D7Y6JSV6", "user": "Sam Okafor"},
+    ],
 }
 EFFECTS = {
     "incidentio_create_action": {
@@ -22,14 +26,14 @@ EFFECTS = {
         "keyless": True,
     },
     "incidentio_update_action": {
-        "request": "PUT /v3/actions/01M7XX0R90085EX5HN8XW2B3WY",
+        "request": "PUT /v3/actions/01HR4B1YM0P632CRM3D7Y6JSV6",
         "rows": "incidentio.actions",
-        "where": {"id": "01M7XX0R90085EX5HN8XW2B3WY", "status": "completed"},
+        "where": {"id": "01HR4B1YM0P632CRM3D7Y6JSV6", "status": "completed"},
         "looks": True,
     },
 }
 LIST, CREATE, UPDATE = "incidentio_list_actions", "incidentio_create_action", "incidentio_update_action"
-TIMEOUT = "01M7XX0R90085EX5HN8XW2B3WY"
+TIMEOUT = "01HR4B1YM0P632CRM3D7Y6JSV6"
 
 
 def stored(box):

@@ -8,12 +8,27 @@ from incident_mcp.sandbox.engine.clock import rfc3339
 pytestmark = pytest.mark.anyio
 
 EXAMPLES = {
-    "incidentio_list_follow_ups": [{"incident": "INC-107"}, {"status": "outstanding", "limit": 2}],
-    "incidentio_create_follow_up": [
-        {"incident": "INC-114", "title": "Alert on queue depth", "user": "Sam Okafor", "team": "Platform"},
-        {"incident": "INC-114", "url": "https://linear.app/paysand/issue/PAY-2301"},
+    "incidentio_list_follow_ups": [
+        {"incident": "INC-107"},
+        {"status": "outstanding", "limit": 2},
+        {"team": "Payments"},
     ],
-    "incidentio_update_follow_up": {"follow_up": "01M79DJ0W09V2V45GJG1V20YCD", "status": "completed"},
+    "incidentio_create_follow_up": [
+        {"incident": "INC-114", "title": "Alert on queue depth"},
+        {"incident": "INC-114", "url": "https://linear.app/paysand/issue/PAY-2301"},
+        {
+            "incident": "INC-114",
+            "title": "Document the queue",
+            "labels": ["docs"],
+            "description": "In the **runbook**.",
+        },
+    ],
+    "incidentio_update_follow_up": [
+        {"follow_up": "01HR4B1YM0PPWMJR6NEQPVPPN5", "status": "completed"},
+        {"follow_up": "01HR4B1YM0PPWMJR6NEQPVPPN5", "title": "Test an index in ten languages"},
+        {"follow_up": "01HR4B1YM0PPWMJR6NEQPVPPN5", "description": "See the post-mortem."},
+        {"follow_up": "01HR4B1YM0PPWMJR6NEQPVPPN5", "user": "Sam Okafor"},
+    ],
 }
 EFFECTS = {
     "incidentio_create_follow_up": [
@@ -32,18 +47,17 @@ EFFECTS = {
             "journalled": True,
             "looks": True,
             "keyless": True,
-            "finds": True,
         },
     ],
     "incidentio_update_follow_up": {
-        "request": "PUT /v3/follow_ups/01M79DJ0W09V2V45GJG1V20YCD",
+        "request": "PUT /v3/follow_ups/01HR4B1YM0PPWMJR6NEQPVPPN5",
         "rows": "incidentio.follow_ups",
-        "where": {"id": "01M79DJ0W09V2V45GJG1V20YCD", "status": "completed"},
+        "where": {"id": "01HR4B1YM0PPWMJR6NEQPVPPN5", "status": "completed"},
         "looks": True,
     },
 }
 LIST, CREATE, UPDATE = "incidentio_list_follow_ups", "incidentio_create_follow_up", "incidentio_update_follow_up"
-INDEX, RENEW = "01M79DJ0W09V2V45GJG1V20YCD", "01M7H4R5W0TZD68M1Y93Y5J0T4"
+INDEX, RENEW = "01HR4B1YM0PPWMJR6NEQPVPPN5", "01HR4B1YM0QK4W05CNNS2DDSBQ"
 REHEARSAL = "Rehearsal only: buy new batteries for the pager"
 
 

@@ -21,8 +21,8 @@ Status = Annotated[_Status | None, Field(description="New status.")]
 StatusFilter = Annotated[_Status | None, Field(description="Only these, among the rows looked at.")]
 MOST_LOOKED_AT = 1_000
 """Rows that are searched for a status, or for what a lost request created."""
-LISTED_MODES = (None, "standard", "retrospective")
-"""Modes of incidents whose rows are listed without a filter of the mode."""
+FILTERED_MODES = ("test", "tutorial", "stream")
+"""Modes of incidents whose rows are listed only with a filter of the mode."""
 
 
 Row = TypeVar("Row", bound=Work)
@@ -44,7 +44,7 @@ def filters_of(incident: IncidentName | None, created_at_gte: str | None, create
 def of_incident(incident: IncidentName) -> list[tuple[str, str]]:
     """Return the filters for one incident: without its mode, those of test incidents are not listed."""
     query = [("incident_id", incident.id)]
-    return query + ([("incident_mode", incident.mode)] if incident.mode and incident.mode not in LISTED_MODES else [])
+    return query + [("incident_mode", mode) for mode in FILTERED_MODES if mode == incident.mode]
 
 
 async def read_work(

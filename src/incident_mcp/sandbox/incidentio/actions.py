@@ -38,7 +38,7 @@ def create_action(account: IncidentIO, call: Call) -> Reply:
     """POST /v3/actions. Each request adds one: there is no idempotency key."""
     body = read_body(call.body, CREATE)
     incident = referenced(account.incidents, body, "incident_id") or {}
-    row = new_action(account, incident, account.clock.tick(), body["description"], API_KEY_ACTOR)
+    row = new_action(account, incident, account.clock.tick(), body["description"])
     set_assignee(account, row, body)
     touch(incident, account.clock.now, edited=False)
     return Reply(201, {"action": row})
@@ -56,15 +56,17 @@ def update_action(account: IncidentIO, call: Call) -> Reply:
     return Reply(200, {"action": row})
 
 
-def new_action(account: IncidentIO, incident: Json, instant: datetime, description: str, creator: Json) -> Json:
+def new_action(
+    account: IncidentIO, incident: Json, instant: datetime, description: str, number: str | None = None
+) -> Json:
     """Add an outstanding action."""
     rows = account.rows["actions"]
     row: Json = {
-        "id": ulid(instant, f"action {len(rows)}"),
+        "id": number or ulid(instant, f"action {len(rows)}"),
         "incident_id": incident["id"],
         "description": description,
         "status": "outstanding",
-        "creator": creator,
+        "creator": API_KEY_ACTOR,
         "created_at": rfc3339(instant),
         "updated_at": rfc3339(instant),
     }

@@ -51,7 +51,7 @@ def create_follow_up(account: IncidentIO, call: Call) -> Reply:
     """POST /v3/follow_ups. Each request adds one: there is no idempotency key."""
     body = read_body(call.body, CREATE)
     incident = referenced(account.incidents, body, "incident_id") or {}
-    row = new_follow_up(account, incident, account.clock.tick(), body["title"], API_KEY_ACTOR)
+    row = new_follow_up(account, incident, account.clock.tick(), body["title"])
     _set(account, row, body)
     touch(incident, account.clock.now, edited=False)
     return Reply(201, {"follow_up": row})
@@ -62,7 +62,7 @@ def create_from_link(account: IncidentIO, call: Call) -> Reply:
     body = read_body(call.body, FROM_LINK)
     incident = referenced(account.incidents, body, "incident_id") or {}
     issue = issue_of(body["url"])
-    row = new_follow_up(account, incident, account.clock.tick(), f"Issue {issue['issue_name']}", API_KEY_ACTOR)
+    row = new_follow_up(account, incident, account.clock.tick(), f"Issue {issue['issue_name']}")
     row |= {"external_issue_reference": issue, "created_at": rfc3339(account.clock.now - timedelta(days=3))}
     return Reply(201, {"follow_up": row})
 
@@ -81,16 +81,18 @@ def update_follow_up(account: IncidentIO, call: Call) -> Reply:
     return Reply(200, {"follow_up": row})
 
 
-def new_follow_up(account: IncidentIO, incident: Json, instant: datetime, title: str, creator: Json) -> Json:
+def new_follow_up(
+    account: IncidentIO, incident: Json, instant: datetime, title: str, number: str | None = None
+) -> Json:
     """Add an outstanding follow-up with a title."""
     rows = account.rows["follow_ups"]
     row: Json = {
-        "id": ulid(instant, f"follow-up {len(rows)}"),
+        "id": number or ulid(instant, f"follow-up {len(rows)}"),
         "incident_id": incident["id"],
         "title": title,
         "status": "outstanding",
         "labels": [],
-        "creator": creator,
+        "creator": API_KEY_ACTOR,
         "created_at": rfc3339(instant),
         "updated_at": rfc3339(instant),
     }

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from incident_mcp.sandbox.engine.clock import account_ulid, ago, rfc3339
 from incident_mcp.sandbox.engine.service import Json
-from incident_mcp.sandbox.incidentio.account import API_KEY_ACTOR, IncidentIO, by_name, number_of
+from incident_mcp.sandbox.incidentio.account import IncidentIO, by_name, number_of
 from incident_mcp.sandbox.incidentio.actions import new_action
 from incident_mcp.sandbox.incidentio.follow_ups import new_follow_up
 from incident_mcp.sandbox.incidentio.incident_values import slim_user
@@ -48,11 +48,13 @@ def seed_follow_ups(account: IncidentIO, start: datetime) -> None:
         ]
     incidents = {number_of(incident): incident for incident in account.incidents}
     for number, when, status, who, title, further in FOLLOW_UPS:
-        row = new_follow_up(account, incidents[number], start - ago(when), title, API_KEY_ACTOR)
+        row = new_follow_up(account, incidents[number], start - ago(when), title, account_ulid(f"follow-up {title}"))
         _assign(account, row, who, status, start)
         _add(account, row, further)
     for number, when, status, who, description in ACTIONS:
-        row = new_action(account, incidents[number], start - ago(when), description, API_KEY_ACTOR)
+        row = new_action(
+            account, incidents[number], start - ago(when), description, account_ulid(f"action {description}")
+        )
         _assign(account, row, who, status, start)
 
 
