@@ -22,6 +22,7 @@ EXAMPLES = {
             "labels": ["docs"],
             "description": "In the **runbook**.",
         },
+        {"incident": "INC-114", "title": "Limit the queue", "user": "Sam Okafor", "team": "Platform"},
     ],
     "incidentio_update_follow_up": [
         {"follow_up": "01HR4B1YM0PPWMJR6NEQPVPPN5", "status": "completed"},
