@@ -6,34 +6,30 @@ from typing import Annotated
 from pydantic import Field
 
 from incident_mcp.errors import InputError
-from incident_mcp.incidentio.access import access_advice, journal_keys
+from incident_mcp.incidentio.access import access_advice
 from incident_mcp.incidentio.dates import Day
+from incident_mcp.incidentio.follow_ups.changes import Kept, Kind, Seen, create_work, update_work, work_key
+from incident_mcp.incidentio.follow_ups.finding import WorkFinder, compare_action
 from incident_mcp.incidentio.follow_ups.lists import (
-    Seen,
     Status,
     StatusFilter,
-    check_complete,
     filters_of,
-    perform,
     read_of_incident,
     read_work,
     with_references,
 )
-from incident_mcp.incidentio.follow_ups.records import Action, ActionResponse, ActionRow, Actions, joined
+from incident_mcp.incidentio.follow_ups.records import Action, ActionResponse, ActionRow, Actions
 from incident_mcp.incidentio.ids import IncidentRef, resource_id
 from incident_mcp.incidentio.names.incidents import describe_incident, incident_name
 from incident_mcp.incidentio.names.people import Person, user_id
 from incident_mcp.incidentio.pages import After, Limit
 from incident_mcp.incidentio.toolsets import FOLLOW_UPS
-from incident_mcp.records.record import Json, quoted, without_none
+from incident_mcp.records.record import quoted, without_none
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IncidentioApi, WriterDep
 from incident_mcp.tooling.tools import read_tool, write_tool
-from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 from incident_mcp.transport.retry import Repeat
-from incident_mcp.writing.intents import account_of
-from incident_mcp.writing.notes import NoteFinder
-from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, WritePlan
+from incident_mcp.writing.plan import UPDATE_SECONDS, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 LIST = Operation("GET", "/v3/actions", scope="actions.view")
@@ -75,11 +71,13 @@ async def incidentio_create_action(
     assignee = None if user is None else await user_id(api, "user", user, settings.me)
     body = {"incident_id": named.id, **without_none(description=description, assignee_id=assignee)}
 
-    async def read() -> tuple[list[Action], bool]:
-        rows = await read_of_incident(api, LIST, named, Action)
-        return rows, not rows.complete
-
-    finder = NoteFinder(api, joined(description, assignee), read, lambda row: ActionResponse(action=row))
+    finder = WorkFinder(
+        api,
+        "action",
+        partial(read_of_incident, api, LIST, named, Action),
+        partial(compare_action, body),
+        lambda row: ActionResponse(action=row),
+    )
     plan = WritePlan(
         tool="incidentio_create_action",
         request=CREATE.request(body=body, advice=access_advice(CREATE.scope)),
@@ -91,9 +89,9 @@ async def incidentio_create_action(
         remember_seconds=UPDATE_SECONDS,
         find_effect=finder.find_created,
         read_existing=finder.read_existing,
-        targets=journal_keys(api, named.id, named.reference),
+        targets_of=lambda response: (work_key(api, ACTION, response.action.id),),
     )
-    return await perform(api, writer, plan, dry_run=dry_run)
+    return await create_work(api, writer, plan, dry_run=dry_run)
 
 
 async def incidentio_update_action(
@@ -101,8 +99,8 @@ async def incidentio_update_action(
     writer: WriterDep,
     settings: AppSettings,
     action: Annotated[str, Field(min_length=1, description="ID or link.")],
-    status: Status | None = None,
-    description: str | None = None,
+    status: Status = None,
+    description: Annotated[str | None, Field(description="New text; replaces the old one.")] = None,
     user: Person | None = None,
     seen: Seen = None,
     dry_run: DryRun = False,
@@ -116,44 +114,23 @@ async def incidentio_update_action(
     )
     if not changes:
         raise InputError("Nothing to update: pass status, description or user. Not sent.")
-    now = await _read(api, number)
-    body = without_none(**{name: getattr(now, name) for name in _KEPT} | changes)
-    check_complete(body, "action", "description", "status")
-    if _has(now, changes):
-        return WriteResult(now, note="The action is like this already: nothing was sent.")
-    described = ", ".join(f"{name} to {quoted(str(value), 100)}" for name, value in changes.items())
-    plan = WritePlan(
-        tool="incidentio_update_action",
-        request=UPDATE.request(at={"action": number}, body=body, advice=access_advice(UPDATE.scope)),
-        response_type=ActionResponse,
-        record_type=Action,
-        to_record=lambda response: response.action,
-        repeat=Repeat.CHECKED,
-        question=f"Update action {quoted(now.description or number, 100)}: {described}.",
-        find_effect=partial(_find_updated, api, number, changes),
-        targets=(f"{account_of(api)} action {number}",),
-    )
-    return await perform(api, writer, plan, dry_run=dry_run, now=now, seen=seen)
+    return await update_work(api, writer, ACTION, number, changes, seen=seen, dry_run=dry_run)
 
 
-_KEPT = ("description", "status", "assignee_id")
-"""Fields that a PUT sends unchanged: the document does not say that it leaves what it omits."""
-
-
-def _has(action: Action, changes: Json) -> bool:
-    return all(getattr(action, name) == value for name, value in changes.items())
-
-
-async def _read(api: Api, number: str) -> Action:
-    request = SHOW.request(at={"action": number}, advice=access_advice(SHOW.scope))
-    return (await api.get(request, ActionResponse)).action
-
-
-async def _find_updated(api: Api, number: str, changes: Json, _: Baseline) -> ActionResponse | None:
-    """Return the action if it has the changes."""
-    found = await _read(api, number)
-    return ActionResponse(action=found) if _has(found, changes) else None
-
+ACTION = Kind(
+    noun="action",
+    name="action",
+    show=SHOW,
+    update=UPDATE,
+    response=ActionResponse,
+    record=Action,
+    kept={
+        "description": Kept("description", "description"),
+        "status": Kept("status", "status"),
+        "assignee_id": Kept("assignee_id", "assignee"),
+    },
+    required=("description", "status"),
+)
 
 TOOLS = [
     read_tool(

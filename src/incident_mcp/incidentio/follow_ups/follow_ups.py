@@ -6,27 +6,30 @@ from typing import Annotated
 
 from pydantic import Field
 
-from incident_mcp.errors import InputError
-from incident_mcp.incidentio.access import access_advice, journal_keys
+from incident_mcp.errors import InputError, NoAnswerError
+from incident_mcp.incidentio.access import access_advice
 from incident_mcp.incidentio.dates import Day
+from incident_mcp.incidentio.follow_ups.changes import Kept, Kind, Seen, create_work, update_work, work_key
+from incident_mcp.incidentio.follow_ups.finding import (
+    WorkFinder,
+    compare_follow_up,
+    compare_issue,
+    explain_incomplete,
+)
 from incident_mcp.incidentio.follow_ups.lists import (
-    Seen,
     Status,
     StatusFilter,
-    check_complete,
     filters_of,
-    perform,
     read_of_incident,
     read_work,
     with_references,
 )
-from incident_mcp.incidentio.follow_ups.records import FollowUp, FollowUpResponse, FollowUpRow, FollowUps, joined
+from incident_mcp.incidentio.follow_ups.records import FollowUp, FollowUpResponse, FollowUpRow, FollowUps
 from incident_mcp.incidentio.ids import IncidentRef, resource_id
-from incident_mcp.incidentio.names.finding import find_optional, id_of
 from incident_mcp.incidentio.names.incidents import IncidentName, describe_incident, incident_name
 from incident_mcp.incidentio.names.people import Person, user_id
 from incident_mcp.incidentio.pages import After, Limit
-from incident_mcp.incidentio.teams import TEAMS
+from incident_mcp.incidentio.teams import team_id
 from incident_mcp.incidentio.toolsets import FOLLOW_UPS
 from incident_mcp.records.record import Json, quoted, without_none
 from incident_mcp.tooling.dependencies import AppSettings, DryRun, IncidentioApi, WriterDep
@@ -34,9 +37,7 @@ from incident_mcp.tooling.tools import read_tool, write_tool
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
 from incident_mcp.transport.retry import Repeat
-from incident_mcp.writing.intents import account_of
-from incident_mcp.writing.notes import NoteFinder
-from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, Existing, WritePlan
+from incident_mcp.writing.plan import UPDATE_SECONDS, Baseline, WritePlan
 from incident_mcp.writing.result import WriteResult
 
 LIST = Operation("GET", "/v3/follow_ups", scope="actions.view")
@@ -62,11 +63,12 @@ async def incidentio_list_follow_ups(
     api.allow(limit)
     named = None if incident is None else await incident_name(api, incident)
     query = [*filters_of(named, created_at_gte, created_at_lte)]
-    if team_id := id_of(await find_optional(api, TEAMS, team)):
-        query.append(("assignee_team_id", team_id))
+    if assigned := await team_id(api, team):
+        query.append(("assignee_team_id", assigned))
     rows, paging = await read_work(api, LIST, query, FollowUp, status=status, limit=limit, after=after)
     found = await with_references(api, rows, named)
-    return FollowUps(follow_ups=[FollowUpRow.from_dump(row.dump()) for row in found], **paging)
+    lean = {} if paging["whole"] else {"description": None}
+    return FollowUps(follow_ups=[FollowUpRow.from_dump(row.dump() | lean) for row in found], **paging)
 
 
 async def incidentio_create_follow_up(
@@ -79,7 +81,7 @@ async def incidentio_create_follow_up(
     description: Annotated[str | None, Field(description="Markdown.")] = None,
     user: Person | None = None,
     team: Annotated[str | None, Field(description="Name or ID.")] = None,
-    labels: list[str] | None = None,
+    labels: Annotated[list[str] | None, Field(description="Any texts.")] = None,
     dry_run: DryRun = False,
 ) -> WriteResult[FollowUp]:
     """Create a follow-up, by its title or from an issue in a tracker, which then supplies all but the incident."""
@@ -97,24 +99,23 @@ async def incidentio_create_follow_up(
             title=title,
             description=description,
             assignee_id=None if user is None else await user_id(api, "user", user, settings.me),
-            assignee_team_id=id_of(await find_optional(api, TEAMS, team)),
+            assignee_team_id=await team_id(api, team),
             labels=labels,
         )
         plan = _plan_creation(api, named, fields)
     question = f"Create a follow-up of incident {described}: {quoted(title or url or '')}."
-    return await perform(api, writer, replace(plan, question=question), dry_run=dry_run)
+    return await create_work(api, writer, replace(plan, question=question), dry_run=dry_run)
 
 
 def _plan_creation(api: Api, incident: IncidentName, fields: Json) -> Plan:
     """Plan a new follow-up; the API accepts no idempotency key for it."""
-
-    async def read() -> tuple[list[FollowUp], bool]:
-        rows = await read_of_incident(api, LIST, incident, FollowUp)
-        return rows, not rows.complete
-
-    names = ("title", "description", "assignee_id", "assignee_team_id")
-    text = joined(*(fields.get(name) for name in names))
-    finder = NoteFinder(api, text, read, lambda row: FollowUpResponse(follow_up=row))
+    finder = WorkFinder(
+        api,
+        "follow-up",
+        partial(read_of_incident, api, LIST, incident, FollowUp),
+        partial(compare_follow_up, fields),
+        lambda row: FollowUpResponse(follow_up=row),
+    )
     plan = _plan(api, incident, CREATE, fields)
     return replace(plan, find_effect=finder.find_created, read_existing=finder.read_existing)
 
@@ -122,22 +123,16 @@ def _plan_creation(api: Api, incident: IncidentName, fields: Json) -> Plan:
 def _plan_from_link(api: Api, incident: IncidentName, url: str) -> Plan:
     """Plan a follow-up of an issue. It is backdated to the issue, so one with this link counts whenever it was made."""
 
-    async def find_linked(_: Baseline) -> FollowUpResponse | None:
+    async def find_linked(baseline: Baseline) -> FollowUpResponse | None:
         rows = await read_of_incident(api, LIST, incident, FollowUp)
-        return next((FollowUpResponse(follow_up=row) for row in rows if _address(row.issue) == _address(url)), None)
-
-    async def read_existing(_: float) -> Existing[FollowUpResponse]:
-        found = await find_linked(Baseline(0))
-        return Existing((found.follow_up.id,) if found else (), found)
+        found = next((row for row in rows if compare_issue(url, row) == "identical"), None)
+        if found is None and not rows.complete and baseline.started_at:
+            raise NoAnswerError(explain_incomplete(len(rows), "follow-up"))
+        return None if found is None else FollowUpResponse(follow_up=found)
 
     plan = _plan(api, incident, CREATE_FROM_LINK, {"url": url})
-    again = "remove the follow-up of this issue first"
-    return replace(plan, find_effect=find_linked, read_existing=read_existing, again=again, accept_any_effect=True)
-
-
-def _address(url: str | None) -> str | None:
-    """Return a link without what does not matter to where it leads."""
-    return None if url is None else url.strip().partition("#")[0].rstrip("/")
+    again = "delete the follow-up of this issue in incident.io first"
+    return replace(plan, find_effect=find_linked, again=again, accept_any_effect=True)
 
 
 def _plan(api: Api, incident: IncidentName, operation: Operation, fields: Json) -> Plan:
@@ -147,15 +142,33 @@ def _plan(api: Api, incident: IncidentName, operation: Operation, fields: Json) 
         request=operation.request(body=body, advice=access_advice(operation.scope)),
         response_type=FollowUpResponse,
         record_type=FollowUp,
-        to_record=lambda response: _with_reference(response.follow_up, incident),
+        to_record=lambda response: response.follow_up.model_copy(update={"reference": incident.reference}),
         repeat=Repeat.NEVER,
         remember_seconds=UPDATE_SECONDS,
-        targets=journal_keys(api, incident.id, incident.reference),
+        # Only a write to the follow-up itself makes an identical call another intent.
+        targets_of=lambda response: (work_key(api, FOLLOW_UP, response.follow_up.id),),
     )
 
 
-def _with_reference(row: FollowUp, incident: IncidentName) -> FollowUp:
-    return row.model_copy(update={"reference": incident.reference})
+FOLLOW_UP = Kind(
+    noun="follow-up",
+    name="follow_up",
+    show=SHOW,
+    update=UPDATE,
+    response=FollowUpResponse,
+    record=FollowUp,
+    kept={
+        "title": Kept("title", "title"),
+        "status": Kept("status", "status"),
+        "description": Kept("description", "description"),
+        "assignee_id": Kept("assignee_id", "assignee"),
+        "assignee_team_id": Kept("team_id", "assignee_team"),
+        "follow_up_category_id": Kept("category_id", "category"),
+        "follow_up_priority_option_id": Kept("priority_id", "priority"),
+        "labels": Kept("labels", "labels"),
+    },
+    required=("title", "status"),
+)
 
 
 async def incidentio_update_follow_up(
@@ -163,9 +176,9 @@ async def incidentio_update_follow_up(
     writer: WriterDep,
     settings: AppSettings,
     follow_up: Annotated[str, Field(min_length=1, description="ID or link.")],
-    status: Status | None = None,
-    title: str | None = None,
-    description: str | None = None,
+    status: Status = None,
+    title: Annotated[str | None, Field(description="New title.")] = None,
+    description: Annotated[str | None, Field(description="New text; replaces the old one.")] = None,
     user: Person | None = None,
     seen: Seen = None,
     dry_run: DryRun = False,
@@ -180,57 +193,7 @@ async def incidentio_update_follow_up(
     )
     if not changes:
         raise InputError("Nothing to update: pass status, title, description or user. Not sent.")
-    now = await _read(api, number)
-    body = without_none(**_fields_of(now) | changes)
-    check_complete(body, "follow-up", "title", "status")
-    if all(getattr(now, _KEPT[name]) == value for name, value in changes.items()):
-        return WriteResult(now, note="The follow-up is like this already: nothing was sent.")
-    plan: Plan = WritePlan(
-        tool="incidentio_update_follow_up",
-        request=UPDATE.request(at={"follow_up": number}, body=body, advice=access_advice(UPDATE.scope)),
-        response_type=FollowUpResponse,
-        record_type=FollowUp,
-        to_record=lambda response: response.follow_up,
-        repeat=Repeat.CHECKED,
-        question=f"Update follow-up {quoted(now.title or number, 100)}: {_describe(changes)}.",
-        find_effect=partial(_find_updated, api, number, changes),
-        targets=(f"{account_of(api)} follow-up {number}",),
-    )
-    return await perform(api, writer, plan, dry_run=dry_run, now=now, seen=seen)
-
-
-_KEPT = {
-    "title": "title",
-    "status": "status",
-    "description": "description",
-    "assignee_id": "assignee_id",
-    "assignee_team_id": "team_id",
-    "follow_up_category_id": "category_id",
-    "follow_up_priority_option_id": "priority_id",
-    "labels": "labels",
-}
-"""Field of the record by field of the request: the document does not say that a PUT leaves what it omits."""
-
-
-def _fields_of(row: FollowUp) -> Json:
-    return {name: getattr(row, field) for name, field in _KEPT.items()}
-
-
-def _describe(changes: Json) -> str:
-    return ", ".join(f"{name} to {quoted(str(value), 100)}" for name, value in changes.items())
-
-
-async def _read(api: Api, number: str) -> FollowUp:
-    request = SHOW.request(at={"follow_up": number}, advice=access_advice(SHOW.scope))
-    return (await api.get(request, FollowUpResponse)).follow_up
-
-
-async def _find_updated(api: Api, number: str, changes: Json, _: Baseline) -> FollowUpResponse | None:
-    """Return the follow-up if it has the changes."""
-    found = await _read(api, number)
-    if all(getattr(found, _KEPT[name]) == value for name, value in changes.items()):
-        return FollowUpResponse(follow_up=found)
-    return None
+    return await update_work(api, writer, FOLLOW_UP, number, changes, seen=seen, dry_run=dry_run)
 
 
 TOOLS = [

@@ -1,10 +1,11 @@
 """Records of follow-ups and actions."""
 
-from typing import Annotated, cast
+from typing import Annotated, Self, cast
 
 from pydantic import AliasPath, BaseModel, BeforeValidator, Field
 
 from incident_mcp.incidentio.actors import Actor
+from incident_mcp.records.fitting import FEW
 from incident_mcp.records.record import Instant, Json, Listed, Name, Record, Texts
 
 
@@ -36,11 +37,6 @@ class Work(Record):
     """`updated_at` unrounded."""
     assignee_id: str | None = Field(default=None, validation_alias=AliasPath("assignee", "id"), exclude=True)
 
-    @property
-    def note_id(self) -> str | None:
-        """Its id, as what is found by its text has it."""
-        return self.id
-
 
 class FollowUp(Work):
     """A follow-up in full."""
@@ -53,16 +49,14 @@ class FollowUp(Work):
     priority: str | None = Field(default=None, validation_alias=AliasPath("priority", "name"))
     labels: Texts | None = None
     issue: str | None = Field(default=None, validation_alias=AliasPath("external_issue_reference", "issue_permalink"))
+    issue_name: str | None = Field(
+        default=None, validation_alias=AliasPath("external_issue_reference", "issue_name"), exclude=True
+    )
     creator: Actor = None
     updated_at: Instant | None = None
     team_id: str | None = Field(default=None, validation_alias=AliasPath("assignee_team", "id"), exclude=True)
     category_id: str | None = Field(default=None, validation_alias=AliasPath("category", "id"), exclude=True)
     priority_id: str | None = Field(default=None, validation_alias=AliasPath("priority", "id"), exclude=True)
-
-    @property
-    def text(self) -> str:
-        """What distinguishes it from others: two people may get the same task."""
-        return joined(self.title, self.description, self.assignee_id, self.team_id)
 
 
 class Action(Work):
@@ -73,16 +67,6 @@ class Action(Work):
     creator: Actor = None
     updated_at: Instant | None = None
 
-    @property
-    def text(self) -> str:
-        """What distinguishes it from others."""
-        return joined(self.description, self.assignee_id)
-
-
-def joined(*texts: str | None) -> str:
-    """Return texts as one, to compare them."""
-    return "\n".join(" ".join((text or "").split()) for text in texts)
-
 
 class FollowUpRow(Record):
     """A follow-up in a list."""
@@ -90,6 +74,8 @@ class FollowUpRow(Record):
     id: str
     reference: str | None = None
     title: Name | None = None
+    description: str | None = None
+    """Only in a list of a few."""
     status: str | None = None
     assignee: str | None = None
     assignee_team: str | None = None
@@ -101,11 +87,18 @@ class FollowUpRow(Record):
 class FollowUps(Listed):
     """A list of follow-ups."""
 
-    MARK = "incident.io shows texts that end in … in full."
+    MARK = f"A limit of {FEW} or less shows texts in full, and descriptions."
     follow_ups: list[FollowUpRow]
     after: str | None = None
     looked_at: int | None = None
     """Number of rows that were searched for the status."""
+
+    def first(self, rows: int) -> Self | None:
+        """Return the result with only its first rows and the cursor that follows them."""
+        shown = self.follow_ups[:rows]
+        if not shown:
+            return None
+        return self.model_copy(update={"follow_ups": shown, "has_more": True, "after": shown[-1].id})
 
 
 class ActionRow(Record):
@@ -113,7 +106,7 @@ class ActionRow(Record):
 
     id: str
     reference: str | None = None
-    description: Name | None = None
+    description: str | None = None
     status: str | None = None
     assignee: str | None = None
     created_at: Instant | None = None
@@ -122,11 +115,19 @@ class ActionRow(Record):
 class Actions(Listed):
     """A list of actions."""
 
-    MARK = "incident.io shows texts that end in … in full."
+    MARK = f"A limit of {FEW} or less shows texts in full."
+    LONGEST = 200
     actions: list[ActionRow]
     after: str | None = None
     looked_at: int | None = None
     """Number of rows that were searched for the status."""
+
+    def first(self, rows: int) -> Self | None:
+        """Return the result with only its first rows and the cursor that follows them."""
+        shown = self.actions[:rows]
+        if not shown:
+            return None
+        return self.model_copy(update={"actions": shown, "has_more": True, "after": shown[-1].id})
 
 
 class FollowUpResponse(BaseModel):
