@@ -66,6 +66,9 @@ SPECIAL: dict[tuple[str, str], Any] = {
     ("situation", "limit"): 2,
 }
 DEPENDENT = {
+    ("incidentio_add_attachment", "external_id"),
+    ("incidentio_add_attachment", "resource_type"),
+    ("incidentio_add_attachment", "title"),
     ("incidentio_answer_page", "reason"),
     ("incidentio_answer_page", "snooze_until"),
     ("incidentio_create_override", "layer"),
