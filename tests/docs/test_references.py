@@ -18,6 +18,7 @@ from .test_skill import commands, undeclared
 TEXTS = {file.stem: file.read_text("utf-8") for file in sorted((ROOT / "references").glob("*.md"))}
 COMMANDS = [line for text in TEXTS.values() for line in commands(text)]
 IDS = {"escalation": "escalations", "alert": "alerts", "override": "schedule_overrides"}
+IDS |= {"public_incident": "status_page_incidents"}
 """The rows of the sandbox of which one is meant by an example's `ID`."""
 SUBJECTS = {"Checkout errors above 5 percent", "Ledger replica lags by 40 seconds"}
 """An alert that has notes and incidents; a page that rings."""

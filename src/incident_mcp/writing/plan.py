@@ -65,6 +65,7 @@ class WritePlan(Generic[A, R]):
         matches_request: Whether the response's record is what was requested.
         still_in_effect: Whether what an identical, earlier write changed is unchanged; if not, a repeat is intended.
         repeat_request: Replaces the request after a lost attempt.
+        check_again: Raises if it must not be sent any more, after a person took time to confirm it.
         explain_refusal: Explains a refusal further, as with the names that would be valid.
     """
 
@@ -94,6 +95,7 @@ class WritePlan(Generic[A, R]):
     matches_request: Callable[[A], bool] | None = None
     still_in_effect: Callable[[], Awaitable[bool]] | None = None
     repeat_request: Request | None = None
+    check_again: Callable[[], Awaitable[None]] | None = None
     explain_refusal: Callable[[RefusedError], Awaitable[str]] | None = None
 
     @property
