@@ -1,9 +1,7 @@
 """What a caller has been shown of records that others change, too: a write to something that changed since is stale."""
 
-import hashlib
-import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from incident_mcp.transport.service import Service
@@ -28,8 +26,21 @@ class SeenRecords(Protocol):
 
 def record_key(service: Service, kind: str, number: str) -> str:
     """Return a record's key: other accounts and other services have other keys."""
-    account = hashlib.sha256(json.dumps([service.base_url, service.key.get_secret_value()]).encode()).hexdigest()
-    return f"{service.name} {account[:16]} {kind} {number.upper()}"
+    return f"{service.account} {kind} {number.upper()}"
+
+
+async def remember_own_write(seen: SeenRecords, keys: Iterable[str], at: float) -> None:
+    """Remember that the caller wrote to records, at a Unix time by the service's clock: that may move `updated_at`."""
+    await seen.remember({_own_key(key): str(at) for key in keys})
+
+
+async def last_own_write(seen: SeenRecords, keys: Iterable[str]) -> float:
+    """Return the Unix time of the caller's last write to a record, by any of its keys; 0 if there was none."""
+    return max([float(await seen.find(_own_key(key)) or 0) for key in keys], default=0.0)
+
+
+def _own_key(key: str) -> str:
+    return f"{key} own write"
 
 
 class MemorySeen:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS, AlertId
+from incident_mcp.incidentio.incidents.seen import remember_rows
 from incident_mcp.ionhour.incidents.records import IonhourIncident as Alert
 from incident_mcp.records.clock import utc_now
 from incident_mcp.records.instants import format_duration, parse_instant, to_second
@@ -238,6 +239,8 @@ async def situation(
     """
     reader = SituationReader(services, utc_now(), limit)
     await reader.read(settings)
+    if services.incidentio is not None:
+        await remember_rows(services.incidentio, reader.shown)
     links = _links(reader)
     gaps = _gaps(reader, links, timedelta(minutes=settings.stale_minutes))
     total = len(reader.open or ())
