@@ -1,7 +1,8 @@
 """Who calls, and one call: all that a request carries, so that one process can serve several callers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mcp.server import ServerRequestContext
 from mcp_types import InputResponses
@@ -33,6 +34,9 @@ class Caller:
     """Confirmations that were requested and not answered yet."""
     seen: SeenRecords = field(default_factory=MemorySeen)
     """What the caller has been shown of records that others change, too."""
+
+    state_folder: Callable[[], Path] | None = None
+    """Finds the state folder, where what was read may be kept; None where nothing is."""
 
     async def close(self) -> None:
         """Write the journal and close the connections."""
