@@ -35,7 +35,7 @@ _TEXTS = ("summary", "call_url")
 _MAPS = ("custom_fields", "roles", "timestamps")
 Clear = Annotated[
     list[str] | None,
-    Field(description='Fields to clear: "summary", "call_url", "roles.lead", "timestamps.X", "custom_fields.X".'),
+    Field(description="Fields to clear: summary, call_url, roles.lead, timestamps.X, custom_fields.X."),
 ]
 
 

@@ -23,7 +23,7 @@ from incident_mcp.records.record import A, Json, quoted, read_body, shorten
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.seen import last_own_write
 
-Seen = Annotated[str | None, Field(description="`updated_at` from a refusal: send anyway.")]
+Seen = Annotated[str | None, Field(description="From a refusal: send anyway.")]
 
 _FORBIDDEN = 403
 _PARTS = ("name", "severity", "status", "lead")
