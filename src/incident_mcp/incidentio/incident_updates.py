@@ -154,9 +154,9 @@ def _guard(api: Api, body: Json, seen: str | None) -> IncidentGuard[IncidentUpda
 
     async def learn(response: IncidentUpdateResponse) -> None:
         update = response.incident_update
-        status = update.status if "incident_status_id" in sets else None
-        severity = update.severity if "severity_id" in sets else None
-        await remember_update(api, body["incident_id"], status=status, severity=severity)
+        values = {"incident_status_id": ("status", update.status), "severity_id": ("severity", update.severity)}
+        changed = {name: value for each, (name, value) in values.items() if each in sets and value}
+        await remember_update(api, body["incident_id"], changed, update.made_at)
 
     return IncidentGuard(api, body["incident_id"], sets, seen, learn) if sets or seen else None
 

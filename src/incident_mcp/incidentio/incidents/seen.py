@@ -18,8 +18,9 @@ from incident_mcp.errors import NoAnswerError, RefusedError, StaleError
 from incident_mcp.incidentio.access import journal_keys, read_one
 from incident_mcp.incidentio.incidents.matching import RawIncidentResponse, matches_edit
 from incident_mcp.incidentio.incidents.records import Incident, IncidentResponse
+from incident_mcp.records.clock import unix_now
 from incident_mcp.records.instants import parse_instant, to_second
-from incident_mcp.records.record import A, Json, quoted, read_body, shorten
+from incident_mcp.records.record import A, Json, parts, quoted, read_body, shorten
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.seen import last_own_write
 
@@ -34,8 +35,6 @@ _LONGEST = 120
 """Characters of a value that are kept; of a longer one, its start and a hash."""
 _MOST_CHANGES = 12
 _MOST_PENDING = 10
-_UNKNOWN = "unknown"
-"""What `seen` takes for an incident without a readable `updated_at`."""
 _CHANGED_BY = {
     "severity_id": ("severity",),
     "incident_status_id": ("status",),
@@ -57,8 +56,17 @@ class Shown:
     fields: dict[str, str] = field(default_factory=dict[str, str])
     full: bool = False
     """Whether `fields` has all that are compared."""
-    moved: bool = False
-    """Whether an own update moved the status since, which may have set timestamps."""
+    own: dict[str, str] = field(default_factory=dict[str, str])
+    """The status and severity that own updates set since, whose answers do not have the incident."""
+    own_at: str | None = None
+    """When the last of them was made."""
+    known_at: float = field(default_factory=unix_now)
+    """Unix seconds at which the last of it became known."""
+
+    @property
+    def moved(self) -> bool:
+        """Whether an own update moved the status since, which may have set timestamps."""
+        return "status" in self.own
 
     def dump(self) -> str:
         """Return it as text."""
@@ -68,17 +76,36 @@ class Shown:
     def from_text(cls, text: str) -> "Shown | None":
         """Read what `dump` returned; None if it cannot be read."""
         try:
-            read = cast("Json", json.loads(text))
-            return cls(read["updated_at"], dict(read["fields"]), full=read["full"] is True, moved=read["moved"] is True)
-        except (ValueError, KeyError, TypeError):
+            return cls(**json.loads(text))
+        except (ValueError, TypeError):
             return None
 
-    def followed_by(self, newer: "Shown") -> "Shown":
-        """Return what is known after another reading; an older one changes nothing."""
-        was, now = parse_instant(self.updated_at), parse_instant(newer.updated_at)
-        if was and now and now < was:
+    def followed_by(self, newer: "Shown", *, overlapping: bool) -> "Shown":
+        """Return what is known after another reading.
+
+        Args:
+            newer: The reading.
+            overlapping: Whether its call began before this became known, so that it may be older.
+        """
+        if overlapping and _is_before(newer.updated_at, self.updated_at):
             return self
-        return newer if newer.full else replace(self, updated_at=newer.updated_at, fields=self.fields | newer.fields)
+        merged = newer
+        if not newer.full:
+            fields = self.fields | newer.fields
+            merged = replace(self, updated_at=newer.updated_at, fields=fields, known_at=newer.known_at)
+        if overlapping and self.own_at is not None and _is_before(newer.updated_at, self.own_at):
+            return replace(merged, fields=merged.fields | self.own, own=self.own, own_at=self.own_at)
+        return merged
+
+    def updated(self, changed: dict[str, str], at: str | None) -> "Shown":
+        """Return what is known after an own update."""
+        fields, own = self.fields | changed, self.own | changed
+        return replace(self, fields=fields, own=own, own_at=at or self.own_at, known_at=unix_now())
+
+
+def _is_before(one: str, other: str) -> bool:
+    first, second = parse_instant(one), parse_instant(other)
+    return first is not None and second is not None and first < second
 
 
 class PartlyShown(Protocol):
@@ -106,7 +133,7 @@ class PartlyShown(Protocol):
 
 async def remember_incident(api: Api, incident: Incident | None) -> None:
     """Remember an incident that is shown in full, unless it is a record from the journal."""
-    if incident is not None and incident.changed_at is not None:
+    if incident is not None and incident.changed_at is not None and parse_instant(incident.changed_at):
         shown = Shown(incident.changed_at, _fields_of(incident), full=True)
         await _remember(api, incident.id, incident.reference, shown)
 
@@ -114,7 +141,7 @@ async def remember_incident(api: Api, incident: Incident | None) -> None:
 async def remember_rows(api: Api, rows: Iterable[PartlyShown]) -> None:
     """Remember incidents that are shown in part."""
     for row in rows:
-        if row.changed_at is not None:
+        if row.changed_at is not None and parse_instant(row.changed_at):
             dump = row.dump()
             fields = {name: _kept(dump[name]) for name in _PARTS if name in dump and not _is_cut(dump[name])}
             await _remember(api, row.id, row.reference, Shown(row.changed_at, fields))
@@ -130,7 +157,9 @@ async def _remember(api: Api, number: str | None, reference: str | None, shown: 
     if not keys:
         return
     before = await _find(api, keys[0])
-    value = (before.followed_by(shown) if before else shown).dump()
+    if before is not None:
+        shown = before.followed_by(shown, overlapping=before.known_at >= api.began)
+    value = shown.dump()
     await api.seen.remember({keys[0]: value, **dict.fromkeys(keys[1:], f"={keys[0]}")})
 
 
@@ -146,14 +175,12 @@ async def _find(api: Api, key: str) -> Shown | None:
     return Shown.from_text(found) if found else None
 
 
-async def remember_update(api: Api, incident: str, *, status: str | None = None, severity: str | None = None) -> None:
-    """Remember what an own update changed: its answer does not have the incident's `updated_at`."""
+async def remember_update(api: Api, incident: str, changed: dict[str, str], at: str | None) -> None:
+    """Remember the status and severity that an own update set: its answer does not have the incident."""
     key = await _main_key(api, incident)
     shown = await _find(api, key)
     if shown is not None:
-        changed = {name: value for name, value in (("status", status), ("severity", severity)) if value}
-        shown = replace(shown, fields=shown.fields | changed, moved=shown.moved or status is not None)
-        await api.seen.remember({key: shown.dump()})
+        await api.seen.remember({key: shown.updated(changed, at).dump()})
 
 
 def _fields_of(incident: Incident) -> dict[str, str]:
@@ -206,7 +233,10 @@ class IncidentGuard(Generic[A]):
                 raise
             return "Whether somebody else changed the incident since could not be read (scope incidents.view missing)."
         current = _parsed(self.api, raw)
-        if self.seen is None or not _is_same(self.seen, current.changed_at):
+        if self.seen is not None and _is_same(self.seen, _version(current)):
+            # What changed was named to the caller.
+            await remember_incident(self.api, current)
+        else:
             await self._compare(key, shown, raw, current)
         return None
 
@@ -219,8 +249,8 @@ class IncidentGuard(Generic[A]):
         if shown is None:
             raise StaleError(_describe(current, None, {}, self.seen))
         own, moved = await self._own(key, raw)
-        changes = _changes(replace(shown, moved=shown.moved or moved), _fields_of(current), own)
-        if changes or not (shown.full or await self._is_own(shown, current)):
+        changes = _changes(shown, _fields_of(current), own, moved=moved or shown.moved)
+        if changes or not (shown.full or own or await self._is_own(shown, current)):
             raise StaleError(_describe(current, shown, changes, self.seen))
 
     async def _own(self, key: str, raw: Json) -> tuple[set[str], bool]:
@@ -261,7 +291,10 @@ class IncidentGuard(Generic[A]):
         await self.learn(response)
 
     async def _pending(self, key: str) -> list[Json]:
-        return cast("list[Json]", json.loads(await self.api.seen.find(_pending_key(key)) or "[]"))
+        try:
+            return parts({"pending": json.loads(await self.api.seen.find(_pending_key(key)) or "[]")}, "pending")
+        except ValueError:
+            return []
 
 
 def _pending_key(key: str) -> str:
@@ -280,11 +313,16 @@ def _parsed(api: Api, raw: Json) -> Incident:
         raise NoAnswerError(f"{api.service.name} returned the incident without a readable ID.") from None
 
 
-def _is_same(seen: str, updated_at: str | None) -> bool:
-    """Return whether `seen` is an `updated_at`, which answers show to the second."""
-    wanted, now = parse_instant(seen), parse_instant(updated_at)
+def _version(incident: Incident) -> str:
+    """Return what `seen` takes for an incident as it is."""
+    return incident.changed_at if incident.changed_at and parse_instant(incident.changed_at) else "unknown"
+
+
+def _is_same(seen: str, version: str) -> bool:
+    """Return whether `seen` is an incident's version; answers show `updated_at` to the second."""
+    wanted, now = parse_instant(seen), parse_instant(version)
     if wanted is None or now is None:
-        return seen.strip() == (updated_at or _UNKNOWN)
+        return seen.strip() == version
     return wanted == now or (not wanted.microsecond and to_second(wanted) == to_second(now))
 
 
@@ -292,13 +330,13 @@ Changes = dict[str, tuple[str | None, str | None]]
 """Old and new value by field."""
 
 
-def _changes(shown: Shown, current: dict[str, str], own: set[str]) -> Changes:
+def _changes(shown: Shown, current: dict[str, str], own: set[str], *, moved: bool) -> Changes:
     names = dict.fromkeys([*shown.fields, *(current if shown.full else ())])
     changes = {name: (shown.fields.get(name), current.get(name)) for name in names}
     return {
         name: (old, new)
         for name, (old, new) in changes.items()
-        if old != new and name.partition(".")[0] not in own and not (shown.moved and _is_set_by_move(name, old))
+        if old != new and name.partition(".")[0] not in own and not (moved and _is_set_by_move(name, old))
     }
 
 
@@ -307,15 +345,24 @@ def _is_set_by_move(name: str, old: str | None) -> bool:
 
 
 def _describe(current: Incident, shown: Shown | None, changes: Changes, seen: str | None) -> str:
-    which, now = current.reference or current.id, current.changed_at or _UNKNOWN
+    which, now = shorten(current.reference or current.id, 60), _version(current)
     if shown is None:
         what = f"{which} was updated at {now}, not at {quoted(seen or '', 60)}"
     else:
-        listed = [f"{name} from {_value(old)} to {_value(new)}" for name, (old, new) in changes.items()]
-        more = [f"{len(listed) - _MOST_CHANGES} more"] if len(listed) > _MOST_CHANGES else []
-        told = "; ".join(listed[:_MOST_CHANGES] + more) or "something that a list does not show"
+        told = _listed(changes) or "something that a list does not show"
         what = f"Somebody else changed {which} since you read it (updated_at {shown.updated_at}, now {now}): {told}"
-    return f"{what}. Not sent. Read it again if needed; to send this anyway, pass seen={now}."
+    return f"{what}. Not sent. To send it anyway, pass seen={now}."
+
+
+def _listed(changes: Changes) -> str:
+    roles = any(name.startswith("roles.") for name in changes)
+    listed = [
+        f"{shorten(' '.join(name.split()), 80)} from {_value(old)} to {_value(new)}"
+        for name, (old, new) in changes.items()
+        if not (roles and name == "lead")
+    ]
+    more = [f"{len(listed) - _MOST_CHANGES} more"] if len(listed) > _MOST_CHANGES else []
+    return "; ".join(listed[:_MOST_CHANGES] + more)
 
 
 def _value(text: str | None) -> str:
