@@ -1,5 +1,6 @@
 """What a caller has been shown of records that others change, too: a write to something that changed since is stale."""
 
+import json
 import time
 from collections.abc import Iterable, Mapping
 from typing import Protocol
@@ -10,6 +11,8 @@ SEEN_SECONDS = 30 * 60
 """For how long a reading counts."""
 MAX_SEEN = 2_000
 """Records that are remembered for a caller: the oldest are forgotten first."""
+MAX_OWN_WRITES = 10
+"""Own writes that are remembered of a record."""
 
 
 class SeenRecords(Protocol):
@@ -29,18 +32,23 @@ def record_key(service: Service, kind: str, number: str) -> str:
     return f"{service.account} {kind} {number.upper()}"
 
 
-async def remember_own_write(seen: SeenRecords, keys: Iterable[str], at: float) -> None:
-    """Remember that the caller wrote to records, at a Unix time by the service's clock: that may move `updated_at`."""
-    await seen.remember({_own_key(key): str(at) for key in keys})
+async def remember_own_write(seen: SeenRecords, keys: Iterable[str], start: float, end: float) -> None:
+    """Remember that the caller wrote to records between two Unix times: that may have moved their `updated_at`."""
+    for key in keys:
+        writes = [*await own_writes(seen, key), (start, end)][-MAX_OWN_WRITES:]
+        await seen.remember({_own_key(key): json.dumps(writes)})
 
 
-async def last_own_write(seen: SeenRecords, keys: Iterable[str]) -> float:
-    """Return the Unix time of the caller's last write to a record, by any of its keys; 0 if there was none."""
-    return max([float(await seen.find(_own_key(key)) or 0) for key in keys], default=0.0)
+async def own_writes(seen: SeenRecords, key: str) -> list[tuple[float, float]]:
+    """Return when the caller wrote to a record: starts and ends, as Unix times by the service's clock."""
+    try:
+        return [(float(start), float(end)) for start, end in json.loads(await seen.find(_own_key(key)) or "[]")]
+    except (ValueError, TypeError):
+        return []
 
 
 def _own_key(key: str) -> str:
-    return f"{key} own write"
+    return f"{key} own writes"
 
 
 class MemorySeen:

@@ -293,7 +293,9 @@ class JournaledWrite(Generic[A, R]):
 
     async def _remember_effect(self, targets: tuple[str, ...] = ()) -> None:
         """Remember that this write may have changed its targets, so that it does not count as somebody else's."""
-        await remember_own_write(self.api.seen, {*self.plan.targets, *targets}, self.api.now())
+        api = self.api
+        began = api.began + (api.service.ahead or 0.0)
+        await remember_own_write(api.seen, {*self.plan.targets, *targets}, began, api.now())
 
     async def _resolve_or_send(self, write: PendingWrite, entry: Entry) -> _Outcome[R, A]:
         """Find the effect of an earlier attempt, or send the write."""

@@ -22,7 +22,7 @@ from incident_mcp.records.clock import unix_now
 from incident_mcp.records.instants import parse_instant, to_second
 from incident_mcp.records.record import A, Json, parts, quoted, read_body, shorten
 from incident_mcp.transport.api import Api
-from incident_mcp.transport.seen import last_own_write
+from incident_mcp.transport.seen import own_writes
 
 Seen = Annotated[str | None, Field(description="From a refusal: send anyway.")]
 
@@ -43,8 +43,8 @@ _CHANGED_BY = {
     "incident_timestamp_values": ("timestamps",),
 }
 """What a field of an edit's request body changes, if not the field of the same name."""
-_OWN_SECONDS = 5.0
-"""How long after an own write the service may still move `updated_at`."""
+_OWN_SECONDS = 2.0
+"""By how much `updated_at` may differ from the time of the own write that moved it: clocks are known to a second."""
 
 
 @dataclass(frozen=True)
@@ -268,10 +268,13 @@ class IncidentGuard(Generic[A]):
         """Return whether `updated_at` is as it was shown, or an own write may have moved it."""
         if current.changed_at in (None, shown.updated_at):
             return True
-        now = parse_instant(current.changed_at)
+        instant = parse_instant(current.changed_at)
+        if instant is None:
+            return False
+        at = instant.timestamp()
         keys = journal_keys(self.api, current.id, current.reference)
-        own_at = await last_own_write(self.api.seen, keys)
-        return now is not None and now.timestamp() <= own_at + _OWN_SECONDS
+        writes = [write for key in keys for write in await own_writes(self.api.seen, key)]
+        return any(start - _OWN_SECONDS <= at <= end + _OWN_SECONDS for start, end in writes)
 
     async def begin(self) -> None:
         """Remember what the write is about to change: its outcome may never be known."""
