@@ -80,6 +80,8 @@ class Run:
     """Each field as the caller was shown or set it last."""
     moved: bool = False
     """Whether somebody else changed the incident since the caller was shown it last in any way."""
+    made: list[tuple[str, Values]] = field(default_factory=list[tuple[str, Values]])
+    """Own writes: an identical one reads what the first one did."""
     last: Callable[..., Any] | None = None
     """The last own write, to be called again."""
     refused: tuple[str, Values] | None = None
@@ -229,16 +231,14 @@ class Run:
             self._keep_refused(tool, arguments, result)
         elif posts:
             assert not stale, (overwritten, self.moved)
-        if not fault and not result.is_error and posts and not self._answered_before(result):
+        if not fault and not result.is_error and posts and (tool, arguments) not in self.made:
             # Resolving the reference of an update is a read of its own, cached for a minute.
             assert len(reads) - _resolved(sent, tool) == int(known)
+        self.made.append((tool, arguments))
         if not refused:
             self._learn(result, shows, sets)
             self.last = lambda: self._again(tool, arguments, shows, sets)
         event("refused" if refused else "unknown" if result.is_error else "done")
-
-    def _answered_before(self, result: CallToolResult) -> bool:
-        return "note" in (result.structured_content or {})
 
     def _learn(self, result: CallToolResult, shows: tuple[str, ...], sets: set[str]) -> None:
         """Note what an own write showed and what it set, whether its outcome is known or not."""
