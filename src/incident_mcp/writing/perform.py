@@ -64,7 +64,8 @@ class Writer:
         if dry_run:
             note = await self._check_guard(api, plan)
             return WriteResult(would_send=await self._planned(api, plan, intent), note=note)
-        await self._confirm(api, plan, _hash_of(plan, intent))
+        if await self._confirm(api, plan, _hash_of(plan, intent)) and plan.check_again is not None:
+            await plan.check_again()
         return await self._perform(api, plan, intent)
 
     async def _check_guard(self, api: Api, plan: WritePlan[A, R]) -> str | None:
@@ -248,6 +249,18 @@ class Writer:
         async with self.safety.journal.lock(f"declare-{account_of(api)}", api.deadline) as acquired:
             if not acquired:
                 raise WriteError.not_sent("Another declaration is in progress. Call again.")
+            yield
+
+    @asynccontextmanager
+    async def update_lock(self, api: Api, target: str) -> AsyncGenerator[None]:
+        """Let one update at a time read a record and replace it, over all processes with one journal.
+
+        Raises:
+            WriteError: Another one takes too long; nothing was sent.
+        """
+        async with self.safety.journal.lock(fingerprint("update", target), api.deadline) as acquired:
+            if not acquired:
+                raise WriteError.not_sent("Another update of the same record is in progress. Call again.")
             yield
 
     async def is_repeat(self, api: Api, plan: WritePlan[A, R]) -> bool:
