@@ -141,7 +141,7 @@ class JournaledWrite(Generic[A, R]):
             note = "The incident already matches this edit: nothing was sent, and no one was notified."
             return WriteResult(plan.to_record(identical), note=note)
         before = "This was done before" if plan.accept_any_effect else "An identical call was made before"
-        note = f"{before}: nothing was sent. {plan.how_again}"
+        note = plan.already or f"{before}: nothing was sent. {plan.how_again}"
         return WriteResult(plan.to_record(identical), repeated=True, note=note)
 
     async def _find_identical(self, existing: Existing[A] | None) -> A | None:

@@ -57,6 +57,7 @@ class WritePlan(Generic[A, R]):
         confirmed_with: What else a confirmation code is bound to, beyond the request.
         distinguished_by: What makes an otherwise identical call a different intent.
         again: How to do the same again on purpose, of a write without an idempotency key.
+        already: What to say if what it would make is there, whoever made it; empty: that an identical call was made.
         declares: Whether it declares an incident.
         targets: The resources that it writes to.
         targets_of: The resources that it wrote to, by the response.
@@ -86,6 +87,7 @@ class WritePlan(Generic[A, R]):
     confirmed_with: str = ""
     distinguished_by: str | None = None
     again: str = "change the text"
+    already: str = ""
     declares: bool = False
     targets: tuple[str, ...] = ()
     targets_of: Callable[[A], tuple[str, ...]] | None = None
