@@ -113,7 +113,7 @@ class _Attaching:
                 f"There is a new attachment of this type ({alike.id}). It is unknown whether it is this one, because"
                 " the service may change links. Check incidentio_list_attachments before you attach it again."
             )
-        if rows.unreadable:
+        if rows.unreadable and known is not None:
             raise NoAnswerError(f"{rows.unreadable} attachments could not be read: it is unknown whether it is there.")
         return None
 
