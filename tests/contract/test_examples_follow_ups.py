@@ -11,6 +11,7 @@ from tests.contract.vendor import example, required_only
 pytestmark = pytest.mark.anyio
 
 ULID = "01FCNDV6P870EA6S7TK1DSYDG0"
+ISSUE = example(models.FollowUpsUpdateResultV3)["follow_up"]["external_issue_reference"]["issue_permalink"]
 INSTANT = "2021-08-17T13:28:57Z"
 INCIDENT = {("GET", f"/v2/incidents/{ULID}"): models.IncidentsShowResultV2}
 FOLLOW_UPS, ACTIONS = ("GET", "/v3/follow_ups"), ("GET", "/v3/actions")
@@ -92,7 +93,7 @@ async def test_a_follow_up_s_example_is_read_whole(connect):
         "category": "Infrastructure",
         "priority": "Urgent",
         "labels": ["bug", "urgent"],
-        "issue": "https://linear.app/incident-io/issue/INC-1609/find-copywriter-to-write-up",
+        "issue": ISSUE,
         "creator": "Lisa Karlin Curtis",
         "created_at": INSTANT,
         "updated_at": INSTANT,

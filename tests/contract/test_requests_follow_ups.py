@@ -19,7 +19,8 @@ from tests.contract.vendor import Wire, built, sent
 
 pytestmark = pytest.mark.anyio
 
-RENEW, WORKERS = "01M7H4R5W0TZD68M1Y93Y5J0T4", "01M7XX0R90085EX5HN8XW2B3WY"
+RENEW = account_ulid("follow-up Renew certificates with the full chain, automatically")
+TIMEOUT = account_ulid("action Put a **ten-second timeout** on all deliveries")
 PAYMENTS = account_ulid("team Payments")
 DATES = {"created_at_gte": "2026-11-20", "created_at_lte": "2026-11-21T03:00:00+01:00"}
 SENT_DATES = {"gte": ["2026-11-20"], "lte": ["2026-11-21T02:00:00Z"]}
@@ -112,12 +113,12 @@ CASES: list[tuple[str, dict[str, Any], list[Wire]]] = [
     ),
     (
         "incidentio_list_actions",
-        {"incident": "INC-114", "limit": 2, "after": WORKERS, **DATES},
+        {"incident": "INC-114", "limit": 2, "after": TIMEOUT, **DATES},
         [
             built(
                 actions_v3_list,
                 page_size=2,
-                after=WORKERS,
+                after=TIMEOUT,
                 incident_id=INCIDENT["INC-114"],
                 created_at=models.ActionsV3ListCreatedAt.from_dict(SENT_DATES),
             )
@@ -138,12 +139,12 @@ CASES: list[tuple[str, dict[str, Any], list[Wire]]] = [
     ),
     (
         "incidentio_update_action",
-        {"action": WORKERS, "status": "not_doing", "user": "Sam Okafor"},
+        {"action": TIMEOUT, "status": "not_doing", "user": "Sam Okafor"},
         [
-            built(actions_v3_show, WORKERS),
+            built(actions_v3_show, TIMEOUT),
             built(
                 actions_v3_update,
-                WORKERS,
+                TIMEOUT,
                 body=models.ActionsUpdatePayloadV3(
                     description="Put a **ten-second timeout** on all deliveries",
                     status=models.ActionsUpdatePayloadV3Status.NOT_DOING,

@@ -6,7 +6,7 @@ from mcp import Client
 from mcp_types import ElicitResult
 
 from incident_mcp.sandbox import Fault
-from incident_mcp.sandbox.engine.clock import rfc3339
+from incident_mcp.sandbox.engine.clock import account_ulid, rfc3339
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
 from tests.conftest import text_of
@@ -14,9 +14,16 @@ from tests.conftest import text_of
 pytestmark = pytest.mark.anyio
 
 CREATE, UPDATE, LIST = "incidentio_create_follow_up", "incidentio_update_follow_up", "incidentio_list_follow_ups"
-RENEW = "01M7H4R5W0TZD68M1Y93Y5J0T4"
+RENEW = account_ulid("follow-up Renew certificates with the full chain, automatically")
 LINK = "https://linear.app/paysand/issue/PAY-2301"
 TASK = {"incident": "INC-114", "title": "Once"}
+
+
+async def until(condition):
+    """Wait until a condition holds."""
+    with anyio.fail_after(5):
+        while not condition():  # conditions have no event
+            await anyio.lowlevel.checkpoint()
 
 
 def stored(box, number=RENEW):
@@ -80,8 +87,7 @@ async def test_somebody_else_s_new_follow_up_is_not_taken_for_one_s_own(call, bo
     box.fail(lost)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: call.ok(CREATE, incident="INC-101", title="Once", user="Sam Okafor"))
-        while not box.writes():
-            await anyio.lowlevel.checkpoint()
+        await until(box.writes)
         rows.append(other)
     assert sorted(row["assignee"]["name"] for row in titled(box, "Once")) == ["Sam Okafor", "Yuki Tanaka"]
 
@@ -167,8 +173,7 @@ async def test_an_attempt_is_not_repeated_over_somebody_s_change(call, box):
             results.append(await call.result(UPDATE, follow_up=RENEW, status="completed"))
 
         tasks.start_soon(update)
-        while not box.writes():
-            await anyio.lowlevel.checkpoint()
+        await until(box.writes)
         change(box, title="Theirs", status="not_doing")
     assert "changed in the meantime" in text_of(results[0])
     assert (stored(box)["title"], stored(box)["status"]) == ("Theirs", "not_doing")
@@ -183,8 +188,7 @@ async def test_a_lost_update_is_done_although_the_service_rewrote_the_text(call,
             results.append(await call.result(UPDATE, follow_up=RENEW, description="Use **certbot**"))
 
         tasks.start_soon(update)
-        while stored(box).get("description") is None:
-            await anyio.lowlevel.checkpoint()
+        await until(lambda: stored(box).get("description"))
         stored(box)["description"] = "Use *certbot*\n"
     assert not results[0].is_error
 

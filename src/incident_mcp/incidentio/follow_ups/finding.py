@@ -1,7 +1,8 @@
 """Finding what a lost request created: the API has no idempotency key for follow-ups and actions."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from operator import eq
 from typing import Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -45,18 +46,19 @@ class WorkFinder(Generic[Row, A]):
         """
         rows = await self.read()
         new = [row for row in rows if _is_new(row, baseline)]
-        for likeness in ("identical", "completed", "alike"):
-            found = next((row for row in new if self.compare(row) == likeness), None)
-            if found is not None and likeness == "alike":
-                raise NoAnswerError(
-                    f"There is a new {self.noun} that is nearly the same ({found.id}). It is unknown whether it is this"
-                    f" one, because the service may change texts. Check the {self.noun}s before you create another one."
-                )
-            if found is not None:
-                return self.to_response(found)
+        if found := self._first(new, "identical") or self._first(new, "completed"):
+            return self.to_response(found)
+        if alike := self._first(new, "alike"):
+            raise NoAnswerError(
+                f"There is a new {self.noun} that is nearly the same ({alike.id}). It is unknown whether it is this"
+                f" one, because the service may change texts. Check the {self.noun}s before you create another one."
+            )
         if not rows.complete:
             raise NoAnswerError(explain_incomplete(len(rows), self.noun))
         return None
+
+    def _first(self, rows: Sequence[Row], likeness: Likeness) -> Row | None:
+        return next((row for row in rows if self.compare(row) == likeness), None)
 
 
 def explain_incomplete(count: int, noun: str) -> str:
@@ -84,14 +86,25 @@ def compare_action(fields: Json, row: Action) -> Likeness:
 def _compare(texts: dict[str, str | None], assigned: dict[str, str | None], fields: Json) -> Likeness:
     held = {name: _words(text) for name, text in texts.items()}
     sent = {name: _words(fields.get(name)) for name in texts}
-    if held == sent and all(fields.get(name) == value for name, value in assigned.items()):
+    if held == sent and all(map(eq, map(fields.get, assigned), assigned.values())):
         return "identical"
-    # The first text names it. The service may assign what is unassigned, and add to a description.
-    first, *rest = texts
-    if _is_assigned_otherwise(assigned, fields) or letters(held[first]) != letters(sent[first]):
+    if _is_assigned_otherwise(assigned, fields):
         return "other"
-    kept = all(letters(held[name]).startswith(letters(sent[name])) for name in rest)
-    return "completed" if held[first] == sent[first] and kept else "alike"
+    return _compare_texts(held, sent)
+
+
+def _compare_texts(held: dict[str, str], sent: dict[str, str]) -> Likeness:
+    # The first text names it. The service may assign what is unassigned, and add to a description.
+    first, *rest = sent
+    if letters(held[first]) != letters(sent[first]):
+        return "other"
+    is_kept = held[first] == sent[first] and all(_begins_with(held[name], sent[name]) for name in rest)
+    return "completed" if is_kept else "alike"
+
+
+def _begins_with(held: str, sent: str) -> bool:
+    """Return whether a text begins with another one, regardless of markup."""
+    return letters(held).startswith(letters(sent))
 
 
 def _is_assigned_otherwise(assigned: dict[str, str | None], fields: Json) -> bool:

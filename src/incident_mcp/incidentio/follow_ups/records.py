@@ -5,8 +5,9 @@ from typing import Annotated, Self, cast
 from pydantic import AliasPath, BaseModel, BeforeValidator, Field
 
 from incident_mcp.incidentio.actors import Actor
+from incident_mcp.incidentio.incidents.records import texts_of
 from incident_mcp.records.fitting import FEW
-from incident_mcp.records.record import Instant, Json, Listed, Name, Record, Texts
+from incident_mcp.records.record import Instant, Json, Listed, Name, Record
 
 
 def _person(value: object) -> object:
@@ -15,6 +16,10 @@ def _person(value: object) -> object:
         return value
     names = (cast("Json", value).get(key) for key in ("name", "email", "id"))
     return next((name for name in names if isinstance(name, str) and name), None)
+
+
+def _labels(value: object) -> object:
+    return texts_of(value) or None
 
 
 Assignee = Annotated[str | None, BeforeValidator(_person)]
@@ -47,7 +52,7 @@ class FollowUp(Work):
     assignee_team: str | None = Field(default=None, validation_alias=AliasPath("assignee_team", "name"))
     category: str | None = Field(default=None, validation_alias=AliasPath("category", "name"))
     priority: str | None = Field(default=None, validation_alias=AliasPath("priority", "name"))
-    labels: Texts | None = None
+    labels: Annotated[list[str] | None, BeforeValidator(_labels)] = None
     issue: str | None = Field(default=None, validation_alias=AliasPath("external_issue_reference", "issue_permalink"))
     issue_name: str | None = Field(
         default=None, validation_alias=AliasPath("external_issue_reference", "issue_name"), exclude=True

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS, AlertId
 from incident_mcp.incidentio.incidents.impact import impact_for, lasted
+from incident_mcp.incidentio.incidents.seen import remember_rows
 from incident_mcp.ionhour.incidents.records import IonhourIncident as Alert
 from incident_mcp.records.clock import utc_now
 from incident_mcp.records.instants import format_duration, parse_instant, to_second
@@ -285,6 +286,8 @@ async def situation(
     async with anyio.create_task_group() as beside:
         beside.start_soon(silences.read)
         await reader.read(settings)
+    if services.incidentio is not None:
+        await remember_rows(services.incidentio, reader.shown)
     links, gaps = links_and_gaps(reader, settings)
     return _answer(reader, silences, links, gaps)
 

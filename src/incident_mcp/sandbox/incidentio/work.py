@@ -31,7 +31,7 @@ def list_work(account: IncidentIO, call: Call, key: str, *further: str) -> Reply
         filters.append(lambda row: row.get("assignee_team", {}).get("id") == team)
     for path, values in paths.items():
         filters.append(_filter(path, values))
-    rows = sorted(account.rows[key], key=lambda row: (row["created_at"], row["id"]))
+    rows = sorted(account.rows[key], key=lambda row: row["id"])
     found, meta = page(rows, query, keep=lambda row: all(keep(row) for keep in filters))
     return Reply(200, {key: found, "pagination_meta": meta})
 
