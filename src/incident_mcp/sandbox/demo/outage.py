@@ -9,7 +9,7 @@ from .walk import Caller, Json, Walk, expect, facts, table
 
 INCIDENT = "INC-114"
 PATH = "Platform"
-PAGE = "Paysand status"
+PAGE = "Paysand"
 PUBLIC_NAME = "Payment notifications are delayed"
 FIXED = "The blocked endpoint has a queue of its own; the backlog is gone. Watching for 30 minutes."
 FOLLOW_UP = "Ten-second timeout on every delivery"
