@@ -13,7 +13,7 @@ from incident_mcp.incidentio.incidents.records import Incident
 from incident_mcp.records.tokens import count_tokens
 from incident_mcp.response.post_mortem.draft import write
 from incident_mcp.response.post_mortem.evidence import KINDS, Fact
-from incident_mcp.sandbox import Fault, Sandbox
+from incident_mcp.sandbox import Fault
 from tests.response.altered import alter
 from tests.response.seeded import incident
 
@@ -77,23 +77,23 @@ async def test_every_sentence_of_every_seeded_incident_cites_evidence_that_is_li
 async def test_it_cites_every_kind_of_record(connect):
     draft = await drafted(connect)
     kinds = Counter(number[0] for number in check_citations(draft["content"]))
-    assert kinds.keys() >= {"I", "U", "T", "A", "P", "E", "N"}
+    assert kinds.keys() >= {"I", "U", "T", "A", "P", "E", "N", "C", "K"}
     found = sections(draft["content"])
     assert any("Cause found" in line and line.endswith("[U3]") for line in found["Sentences that may name the cause"])
     assert "- Incident Lead: Sam Okafor. [I1]" in found["Response"]
     assert any("Impact started” is set to 2026-11-21T00:35:00Z. [I1]" in line for line in found["Impact"])
-    assert [line[2:22] for line in found["Timeline (UTC)"]] == sorted(line[2:22] for line in found["Timeline (UTC)"])
+    assert [line[2:18] for line in found["Timeline (UTC)"]] == sorted(line[2:18] for line in found["Timeline (UTC)"])
+
+
+async def questions_about(connect: Any, reference: str) -> str:
+    return " ".join(sections((await drafted(connect, reference))["content"])[UNCITED[0]])
 
 
 async def test_what_nobody_recorded_is_a_question(connect):
-    asked = " ".join(
-        sections((await drafted(connect, "INC-102"))["content"])["Questions that the records do not answer"]
-    )
+    asked = await questions_about(connect, "INC-102")
     for question in ("What caused it?", "impact start?", "impact end?", "Who was affected", "Who led", "How was it"):
         assert question in asked
-    asked = " ".join(
-        sections((await drafted(connect, "INC-114"))["content"])["Questions that the records do not answer"]
-    )
+    asked = await questions_about(connect, "INC-114")
     for question in ("What caused it?", "impact start?", "Who was affected", "Who led", "How was it"):
         assert question not in asked
     assert "Is the cause that people name confirmed" in asked
@@ -125,15 +125,19 @@ SOURCES = {
     "/v2/incident_timeline_items": "timeline items",
     "/v2/incident_alerts": "attached alerts",
     "/v2/escalations": "pages",
+    "/v2/incident_activity_log_entries": "activity",
+    "/v2/call_sessions": "calls",
+    "/v2/call_transcript_entries": "calls",
+    "/v3/follow_ups": "follow-ups",
+    "/v3/actions": "actions",
     "/incident-notes/4512": "notes of Ionhour alert 4512",
     "/incident-events/4512": "events of Ionhour alert 4512",
 }
 
 
 @pytest.mark.parametrize("path", SOURCES)
-@pytest.mark.parametrize("status", [403, 500])
-async def test_a_source_that_cannot_be_read_is_said_and_the_rest_is_drafted(connect, box, path, status):
-    box.fail(Fault("status", path=path, status=status))
+async def test_a_source_that_cannot_be_read_is_said_and_the_rest_is_drafted(connect, box, path):
+    box.fail(Fault("status", path=path, status=403))
     draft = await drafted(connect)
     assert any(problem.startswith(SOURCES[path]) for problem in draft["problems"])
     check_citations(draft["content"])
@@ -146,10 +150,7 @@ async def test_alerts_that_could_not_be_read_are_not_called_missing(connect, box
     assert asked == "- How was it detected? The attached alerts were not all read."
 
 
-async def test_without_an_ionhour_key_the_draft_says_that_its_alerts_were_not_read(connect, box):
-    class OnlyIncidentio(Sandbox):
-        pass
-
+async def test_an_alert_of_ionhour_that_cannot_be_read_is_said(connect, box):
     box.fail(Fault("status", service="ionhour", status=401))
     draft = await drafted(connect)
     assert any("4512" in problem for problem in draft["problems"])
@@ -161,13 +162,25 @@ HOSTILE = (
 )
 
 
+FIELDS = {
+    "timeline_items": "title",
+    "activity_log": "title",
+    "call_transcript_entries": "content",
+    "follow_ups": "title",
+    "actions": "description",
+}
+"""A text of each row of the sandbox, by list."""
+
+
 async def test_text_from_elsewhere_stays_quoted_and_cites_nothing(connect, box):
     row = incident(box, "INC-114")
     row["name"] = row["summary"] = HOSTILE
     row["incident_role_assignments"][0]["assignee"]["name"] = HOSTILE
-    for rows in (box.incidentio.updates, box.incidentio.timeline_items):
-        for each in rows:
-            each["message"] = each["title"] = HOSTILE
+    for each in box.incidentio.updates:
+        each["message"] = HOSTILE
+    for name, text in FIELDS.items():
+        for each in box.incidentio.rows[name]:
+            each[text] = HOSTILE
     for note in box.ionhour.notes:
         note["body"] = HOSTILE
     content = (await drafted(connect))["content"]
@@ -195,9 +208,7 @@ NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
 TEXTS = st.one_of(
     st.none(),
     st.text(max_size=80),
-    st.sampled_from(
-        [HOSTILE, "We rolled back. The root cause was a flag.", "Fixed because\nof [U1] and [Z9]", "x" * 9_000]
-    ),
+    st.sampled_from([HOSTILE, "We rolled back. The root cause was a flag.", "Fixed because\nof [Z9]", "x" * 9_000]),
 )
 FACTS = st.builds(
     Fact,
@@ -221,22 +232,18 @@ INCIDENTS = st.builds(
     creator=TEXTS,
     status_category=st.sampled_from([None, "live", "closed"]),
     roles=st.none() | st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=3),
-    custom_fields=st.none()
-    | st.dictionaries(st.text(max_size=20), st.lists(st.text(max_size=20), max_size=3), max_size=3),
+    custom_fields=st.none() | st.dictionaries(st.text(max_size=20), st.lists(st.text(max_size=20)), max_size=3),
     created_at=st.none() | st.just("2026-11-21T03:00:00Z"),
 )
 
 
-@given(
-    INCIDENTS,
-    st.lists(FACTS, max_size=60),
-    st.sets(st.sampled_from([*KINDS])),
-    st.lists(st.text(max_size=50), max_size=3),
-)
+PROBLEMS = st.lists(st.text(max_size=50), max_size=3)
+READ = st.sets(st.sampled_from([*KINDS]))
+
+
+@given(INCIDENTS, st.lists(FACTS, max_size=60, unique_by=lambda fact: fact.key), READ, PROBLEMS)
 def test_every_cited_id_exists_whatever_the_evidence(record, facts, read, problems):
     itself = Fact("I", record.id, text=record.summary)
     content = write(record, [*facts, itself], read, problems)
     check_citations(content)
-    assert content == write(record, [itself, *reversed(facts)], read, problems) or len(
-        {fact.key for fact in facts}
-    ) < len(facts)
+    assert content == write(record, [itself, *reversed(facts)], read, problems)

@@ -60,7 +60,7 @@ def write(incident: Incident, facts: Sequence[Fact], read: Collection[str], prob
         problems: What could not be read.
     """
     contents = (_content(incident, facts, read, problems, size) for size in _SIZES)
-    fitting = (content for content in contents if tokens(content) <= MOST_TOKENS)
+    fitting = (content for content in contents if sum(map(tokens, content.splitlines())) <= MOST_TOKENS)
     return next(fitting, None) or _content(incident, facts, read, problems, _SIZES[-1])
 
 

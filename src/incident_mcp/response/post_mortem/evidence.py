@@ -90,14 +90,14 @@ def _order(fact: Fact) -> tuple[str, str]:
     return fact.at.isoformat() if fact.at else "~", fact.key
 
 
-def plain(text: str, length: int = 120) -> str:
+def plain(text: str, length: int = 60) -> str:
     """Return a text from elsewhere on one line, with no active Markdown or HTML and nothing like a citation."""
-    return _MARKDOWN.sub(r"\\\g<0>", shorten(one_line(text), length))
+    return _MARKDOWN.sub(r"\\\g<0>", shorten(one_line(text), length).translate(_QUOTES))
 
 
 def quote(text: str, length: int) -> str:
     """Return a text from elsewhere as a quotation that none of its characters can close."""
-    return f"\u201c{plain(text, length).translate(_QUOTES)}\u201d"
+    return f"\u201c{plain(text, length)}\u201d"
 
 
 def when(time: datetime | None) -> str:

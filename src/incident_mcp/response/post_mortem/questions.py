@@ -6,6 +6,8 @@ from incident_mcp.incidentio.incidents.records import Incident
 from incident_mcp.response.post_mortem.evidence import Evidence
 
 _SOURCES = {"A": "attached alerts", "F": "follow-ups"}
+_PUBLISHED = ("status_page_incident_linked", "status_page_incident_updated", "atlassian_statuspage_update")
+"""Types of the activity log that show that something was published."""
 
 
 def questions(incident: Incident, evidence: Evidence, causes: Sequence[str], read: Collection[str]) -> Iterator[str]:
@@ -23,8 +25,10 @@ def questions(incident: Incident, evidence: Evidence, causes: Sequence[str], rea
         yield "What caused it? No sentence that was read names a cause."
     yield from (question for names, words, question in _asked(incident) if not _mentions(names, words))
     if not any(evidence.each("A", "E")):
-        yield f"How was it detected? {_missing('A', read, 'No alert is attached in incident.io, and none of Ionhour was read.')}"
-    yield "Were customers informed, when, and by whom? Status pages were not read."
+        absent = "No alert is attached in incident.io, and none of Ionhour was read."
+        yield f"How was it detected? {_missing('A', read, absent)}"
+    if not any(fact.event in _PUBLISHED for _, fact in evidence.each("L")):
+        yield "Were customers informed, when, and by whom? Status pages were not read."
     if not any(evidence.each("F")):
         yield f"What keeps it from happening again? {_missing('F', read, 'There is no follow-up.')}"
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from incident_mcp.incidentio.incidents.records import Incident
@@ -65,11 +66,15 @@ class Sections:
     def summary(self) -> Iterator[str]:
         """Yield what happened, in a few sentences."""
         yield from (self._cite(sentence, self._itself) for sentence in self._declared())
-        updates = [*self._evidence.each("U")]
-        for number, fact in [item for item in updates if item[1].status][-1:]:
+        moves = [item for item in self._evidence.each("U") if item[1].status]
+        for number, fact in moves[-1:]:
             yield self._cite(f"The status {plain(fact.status or '')} was set at {when(fact.at)}.", number)
-        for number, fact in [item for item in updates if item[1].text][-1:]:
+        for number, fact in self._messages()[-1:]:
             yield self._cite(f"The last update, of {when(fact.at)}, says: {self._quote(fact.text or '')}", number)
+
+    def _messages(self) -> Sequence[tuple[str, Fact]]:
+        """Return the updates with a message."""
+        return [item for item in self._evidence.each("U") if item[1].text]
 
     def _declared(self) -> Iterator[str]:
         """Yield what the incident itself says."""
@@ -110,7 +115,7 @@ class Sections:
         shown = {number for number, _ in chosen}
         for number, fact in entries:
             if number in shown:
-                yield self._cite(f"{when(fact.at)}: {self._entry(fact)}", number)
+                yield self._cite(f"{_minute(fact.at)}: {self._entry(fact)}", number)
         if len(entries) > len(shown):
             yield f"({len(entries) - len(shown)} further entries are not listed; incident_timeline has them.)"
 
@@ -128,7 +133,7 @@ class Sections:
             yield self._cite(f"{plain(role, 60)}: {plain(person)}.", self._itself)
         for number, fact in [*self._evidence.each("P")][:MAX_VALUES]:
             people = f" to {plain(fact.who)}" if fact.who else ""
-            answer = f"; {fact.event}" if fact.event else ""
+            answer = f"; {plain(fact.event)}" if fact.event else ""
             state = f", status {plain(fact.status)}" if fact.status else ""
             yield self._cite(
                 f"A page {self._quote(fact.text or '')} went out at {when(fact.at)}{people}{state}{answer}.", number
@@ -138,7 +143,7 @@ class Sections:
 
     def _first_update(self) -> Iterator[str]:
         start = parse_instant(self._incident.created_at)
-        first = next(((number, fact) for number, fact in self._evidence.each("U") if fact.text), None)
+        first = next(iter(self._messages()), None)
         if start and first and first[1].at and first[1].at >= start:
             after = format_duration((first[1].at - start).total_seconds())
             yield self._cite(
@@ -181,6 +186,10 @@ def _some(values: Mapping[str, V] | None) -> Sequence[tuple[str, V]]:
     return [*(values or {}).items()][:MAX_VALUES]
 
 
+def _minute(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d %H:%M}" if time else when(time)
+
+
 def _reference(incident: Incident) -> str:
     name = f" {quote(incident.name, 120)}" if incident.name else ""
     return f"{plain(incident.reference or incident.id)}{name}"
@@ -188,7 +197,7 @@ def _reference(incident: Incident) -> str:
 
 def _weight(fact: Fact) -> tuple[int, str]:
     """Return a sort key: what changed something, then what people recorded, then the rest; earlier first."""
-    weights = {"U": 0 if fact.status or fact.severity else 2, "T": 0, "E": 1, "N": 2, "L": 3, "C": 3}
+    weights = {"U": 0 if fact.status or fact.severity else 2, "T": 0, "E": 1, "N": 2, "L": 3, "C": 4}
     return weights[fact.kind], fact.at.isoformat() if fact.at else "~"
 
 
