@@ -116,8 +116,9 @@ class Sections:
         for number, fact in entries:
             if number in shown:
                 yield self._cite(f"{_minute(fact.at)}: {self._entry(fact)}", number)
-        if len(entries) > len(shown):
-            yield f"({len(entries) - len(shown)} further entries are not listed; incident_timeline has them.)"
+        if left_out := len(entries) - len(shown):
+            tools = "incident_timeline, incidentio_list_activity and incidentio_read_call"
+            yield f"({left_out} further entries are not listed: {tools} have them.)"
 
     def _entry(self, fact: Fact) -> str:
         parts = [plain(fact.who)] if fact.who else []
