@@ -23,6 +23,7 @@ from incident_mcp.writing.limits import SettingLimit
 from incident_mcp.writing.safety import WriteSafety
 
 if TYPE_CHECKING:
+    from incident_mcp.serving.recording import Recording
     from incident_mcp.writing.audit import AuditLog
 
 CLOSING_SECONDS = 0.5
@@ -46,12 +47,15 @@ async def open_caller(
         name: Who it is, where several callers share an account: confirmation codes are bound to it.
     """
     caller = _make_caller(settings, tools, network, limits, name)
+    recording = _record(caller)
     try:
         yield caller
     finally:
         # A signal cancels what runs here; the connections must still be closed.
         with anyio.move_on_after(CLOSING_SECONDS, shield=True):
             await caller.close()
+        if recording is not None:
+            recording.close()
 
 
 def _make_caller(
@@ -79,6 +83,15 @@ def _make_caller(
     )
     may_call = {tool.name: tool for tool in reachable(settings)}
     return Caller(settings, {tool.name: tool for tool in tools}, may_call, safety, incidentio, ionhour)
+
+
+def _record(caller: Caller) -> "Recording | None":
+    """Record the caller's calls, if its settings ask for it."""
+    if caller.settings.record is None:
+        return None
+    from incident_mcp.serving.recording import Recording  # noqa: PLC0415  # imported only when needed
+
+    return Recording(caller, caller.settings.record)
 
 
 def _redact_all_keys(services: list[Service]) -> None:

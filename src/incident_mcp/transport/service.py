@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from incident_mcp.transport.connection import Route, make_client, with_transport
 from incident_mcp.transport.rate_limit import RateLimit
 from incident_mcp.transport.redaction import Redactor
+from incident_mcp.transport.tape import Tape
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,10 @@ class Service:
     cache: dict[str, Cached] = field(default_factory=dict[str, Cached], repr=False)
     page_sizes: dict[str, int] = field(default_factory=dict[str, int])
     """Rows a page, for lists whose larger pages were too large to read."""
+    account: str = ""
+    """Identifies the account in place of the key: a replay has the account of its recording."""
+    tape: Tape | None = field(default=None, repr=False)
+    """Records each exchange, or answers from a recording."""
     ahead: float | None = None
     """Seconds by which the service's clock is ahead of this machine's; None until a response has a date."""
     _client: httpx2.AsyncClient | None = field(default=None, repr=False)
