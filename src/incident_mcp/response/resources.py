@@ -67,7 +67,7 @@ async def read_account(caller: Caller, uri: str) -> str:
         )
     _, read = ACCOUNT[uri]
     with _failures():
-        record = await read(Api(caller.incidentio))
+        record = await read(Api(caller.incidentio, caller.seen))
     return json.dumps(record.answer(), ensure_ascii=False, separators=(",", ":"))
 
 

@@ -10,6 +10,7 @@ from mcp_types import InputResponses
 from incident_mcp.records.record import Json
 from incident_mcp.settings import Settings
 from incident_mcp.tooling.tools import ToolResult, ToolSpec
+from incident_mcp.transport.seen import MemorySeen, SeenRecords
 from incident_mcp.transport.service import Service
 from incident_mcp.writing.confirm import Confirmation, Questions
 from incident_mcp.writing.safety import WriteSafety
@@ -45,6 +46,8 @@ class Caller:
     """Confirmations that were requested and not answered yet."""
     around: Around | None = None
     """Records or replays its calls."""
+    seen: SeenRecords = field(default_factory=MemorySeen)
+    """What the caller has been shown of records that others change, too."""
 
     async def close(self) -> None:
         """Write the journal and close the connections."""

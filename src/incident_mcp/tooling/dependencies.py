@@ -23,7 +23,7 @@ def _api(call: Call, service: Service | None, name: str, *slugs: str) -> Api:
             f"No {name} key ({why}): set {variables} where this server is started, and restart it. To try the tools on"
             " made-up incidents without a key, start it as `incident-mcp --sandbox`."
         )
-    return Api(service)
+    return Api(service, call.caller.seen)
 
 
 async def incidentio(call: Call) -> Api:
@@ -50,8 +50,8 @@ async def services(call: Call) -> Services:
     if caller.incidentio is None and caller.ionhour is None:
         return Services(_api(call, None, "incident.io or Ionhour", *KEY_VARIABLES), None)
     return Services(
-        Api(caller.incidentio) if caller.incidentio else None,
-        Api(caller.ionhour) if caller.ionhour else None,
+        Api(caller.incidentio, caller.seen) if caller.incidentio else None,
+        Api(caller.ionhour, caller.seen) if caller.ionhour else None,
     )
 
 

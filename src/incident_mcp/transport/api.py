@@ -35,6 +35,7 @@ from incident_mcp.transport.retry import (
     wait_before,
     with_requested_wait,
 )
+from incident_mcp.transport.seen import MemorySeen, SeenRecords
 from incident_mcp.transport.service import Cached, Service
 from incident_mcp.transport.tape import Response
 
@@ -56,6 +57,8 @@ class Api:
     """A service as one tool call sees it, with that call's time limit."""
 
     service: Service
+    seen: SeenRecords = field(default_factory=MemorySeen)
+    """What the caller has been shown."""
     most_requests: int = MAX_REQUESTS
     requests: int = 0
     """Sent in this call."""
