@@ -1,28 +1,31 @@
 """A recorded session, replayed: the same answers, byte for byte, without a key and without a network."""
 
 import json
-import os
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from mcp import Client
 from mcp_types import CallToolResult
+from pydantic import SecretStr
 
 from incident_mcp.catalogue import TOOLS
+from incident_mcp.commands.cli import main
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.sandbox.engine.faults import Fault
 from incident_mcp.serving.replay import build_replay_server
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
-from incident_mcp.transport.recording.lines import read_recording
-from tests.conftest import NOW, Caller, text_of
+from incident_mcp.transport.recording.lines import RecordingError, read_recording
+from incident_mcp.transport.service import Limits
+from tests.conftest import Caller, text_of
 from tests.examples import calls
-from tests.reliability.processes import served_sandbox, server
-from tests.spawned import SERVER, environment, run
+from tests.reliability.processes import server
+from tests.spawned import SERVER, environment, run, sandbox_served
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +51,8 @@ def recorded_calls(path: Path) -> list[tuple[str, dict[str, Any]]]:
 @asynccontextmanager
 async def recording(path: Path, box: Sandbox, tmp_path: Path, **settings: Any) -> AsyncIterator[Caller]:
     chosen = {"toolsets": ("all",), "max_declares": 0, "max_writes": 0, "state_dir": tmp_path / "state", **settings}
-    async with Client(build_server(Settings(sandbox=True, record=path, **chosen), network=box)) as client:
+    own = Settings(sandbox=True, record=path, **chosen)
+    async with Client(build_server(own, network=box, limits=Limits(backoff=0))) as client:
         yield Caller(client, box)
 
 
@@ -67,12 +71,18 @@ async def test_every_example_of_every_tool_is_replayed_byte_for_byte(box: Sandbo
                 confirm = json.loads(told[-1])["confirm"]
                 told.append(text_of(await call.result(tool, **arguments, confirm=confirm)))
     again = await replayed(path, recorded_calls(path))
-    assert [masked(text_of(result)) for result in again] == [masked(text) for text in told]
+    for result, text in zip(again, told, strict=True):
+        assert masked(text_of(result)) == masked(text)
     unchanged = [text for text in told if masked(text) == text]
     assert len(unchanged) > len(told) * 0.8
     assert set(unchanged) <= {text_of(result) for result in again}
     recorded = [line for line in lines(path) if line["kind"] == "result"]
     assert len(recorded) == len(told)
+    # More than refusals: the writes took effect.
+    assert len(box.writes()) >= 15
+    done = {tool for (tool, _), line in zip(recorded_calls(path), recorded, strict=True) if "answer" in line}
+    assert len(done - READS) >= 15
+    assert done >= READS - {"find_tools", "use_read_tool"}
     # And exactly as recorded, whatever was replaced.
     for line, result in zip(recorded, again, strict=True):
         if "answer" in line:
@@ -80,24 +90,6 @@ async def test_every_example_of_every_tool_is_replayed_byte_for_byte(box: Sandbo
             assert not result.is_error
         else:
             assert (text_of(result), result.is_error) == (line["error"], True)
-
-
-async def test_the_writes_of_the_examples_took_effect_when_they_were_recorded(box: Sandbox, tmp_path: Path) -> None:
-    # So the test above compares more than refusals.
-    path = tmp_path / "recording.jsonl"
-    async with recording(path, box, tmp_path) as call:
-        for tool, arguments in CALLS:
-            await call.perform(tool, **arguments)
-    done = {tool for tool, _ in recorded_calls(path)} - READS
-    refused = {
-        tool
-        for (tool, _), line in zip(
-            recorded_calls(path), [line for line in lines(path) if line["kind"] == "result"], strict=True
-        )
-        if "error" in line
-    }
-    assert len(box.writes()) >= 15
-    assert len(done - refused) >= 15
 
 
 async def test_a_call_in_the_middle_is_answered_after_those_before_it(box: Sandbox, tmp_path: Path) -> None:
@@ -129,10 +121,9 @@ async def test_a_read_that_no_call_made_is_answered_from_the_requests_of_others(
     path = tmp_path / "recording.jsonl"
     async with recording(path, box, tmp_path) as call:
         await call.ok("incidentio_list_incidents", severity=["Critical"])
-        told = await call.ok("incidentio_list_severities")
+    async with recording(tmp_path / "other.jsonl", box, tmp_path) as call:
         expected = text_of(await call.result("incidentio_list_severities"))
-    assert told
-    (again,) = await replayed(path, [("use_read_tool", {"tool": "incidentio_list_severities", "arguments": {}})])
+    (again,) = await replayed(path, [("incidentio_list_severities", {})])
     assert text_of(again) == expected
 
 
@@ -186,7 +177,8 @@ async def test_people_are_found_by_the_placeholder_of_their_address(box: Sandbox
     assert address not in path.read_text("utf-8")
     placeholder = recorded_calls(path)[0][1]["roles"]["Incident Lead"]
     assert re.fullmatch(r"person-\d+-[a-z]+@redacted\.invalid", placeholder)
-    assert [masked(text_of(each)) for each in await replayed(path, recorded_calls(path))] == [masked(told), masked(mine)]
+    again = await replayed(path, recorded_calls(path))
+    assert [masked(text_of(each)) for each in again] == [masked(told), masked(mine)]
 
 
 async def test_ages_are_those_of_the_recording_and_not_of_today(box: Sandbox, tmp_path: Path) -> None:
@@ -202,14 +194,19 @@ async def test_ages_are_those_of_the_recording_and_not_of_today(box: Sandbox, tm
 
 async def test_a_recording_without_one_service_replays_without_it(tmp_path: Path) -> None:
     path = tmp_path / "recording.jsonl"
-    with served_sandbox() as sandbox:
-        settings = sandbox.settings() | {"INCIDENT_MCP_RECORD": str(path)}
-        del settings["IONHOUR_API_KEY"]
-        with server(tmp_path / "state", settings) as running:
-            told = text_of(running.call("situation"))
-            missing = text_of(running.call("ionhour_list_incidents"))
-    assert "IONHOUR_API_KEY" in missing
-    assert [text_of(each) for each in await replayed(path, [("situation", {})])] == [told]
+    with sandbox_served() as ready:
+        own = Settings(
+            incidentio_key=SecretStr(ready["incidentio_api_key"]),
+            incidentio_url=ready["incidentio_api_url"],
+            state_dir=tmp_path / "state",
+            record=path,
+        )
+        async with Client(build_server(own)) as client:
+            told = text_of(await client.call_tool("situation", {}))
+    (again,) = await replayed(path, [("situation", {})])
+    assert text_of(again) == told
+    (missing,) = await replayed(path, [("ionhour_get_incident", {"incident_id": 4512})])
+    assert "IONHOUR_API_KEY" in text_of(missing)
 
 
 async def test_the_command_serves_a_recording_on_stdio_and_checks_it(box: Sandbox, tmp_path: Path) -> None:
@@ -219,26 +216,45 @@ async def test_the_command_serves_a_recording_on_stdio_and_checks_it(box: Sandbo
     command = [*SERVER, "replay", str(path)]
     with server(tmp_path / "other", {}, command=command) as running:
         assert text_of(running.call("incidentio_get_incident", incident="INC-114")) == told
-    checked = run(*command, "--check", env=environment(tmp_path))
-    assert (checked.returncode, checked.stderr) == (0, "")
-    assert checked.stdout == "1 incidentio_get_incident: same\n1 calls, 0 answered differently.\n"
-    path.write_text(path.read_text("utf-8").replace("Webhook deliveries", "Webhook arrivals", 1), "utf-8")
-    checked = run(*command, "--check", env=environment(tmp_path))
-    assert checked.returncode == 1
-    assert "recorded: " in checked.stdout
-    assert "replayed: " in checked.stdout
+    assert run(*command, "--check", env=environment(tmp_path)).stdout == (
+        "1 incidentio_get_incident: same\n1 calls, 0 answered differently.\n"
+    )
 
 
-async def test_two_commands_append_two_sessions(tmp_path: Path) -> None:
+def test_an_answer_that_differs_is_shown_from_where_it_does(
+    box: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "recording.jsonl"
-    page = [*SERVER, "call", "--sandbox", "incidentio_page_people", "users=Yuki Tanaka", "title=Help"]
-    own = environment(tmp_path, INCIDENT_MCP_RECORD=str(path), INCIDENT_MCP_TOOLSETS="all")
-    code = json.loads(run(*page, env=own).stdout)["confirm"]
-    sent = json.loads(run(*page, f"confirm={code}", env=own).stdout)
-    assert sent["outcome"].endswith("notified Yuki Tanaka")
+
+    async def record() -> None:
+        async with recording(path, box, tmp_path) as call:
+            await call.ok("incidentio_list_severities")
+
+    anyio.run(record)
+    content = path.read_text("utf-8")
+    path.write_text(content.replace('"name":"Minor"', '"name":"Tiny"', 1), "utf-8")
+    assert main(["replay", str(path), "--check"]) == 1
+    told = capsys.readouterr().out
+    assert "1 incidentio_list_severities: different" in told
+    assert 'recorded: se,"severities":' in told
+    assert '"name":"Minor"' in told
+    assert '"name":"Tiny"' in told
+
+
+def test_two_commands_append_two_sessions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "recording.jsonl"
+    page = ["call", "--sandbox", "incidentio_page_people", "users=Yuki Tanaka", "title=Help"]
+    for name, value in environment(tmp_path, INCIDENT_MCP_RECORD=str(path)).items():
+        monkeypatch.setenv(name, value)
+    assert main(page) == 0
+    code = json.loads(capsys.readouterr().out)["confirm"]
+    assert main([*page, f"confirm={code}"]) == 0
+    assert json.loads(capsys.readouterr().out)["outcome"].endswith("notified Yuki Tanaka")
     assert code not in path.read_text("utf-8")
-    checked = run(*SERVER, "replay", str(path), "--check", env=environment(tmp_path))
-    assert checked.stdout.count(": same") == 2, checked.stdout
+    assert main(["replay", str(path), "--check"]) == 0
+    assert capsys.readouterr().out.count(": same") == 2
 
 
 @pytest.mark.parametrize(
@@ -247,20 +263,19 @@ async def test_two_commands_append_two_sessions(tmp_path: Path) -> None:
         (b"", "it is empty"),
         (b"{}\n", "line 1 is not the start of a recording"),
         (b"export PATH=1\n", "line 1 is not the start of a recording"),
+        (None, "No such file"),
     ],
-    ids=["empty", "other JSON", "no JSON"],
+    ids=["empty", "other JSON", "no JSON", "none"],
 )
-async def test_a_file_that_is_no_recording_is_rejected(content: bytes, said: str, tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(content)
-    done = run(*SERVER, "replay", str(tmp_path / "file"), env=environment(tmp_path))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
-
-
-async def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    done = run(*SERVER, "replay", str(tmp_path / "none"), env=environment(tmp_path))
-    assert done.returncode == 2
-    assert "No such file" in done.stderr
+def test_a_file_that_is_no_recording_is_rejected(
+    content: bytes | None, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        (tmp_path / "file").write_bytes(content)
+    assert main(["replay", str(tmp_path / "file")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
 
 
 async def test_what_a_hostile_recording_says_is_rejected_with_its_line(box: Sandbox, tmp_path: Path) -> None:
@@ -278,13 +293,12 @@ async def test_what_a_hostile_recording_says_is_rejected_with_its_line(box: Sand
         (good[2].replace(b'"call":1', b'"call":7'), "line 2 is of a session or call"),
         (good[2].replace(b'"session":"', b'"session":"zz'), "line 2 is of a session or call"),
         (b"\x00\xff", "line 2 is not valid JSON"),
+        (b" " * 17_000_000, "line 2 is longer than 16 MB"),
     ]
     for line, said in bad:
         path.write_bytes(b"\n".join([good[0], line, *good[1:], b""]))
-        done = run(*SERVER, "replay", str(path), "--check", env=environment(tmp_path))
-        assert done.returncode == 2, line[:80]
-        assert said in done.stderr
-    assert os.stat(path).st_mode & 0o777 == 0o600
+        with pytest.raises(RecordingError, match=said):
+            read_recording(path)
 
 
 async def test_a_line_that_a_crash_cut_off_costs_only_itself(box: Sandbox, tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Recording a caller's calls: what a replay needs to answer them again."""
 
+import time
 from pathlib import Path
 
 from mcp_types import CallToolResult, TextContent
 
+from incident_mcp.records.clock import other_clock
 from incident_mcp.records.record import Json
 from incident_mcp.tooling.caller import Caller, Perform
 from incident_mcp.tooling.tools import ToolResult
@@ -16,6 +18,26 @@ SETTINGS = (
     *("max_declares", "max_writes", "stale_minutes", "me", "ignore_arguments"),
 )
 """Those that change answers. Confirmation by a person is left out: nobody answers its questions in a replay."""
+
+
+STANDS_SECONDS = 0.25
+
+
+class CoarseClock:
+    """Stands still for a moment, so that an instant that a tool reads just after an event is that of the event.
+
+    A replay knows the events only: the start of the call, and each response.
+    """
+
+    def __init__(self) -> None:
+        self._at = 0.0
+
+    def now(self) -> float:
+        """Return the Unix time, at most a quarter of a second late."""
+        real = time.time()  # noqa: TID251  # the clock that is made coarse
+        if not 0 <= real - self._at < STANDS_SECONDS:
+            self._at = real
+        return self._at
 
 
 class Recording:
@@ -45,9 +67,10 @@ class Recording:
     async def __call__(self, name: str, arguments: Json, perform: Perform) -> ToolResult:
         """Call a tool, and record the call with its result."""
         ahead = {service.name: service.ahead for service in self._services}
-        number = await self._recorder.begin_call(name, arguments, ahead)
-        result = await perform(name, arguments)
-        await self._recorder.end_call(number, **fields_of(result))
+        with other_clock(CoarseClock().now):
+            number = await self._recorder.begin_call(name, arguments, ahead)
+            result = await perform(name, arguments)
+            await self._recorder.end_call(number, **fields_of(result))
         return result
 
     def close(self) -> None:

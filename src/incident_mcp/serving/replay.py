@@ -158,20 +158,23 @@ class _Replay:
 
     async def _run(self, call: RecordedCall | None, name: str, arguments: Json, perform: Perform) -> ToolResult:
         self._call = call
-        if call is not None and call.result is not None and call.result.asked:
-            return failed(ASKED)
         if call is not None:
+            if call.result is not None and call.result.asked:
+                return failed(ASKED)
             self._caller.settings = replace(self._settings[call.start.session], state_dir=self._state_dir)
         for service in self._services:
             self._prepare(service, call)
         self._player.start(call)
         with other_clock(self._player.now):
             result = self._with_recorded_keys(await perform(name, arguments))
-        recorded = call and recorded_text(call)
-        if call and recorded is not None and isinstance(result, CallToolResult) and text_of(result) != recorded:
-            number = self._calls.index(call) + 1
-            _log.warning("Call %d (%s) is answered differently from what was recorded.", number, name)
+        if call is not None:
+            self._compare(call, result)
         return result
+
+    def _compare(self, call: RecordedCall, result: ToolResult) -> None:
+        recorded = recorded_text(call)
+        if recorded is not None and isinstance(result, CallToolResult) and text_of(result) != recorded:
+            _log.warning("Call %d is answered differently from what was recorded.", len(self._results) + 1)
 
     def _prepare(self, service: Service, call: RecordedCall | None) -> None:
         """Forget what an earlier call read: the recording has what this one read from the cache."""

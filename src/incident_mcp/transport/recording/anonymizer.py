@@ -7,6 +7,7 @@ a token is replaced as well, because a placeholder in place of a harmless word d
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, cast
 from urllib.parse import quote, unquote
 
@@ -30,6 +31,8 @@ _LABELS = ("name", "key", "label", "header")
 """Fields that name what `value` holds."""
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^\s\"'<>\\]+", re.IGNORECASE)
+_WEBHOOK = re.compile(r"(hooks?/)(\S{16,}|\S*\d\S*)", re.IGNORECASE)
+"""The secret end of an address; not `/docs/webhooks/retries`."""
 _SCHEME = re.compile(r"\b(bearer|basic|token|digest)(\s{1,5})([A-Za-z0-9._~+/=:-]{6,})", re.IGNORECASE)
 _HEADER = re.compile(r"\b((?:set-)?cookie2?|(?:proxy-)?authorization)(\s{0,5}:\s{0,5})([^\r\n\"\\]+)", re.IGNORECASE)
 _ASSIGNED = re.compile(
@@ -44,16 +47,22 @@ _PREFIXED = re.compile(
 )
 _LONG = re.compile(r"[A-Za-z0-9_-]{32,}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_LONGEST_SLUG = 40
+"""Characters, with hyphens or underscores: longer ones of capitals, small letters and digits are tokens in base64."""
 _CODE = re.compile(r"[a-z2-7]{40}")
 """A confirmation code."""
 _LOCAL = re.compile(r"[^\s@<>\"(),;:\[\]\\]+\Z")
 _BEFORE_LOCAL = re.compile(r"\A(?:.*[=?&/|{}])?['`*~#!.]*")
-_DOMAIN = re.compile(r"[^\W_][\w-]{0,62}(?:\.[\w-]{1,63}){0,8}|\[[^\]\s]{1,60}\]")
+_DOMAIN = re.compile(r"[^\W_][\w-]{0,62}(?:\.[\w-]{1,63}){1,8}|\[[^\]\s]{1,60}\]")
+_CUT_DOMAIN = re.compile(r"[^\W_][\w-]{0,62}(?=\.?…)")
+_ALONE = r"(?<!\d)(?<!\d[.:T-])"
+"""Not the end of a date, an instant or a version."""
+_ENDS = r"(?!\d|[.:-]\d)"
 _PHONES = (
-    re.compile(r"(?<!\d)(?:\+|00)\d{1,3}(?:[\s().\-/]{0,3}\d){6,13}(?!\d)"),
+    re.compile(rf"(?<!\d)(?:\+|{_ALONE}00)\d{{1,3}}(?:[\s().\-/]{{0,3}}\d){{6,13}}(?!\d)"),
     re.compile(r"\(\d{2,5}\)[\s.-]{0,2}\d{3,4}[\s.-]?\d{3,4}(?!\d)"),
-    re.compile(r"(?<![\d.:-])\d{3}[-. ]\d{3,4}[-. ]\d{4}(?![\d:-])"),
-    re.compile(r"(?<![\d.:T-])0\d{9,10}(?![\d.:-])|(?<![\d.:T-])0\d{2,4}[ -]\d{3,4}[ -]?\d{3,4}(?![\d:-])"),
+    re.compile(rf"{_ALONE}\d{{3}}[-. ]\d{{3,4}}[-. ]\d{{4}}{_ENDS}"),
+    re.compile(rf"{_ALONE}0(?:\d{{9,10}}|\d{{2,4}}[ -]\d{{3,4}}[ -]?\d{{3,4}}){_ENDS}"),
     re.compile(
         r"(?i:phone|tel|mobile|cell|sms|whatsapp|msisdn)(?i:number|ephone|\s)?\W{1,3}\d(?:[\s().\-/]{0,3}\d){6,14}(?!\d)"
     ),
@@ -102,19 +111,17 @@ class Anonymizer:
         return plain
 
     def _json(self, value: Any, name: str) -> Any:  # noqa: ANN401  # the JSON edge
-        if isinstance(value, str):
-            return self._field(value, name)
-        if isinstance(value, dict):
-            labelled = _labelled(cast("Json", value))
-            return {
-                self.text(key): self._json(item, labelled if key in ("value", "values") and labelled else key)
-                for key, item in cast("Json", value).items()
-            }
-        if isinstance(value, list):
-            return [self._json(item, name) for item in cast("list[object]", value)]
-        if isinstance(value, int | float) and not isinstance(value, bool) and _is_secret_number(value, name):
-            return self._field(str(value), name)
-        return value
+        match value:
+            case str():
+                return self._field(value, name)
+            case dict():
+                return {self.text(key): self._json(item, field) for key, field, item in _fields(cast("Json", value))}
+            case list():
+                return [self._json(item, name) for item in cast("list[object]", value)]
+            case int() | float() if _is_secret_number(value, name):
+                return self._field(str(value), name)
+            case _:
+                return value
 
     def _field(self, text: str, name: str) -> str:
         """Return a text that a field holds, by the field's name."""
@@ -128,17 +135,22 @@ class Anonymizer:
 
     def _learn(self, value: Any, name: str) -> None:  # noqa: ANN401  # the JSON edge
         """Remember the values of secret fields: a token may stand in an address beside its field."""
-        if isinstance(value, dict):
-            labelled = _labelled(cast("Json", value))
-            for key, item in cast("Json", value).items():
-                self._learn(item, labelled if key in ("value", "values") and labelled else key)
-        elif isinstance(value, list):
-            for item in cast("list[object]", value):
-                self._learn(item, name)
-        elif isinstance(value, str) and len(value) >= _SHORTEST_KNOWN:
-            kind = _kind_of(name, value)
-            if kind and value not in self._known and len(self._known) < _MOST_KNOWN and not _PLACEHOLDER.search(value):
-                self._known[value] = self._placeholder(kind, value)
+        match value:
+            case dict():
+                for _, field, item in _fields(cast("Json", value)):
+                    self._learn(item, field)
+            case list():
+                for item in cast("list[object]", value):
+                    self._learn(item, name)
+            case str():
+                self._remember(value, name)
+            case _:
+                pass
+
+    def _remember(self, value: str, name: str) -> None:
+        kind = "" if _PLACEHOLDER.search(value) else _kind_of(name, value)
+        if kind and len(value) >= _SHORTEST_KNOWN and len(self._known) < _MOST_KNOWN:
+            self._known[value] = self._placeholder(kind, value)
 
     def _plain(self, text: str) -> str:
         if len(text) < 6:  # shorter than any address or number
@@ -165,14 +177,11 @@ class Anonymizer:
         kept: list[str] = []
         done = 0
         for at in re.finditer("@", text):
-            domain = _DOMAIN.match(text, at.end())
-            local = _LOCAL.search(text[max(done, at.start() - _LONGEST_LOCAL) : at.start()])
-            if domain is None or local is None or at.start() < done or domain[0] == DOMAIN:
-                continue
-            # What is before it in an address of the web, and marks around it, are not of it.
-            bare = _BEFORE_LOCAL.sub("", local[0]) or local[0]
-            kept += [text[done : at.start() - len(bare)], self._person(f"{bare}@{domain[0]}")]
-            done = domain.end()
+            found = _address_around(text, at.start(), done)
+            if found is not None:
+                start, end = found
+                kept += [text[done:start], self._person(text[start:end])]
+                done = end
         return "".join(kept) + text[done:] if kept else text
 
     def _person(self, address: str) -> str:
@@ -185,8 +194,9 @@ class Anonymizer:
         user, at, bare = host.rpartition("@")
         if at:
             host = f"{self._placeholder('token', user)}@{bare}" if bare != DOMAIN else host
-        if "hook" in found[0].lower() and len(path) > 1:
+        if "hook" in host.lower() and len(path) > 1:
             path = "/" + self._placeholder("token", path[1:])
+        path = _WEBHOOK.sub(self._second, path)
         return f"{scheme}://{host}{path}"
 
     def _second(self, found: re.Match[str]) -> str:
@@ -200,14 +210,7 @@ class Anonymizer:
         return self._third(found) if re.search(r"[\d=]", found[3]) else found[0]
 
     def _long(self, found: re.Match[str]) -> str:
-        text = found[0]
-        if _CODE.fullmatch(text):
-            return self._placeholder("code", text)
-        if _PLACEHOLDER.search(text) or _UUID.fullmatch(text) or not re.search(r"\d", text):
-            return text
-        plain = re.fullmatch(r"[A-Za-z0-9]+", text) and re.search("[A-Za-z]", text)
-        mixed = len(text) >= 40 and re.search("[a-z]", text) and re.search("[A-Z]", text)  # base64url
-        return self._placeholder("token", text) if plain or mixed else text
+        return self._placeholder("token", found[0]) if _is_random(found[0]) else found[0]
 
     def _placeholder(self, kind: str, value: str) -> str:
         """Return what a value becomes."""
@@ -221,6 +224,42 @@ class Anonymizer:
             self._numbers[kind] += 1
             self._placeholders[kind, same] = f"redacted-{kind}-{self._numbers[kind]}-{self._session}"
         return self._placeholders[kind, same]
+
+
+def _address_around(text: str, at: int, done: int) -> tuple[int, int] | None:
+    """Return where the email address around an @ starts and ends, None if there is none.
+
+    Args:
+        text: The text.
+        at: The place of the @.
+        done: Where the part of the text begins that is not replaced yet.
+    """
+    domain = _DOMAIN.match(text, at + 1) or _CUT_DOMAIN.match(text, at + 1)
+    local = _LOCAL.search(text[max(done, at - _LONGEST_LOCAL) : at])
+    if domain is None or local is None or at < done or domain[0] == DOMAIN:
+        return None
+    # What is before it in an address of the web, and marks around it, are not of it.
+    bare = _BEFORE_LOCAL.sub("", local[0]) or local[0]
+    return None if _PLACEHOLDER.match(bare) else (at - len(bare), domain.end())
+
+
+def _is_random(text: str) -> bool:
+    """Return whether a long word looks like a token or a confirmation code."""
+    if _CODE.fullmatch(text):
+        return True
+    if _PLACEHOLDER.search(text) or _UUID.fullmatch(text) or not re.search(r"\d", text):
+        return False
+    lower, upper = re.search("[a-z]", text), re.search("[A-Z]", text)
+    if text.isalnum():
+        return bool(lower or upper)
+    return len(text) >= _LONGEST_SLUG and bool(lower and upper)
+
+
+def _fields(value: Json) -> Iterator[tuple[str, str, Any]]:
+    """Yield each key of an object, the name of what it holds, and its value."""
+    labelled = _labelled(value)
+    for key, item in value.items():
+        yield key, labelled if labelled and key in ("value", "values") else key, item
 
 
 def _labelled(value: Json) -> str:
@@ -241,7 +280,9 @@ def _kind_of(name: str, text: str) -> str:
 
 
 def _is_secret_number(value: float, name: str) -> bool:
-    return bool(_kind_of(name, str(value))) and abs(value) >= 10_000  # a switch or a count
+    return (
+        not isinstance(value, bool) and bool(_kind_of(name, str(value))) and abs(value) >= 10_000
+    )  # a switch or a count
 
 
 def _snake(name: str) -> str:

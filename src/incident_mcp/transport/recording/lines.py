@@ -198,21 +198,20 @@ def _lines(path: Path, recording: Recording) -> Iterator[tuple[int, Line]]:
     cut, whole = 0, True
     for number, line in _raw_lines(path):
         if cut and not line.startswith(MAGIC):
-            break
-        if cut:
-            recording.notes.append(f"Line {cut} was cut off by a crash.")
+            raise _invalid(cut)
         cut, whole = 0, line.endswith(b"\n")
-        if not line.strip():
-            continue
         content = _parse(line)
-        if content is None:
-            cut = number
-        else:
+        if content is not None:
             yield number, _check(number, content)
+        elif line.strip():
+            recording.notes.append(f"Line {number} was cut off by a crash.")
+            cut = number
     if cut and whole:
-        raise RecordingError(f"line {cut} is not valid JSON")
-    if cut:
-        recording.notes.append(f"Line {cut} was cut off by a crash.")
+        raise _invalid(cut)
+
+
+def _invalid(number: int) -> RecordingError:
+    return RecordingError(f"line {number} is not valid JSON")
 
 
 def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:

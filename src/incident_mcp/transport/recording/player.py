@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+import anyio
+import anyio.lowlevel
 import httpx2
 
 from incident_mcp.errors import NoAnswerError, NotSentError, RefusedError, ServiceError, TooLargeError
@@ -23,6 +25,8 @@ _FAILURES = {each.__name__: each for each in (NotSentError, RefusedError, NoAnsw
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?")
 _CACHED_SECONDS = 360
 """For how long a call may use what an earlier one read: users are cached the longest."""
+_ROUNDS = 10
+"""Rounds of the event loop in which concurrent requests arrive."""
 _log = logging.getLogger(__name__)
 
 Key = tuple[str, str, str, str]
@@ -47,8 +51,12 @@ class Player:
             self._exact[key].append(place)
             self._loose[_without_instants(key)].append(place)
         self._ends_at = recording.ends_at
-        self._call: RecordedCall | None = None
-        self._served: set[int] = set()
+        self._own: set[int] = set()
+        """The places of the requests of the call that were not sent yet."""
+        self._ended = 0
+        """The place of its last one."""
+        self._waiting: set[int] = set()
+        """The places of what is about to be answered."""
         self._now = recording.ends_at
         self.services: Mapping[str, Service] = {}
         """The services by name."""
@@ -57,7 +65,8 @@ class Player:
 
     def start(self, call: RecordedCall | None) -> None:
         """Set the clock to the start of a call; None for one that was not recorded, which follows all others."""
-        self._call, self._served = call, set()
+        self._own = {place for place, _ in call.exchanges} if call else set()
+        self._ended = call.ended if call else len(self._all)
         self._now = call.called.at if call else self._ends_at
 
     def now(self) -> float:
@@ -73,7 +82,8 @@ class Player:
         found = self._find(service, request)
         if found is None:
             raise _not_recorded(request)
-        self._served.add(found)
+        self._own.discard(found)
+        await self._turn(found)
         line = self._all[found]
         self._now = max(self._now, line.at)
         if line.failure is not None:
@@ -87,19 +97,29 @@ class Player:
         observe(self.services[service], headers, self._now)
         return Response(line.status, headers, self._content(line, request), self._now)
 
+    async def _turn(self, place: int) -> None:
+        """Let concurrent requests be answered in the recorded order: parts of the tool's answer may follow it."""
+        self._waiting.add(place)
+        try:
+            for _ in range(_ROUNDS):
+                await anyio.lowlevel.checkpoint()
+            while min(self._waiting) < place:
+                await anyio.lowlevel.checkpoint()
+        finally:
+            self._waiting.discard(place)
+
     def _find(self, service: str, request: Request) -> int | None:
         """Return the place of the exchange that answers a request."""
         key = _key(service, request)
         exact, loose = self._exact.get(key, []), self._loose.get(_without_instants(key), [])
-        own = {place for place, _ in self._call.exchanges} if self._call else set[int]()
-        for places in (exact, loose):
-            for place in places:
-                if place in own and place not in self._served:
-                    return place
-        ended = self._call.ended if self._call else len(self._all)
-        earlier = [place for place in exact if place <= ended]
-        cached = [place for place in loose if place <= ended and self._all[place].at > self._now - _CACHED_SECONDS]
-        return next(iter([*earlier[-1:], *cached[-1:], *exact[:1]]), None)
+        before = [place for place in exact if place <= self._ended]
+        cached = [place for place in loose if place <= self._ended and self._is_cached(place)]
+        of_this_call = [place for place in exact + loose if place in self._own]
+        return next(iter(of_this_call[:1] + before[-1:] + cached[-1:] + exact[:1]), None)
+
+    def _is_cached(self, place: int) -> bool:
+        """Return whether an answer may still be in use."""
+        return self._all[place].at > self._now - _CACHED_SECONDS
 
     def _content(self, line: Exchange, request: Request) -> bytes:
         content = line.text.encode(errors="replace") if line.text is not None else json.dumps(line.content).encode()
