@@ -80,6 +80,7 @@ OTHERS: list[tuple[str, str]] = [
     ("which timestamps do we record on incidents", "incidentio_list_timestamps"),
     ("list our teams", "incidentio_list_teams"),
     ("what roles can people have in an incident", "incidentio_list_roles"),
+    ("have we had an outage like this before", "similar_incidents"),
 ]
 """By somebody else, one for every tool beyond the core: 19 were found before any word was chosen for them."""
 

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.quick]
 
 NAMES = [spec.name for spec in TOOLS]
 every_tool = pytest.mark.parametrize("spec", TOOLS, ids=NAMES)
-INJECTED = {"api", "writer", "settings", "services", "incidentio", "ionhour"}
+INJECTED = {"api", "caller", "writer", "settings", "services", "incidentio", "ionhour"}
 
 
 async def test_a_client_is_told_the_snapshots(connect):

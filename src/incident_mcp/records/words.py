@@ -32,7 +32,7 @@ def parse(query: str) -> list[str]:
     A word with inner punctuation is one term of several parts: `checkout-api` becomes `checkout api`, which must occur
     in this order.
     """
-    terms = (_normalize(word) for word in query[:MAX_QUERY].split())
+    terms = (normalize(word) for word in query[:MAX_QUERY].split())
     return list(dict.fromkeys(term for term in terms if term))[:MAX_TERMS]
 
 
@@ -46,7 +46,7 @@ def matched(terms: Iterable[str], *texts: str | None) -> int:
         terms: Terms from `parse`.
         texts: The texts; only their first 20,000 characters are searched, and None is skipped.
     """
-    searched = [f" {_normalize(text[:MAX_TEXT])}" for text in texts if text]
+    searched = [f" {normalize(text[:MAX_TEXT])}" for text in texts if text]
     return sum(any(form in text for form in _forms(term) for text in searched) for term in terms)
 
 
@@ -83,7 +83,7 @@ _BARE = _Letters(_without_mark)
 _CONTENT = _Letters(_letter_or_space)
 
 
-def _normalize(text: str) -> str:
+def normalize(text: str) -> str:
     """Return the text in lower case without accents, runs of punctuation as one space."""
     if text.isascii():
         folded = text.lower()

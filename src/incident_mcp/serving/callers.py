@@ -82,7 +82,15 @@ def _make_caller(
         audit=_audit_log(settings),
     )
     may_call = {tool.name: tool for tool in reachable(settings)}
-    return Caller(settings, {tool.name: tool for tool in tools}, may_call, safety, incidentio, ionhour)
+    return Caller(
+        settings,
+        {tool.name: tool for tool in tools},
+        may_call,
+        safety,
+        incidentio,
+        ionhour,
+        state_folder=_folder_source(settings, in_memory=passing),
+    )
 
 
 def _record(caller: Caller) -> "Recording | None":
@@ -116,6 +124,11 @@ def _state_folder(settings: Settings) -> Path:
     from platformdirs import user_state_path  # noqa: PLC0415  # imported only by a write
 
     return user_state_path("incident-mcp", appauthor=False)
+
+
+def _folder_source(settings: Settings, *, in_memory: bool) -> Callable[[], Path] | None:
+    """Return what finds the state folder; None if nothing is kept."""
+    return None if in_memory else partial(_state_folder, settings)
 
 
 def _secret_source(settings: Settings, *, in_memory: bool) -> Callable[[], bytes]:

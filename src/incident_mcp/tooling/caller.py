@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from mcp.server import ServerRequestContext
@@ -48,6 +49,9 @@ class Caller:
     """Records or replays its calls."""
     seen: SeenRecords = field(default_factory=MemorySeen)
     """What the caller has been shown of records that others change, too."""
+
+    state_folder: Callable[[], Path] | None = None
+    """Finds the state folder, where what was read may be kept; None where nothing is."""
 
     async def close(self) -> None:
         """Write the journal and close the connections."""

@@ -102,6 +102,11 @@ _SIGNS = frozenset("#%@*")
 _STATUSES = re.compile("[45][0-9][0-9]s")
 
 
+def common_word(word: str) -> str:
+    """Return the one word for all ways to say a symptom and for an abbreviation; any other word unchanged."""
+    return _SYMPTOM.get(word, _ALIASES.get(word, word)).lower()
+
+
 def likeness(a: str, b: str) -> Likeness:
     """Return whether two incident names are about the same outage, are similar, or are different."""
     a, b = a.strip(), b.strip()

@@ -205,7 +205,7 @@ class SituationReader:
             return
         if rows.complete:
             self.updates_known = set(self.references)
-        elif _is_newest_first(rows):
+        elif is_newest_first(rows):
             self.updates_known = {row.incident_id or "" for row in rows if row.created_at}
 
     async def _read_updates_of(self, api: Api, incident: OpenIncident) -> None:
@@ -218,7 +218,7 @@ class SituationReader:
             async for page in pages:
                 rows += page.rows
                 unreadable += page.unreadable or 0
-                known = page.after is None or _is_newest_first(rows)
+                known = page.after is None or is_newest_first(rows)
                 if known:
                     break
         self._keep_latest(rows, incident.id)
@@ -235,7 +235,7 @@ class SituationReader:
         """Keep each incident's latest update; one without a timestamp only if there is no other."""
         for row in rows:
             key = row.incident_id or incident_id
-            if key is not None and _is_newer(row, self._updates.get(key)):
+            if key is not None and is_newer(row, self._updates.get(key)):
                 self._updates[key] = row
 
     async def _read_linked(self, api: Api, alert: AlertId) -> None:
@@ -259,13 +259,14 @@ class SituationReader:
             self.problems.add(f"Recent incidents could not be read: {unknown}")
 
 
-def _is_newer(update: Update, than: Update | None) -> bool:
+def is_newer(update: Update, than: Update | None) -> bool:
+    """Return whether an update is newer than another; one without a timestamp is only newer than none."""
     if than is None or update.created_at is None:
         return than is None
     return than.created_at is None or update.created_at > than.created_at
 
 
-def _is_newest_first(rows: Sequence[Update]) -> bool:
+def is_newest_first(rows: Sequence[Update]) -> bool:
     """Return whether rows are sorted newest first, which the API does not document."""
     times = [row.created_at for row in rows if row.created_at is not None]
     return times == sorted(times, reverse=True) and times[:1] > times[-1:]

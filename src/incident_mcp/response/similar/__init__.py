@@ -1,0 +1,1 @@
+"""Closed incidents that resemble an incident or a description."""
