@@ -11,7 +11,6 @@ from incident_mcp.tooling.caller import Caller, Perform
 from incident_mcp.tooling.tools import ToolResult
 from incident_mcp.transport.recording.recorder import Recorder
 from incident_mcp.transport.service import Service
-from incident_mcp.writing.intents import account_with
 
 SETTINGS = (
     *("incidentio_url", "ionhour_url", "ionhour_workspace_id", "read_only", "toolsets", "discovery"),
@@ -57,7 +56,7 @@ class Recording:
         self._recorder.start(
             {
                 "settings": {name: getattr(settings, name) for name in SETTINGS},
-                "accounts": {service.name: account_with(service) for service in self._services},
+                "accounts": {service.name: service.account for service in self._services},
             }
         )
         for service in self._services:

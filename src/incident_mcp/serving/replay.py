@@ -182,7 +182,7 @@ class _Replay:
         service.page_sizes.clear()
         if call is not None:
             service.ahead = call.called.ahead.get(service.name)
-            service.account = call.start.accounts.get(service.name, "")
+            service.replayed_account = call.start.accounts.get(service.name, "")
 
     def _recorded_code(self) -> str | None:
         result = self._call and self._call.result

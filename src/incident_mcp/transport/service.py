@@ -1,8 +1,11 @@
 """A service: its address, its key, its connection pool, its rate limit and its cached lists."""
 
+import hashlib
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -77,8 +80,8 @@ class Service:
     cache: dict[str, Cached] = field(default_factory=dict[str, Cached], repr=False)
     page_sizes: dict[str, int] = field(default_factory=dict[str, int])
     """Rows a page, for lists whose larger pages were too large to read."""
-    account: str = ""
-    """Identifies the account in place of the key: a replay has the account of its recording."""
+    replayed_account: str = ""
+    """The account of a recording that is replayed: the key is another one then."""
     tape: Tape | None = field(default=None, repr=False)
     """Records each exchange, or answers from a recording."""
     ahead: float | None = None
@@ -89,6 +92,16 @@ class Service:
         self.slots = anyio.Semaphore(self.limits.at_once, fast_acquire=True)
         self.redact = Redactor([self.key])
         self.route = Route(urlsplit(self.base_url).hostname or self.base_url, self.url_variable)
+
+    @property
+    def account(self) -> str:
+        """A hash that identifies the service and the key."""
+        return self.replayed_account or self._account
+
+    @cached_property
+    def _account(self) -> str:
+        parts = [self.name, self.base_url, self.key.get_secret_value()]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     @property
     def host(self) -> str:

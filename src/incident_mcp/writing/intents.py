@@ -7,7 +7,6 @@ from typing import Any, cast
 from incident_mcp.records.record import Json
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Request
-from incident_mcp.transport.service import Service
 from incident_mcp.writing.journal.entry import fingerprint
 
 BUCKET_SECONDS = 6 * 3600
@@ -39,12 +38,7 @@ class Intent:
 
 def account_of(api: Api) -> str:
     """Return a hash that identifies a service and an API key."""
-    return account_with(api.service)
-
-
-def account_with(service: Service) -> str:
-    """Return a hash that identifies a service and its API key."""
-    return service.account or fingerprint(service.name, service.base_url, service.key.get_secret_value())[:16]
+    return api.service.account
 
 
 def intent_of(api: Api, tool: str, request: Request, *more: str | None) -> Intent:
