@@ -42,6 +42,7 @@ VALID: Json = {
     "note_id": 704,
     "project_id": 11,
     "roles": {"Incident Lead": "U04YUKI"},
+    "seen": "2026-11-21T03:00:00Z",
     "severity": "Major",
     "severity_gte": "Minor",
     "severity_lte": "Major",

@@ -90,7 +90,7 @@ def test_every_name_in_backticks_is_an_argument_or_a_field(document: str) -> Non
     prose = re.sub(r"```.*?```", "", text(document), flags=re.DOTALL)
     named = {name for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)(?:=[^`]*)?`", prose) if name.split("_")[0] != "mcp"}
     known = {tool.name for tool in BUILT} | ARGUMENTS | {name for tool in BUILT for name in fields(tool.output_schema)}
-    assert named - known - {"claude_desktop_config", "env_vars", *IGNORED_ARGUMENTS} == set()
+    assert named - known - {"claude_desktop_config", "env_vars", *TOOLSETS, *IGNORED_ARGUMENTS} == set()
 
 
 @pytest.mark.parametrize("document", ["README.md", "SKILL.md", "CONTRIBUTING.md", "manifest.json"])

@@ -51,6 +51,14 @@ MORE: list[tuple[str, str]] = [
 ]
 """By the same person as the first 30."""
 OTHERS: list[tuple[str, str]] = [
+    ("which retrospectives are not finished", "incidentio_list_post_mortems"),
+    ("what was the root cause in last month's postmortem", "incidentio_read_post_mortem"),
+    ("mark the postmortem as completed", "incidentio_set_post_mortem"),
+    ("save this postmortem draft to the incident", "incidentio_put_post_mortem"),
+    ("which components does our status page have", "incidentio_list_status_pages"),
+    ("what do customers see on the status page right now", "incidentio_list_published"),
+    ("announce the outage on the public status page", "incidentio_publish_incident"),
+    ("tell customers on the statuspage that it's fixed", "incidentio_publish_update"),
     ("who's covering checkout this weekend", "incidentio_list_on_call"),
     ("am I on duty on Friday", "incidentio_list_on_call"),
     ("I need a DBA on the line immediately", "incidentio_page_people"),
@@ -81,6 +89,12 @@ OTHERS: list[tuple[str, str]] = [
     ("list our teams", "incidentio_list_teams"),
     ("what roles can people have in an incident", "incidentio_list_roles"),
     ("have we had an outage like this before", "similar_incidents"),
+    ("what follow-ups are still open", "incidentio_list_follow_ups"),
+    ("open a follow-up for the missing alert", "incidentio_create_follow_up"),
+    ("mark that follow-up as done", "incidentio_update_follow_up"),
+    ("what actions are left in INC-114", "incidentio_list_actions"),
+    ("add an action for Sam to restart the workers", "incidentio_create_action"),
+    ("tick off the action, I did it", "incidentio_update_action"),
 ]
 """By somebody else, one for every tool beyond the core: 19 were found before any word was chosen for them."""
 

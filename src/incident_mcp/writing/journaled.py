@@ -140,7 +140,8 @@ class JournaledWrite(Generic[A, R]):
         if plan.repeat is Repeat.CHECKED:
             note = "The incident already matches this edit: nothing was sent, and no one was notified."
             return WriteResult(plan.to_record(identical), note=note)
-        note = f"An identical call was made before: nothing was sent. {plan.how_again}"
+        before = "This was done before" if plan.accept_any_effect else "An identical call was made before"
+        note = plan.already or f"{before}: nothing was sent. {plan.how_again}"
         return WriteResult(plan.to_record(identical), repeated=True, note=note)
 
     async def _find_identical(self, existing: Existing[A] | None) -> A | None:

@@ -63,7 +63,8 @@ class Writer:
         intent = _intent_of(api, plan)
         if dry_run:
             return WriteResult(would_send=await self._planned(api, plan, intent))
-        await self._confirm(api, plan, _hash_of(plan, intent))
+        if await self._confirm(api, plan, _hash_of(plan, intent)) and plan.check_again is not None:
+            await plan.check_again()
         return await self._perform(api, plan, intent)
 
     async def perform_previewed(
@@ -238,6 +239,18 @@ class Writer:
         async with self.safety.journal.lock(f"declare-{account_of(api)}", api.deadline) as acquired:
             if not acquired:
                 raise WriteError.not_sent("Another declaration is in progress. Call again.")
+            yield
+
+    @asynccontextmanager
+    async def update_lock(self, api: Api, target: str) -> AsyncGenerator[None]:
+        """Let one update at a time read a record and replace it, over all processes with one journal.
+
+        Raises:
+            WriteError: Another one takes too long; nothing was sent.
+        """
+        async with self.safety.journal.lock(fingerprint("update", target), api.deadline) as acquired:
+            if not acquired:
+                raise WriteError.not_sent("Another update of the same record is in progress. Call again.")
             yield
 
     async def is_repeat(self, api: Api, plan: WritePlan[A, R]) -> bool:

@@ -57,6 +57,7 @@ class WritePlan(Generic[A, R]):
         confirmed_with: What else a confirmation code is bound to, beyond the request.
         distinguished_by: What makes an otherwise identical call a different intent.
         again: How to do the same again on purpose, of a write without an idempotency key.
+        already: What to say if what it would make is there, whoever made it; empty: that an identical call was made.
         declares: Whether it declares an incident.
         targets: The resources that it writes to.
         targets_of: The resources that it wrote to, by the response.
@@ -64,6 +65,7 @@ class WritePlan(Generic[A, R]):
         matches_request: Whether the response's record is what was requested.
         still_in_effect: Whether what an identical, earlier write changed is unchanged; if not, a repeat is intended.
         repeat_request: Replaces the request after a lost attempt.
+        check_again: Raises if it must not be sent any more, after a person took time to confirm it.
         explain_refusal: Explains a refusal further, as with the names that would be valid.
     """
 
@@ -85,6 +87,7 @@ class WritePlan(Generic[A, R]):
     confirmed_with: str = ""
     distinguished_by: str | None = None
     again: str = "change the text"
+    already: str = ""
     declares: bool = False
     targets: tuple[str, ...] = ()
     targets_of: Callable[[A], tuple[str, ...]] | None = None
@@ -92,6 +95,7 @@ class WritePlan(Generic[A, R]):
     matches_request: Callable[[A], bool] | None = None
     still_in_effect: Callable[[], Awaitable[bool]] | None = None
     repeat_request: Request | None = None
+    check_again: Callable[[], Awaitable[None]] | None = None
     explain_refusal: Callable[[RefusedError], Awaitable[str]] | None = None
 
     @property

@@ -17,6 +17,7 @@ from incident_mcp.response.links import LinkedIncident, alert_id, start_day
 from incident_mcp.response.situation.impact import impact_of, is_recovered
 from incident_mcp.response.situation.reader import OpenIncident, SituationReader, Update
 from incident_mcp.response.situation.silences import Silence, SilenceReader
+from incident_mcp.settings import Settings
 from incident_mcp.tooling.dependencies import AppSettings, BothServices
 from incident_mcp.tooling.tools import read_tool
 
@@ -110,6 +111,12 @@ class Situation(Listed):
     def _fitted(self, dump: Json, most: float) -> Json:
         # Very short texts with the mark of a cut cost more than is estimated.
         return super()._fitted(dump, most * 0.96) if is_larger(dump, most) else dump
+
+
+def links_and_gaps(reader: SituationReader, settings: Settings) -> tuple[list[Link], Gaps | None]:
+    """Return how what was read is linked, and what is missing."""
+    links = _links(reader)
+    return links, _gaps(reader, links, timedelta(minutes=settings.stale_minutes))
 
 
 def _links(reader: SituationReader) -> list[Link]:
@@ -248,8 +255,7 @@ async def situation(
     async with anyio.create_task_group() as beside:
         beside.start_soon(silences.read)
         await reader.read(settings)
-    links = _links(reader)
-    gaps = _gaps(reader, links, timedelta(minutes=settings.stale_minutes))
+    links, gaps = links_and_gaps(reader, settings)
     return _answer(reader, silences, links, gaps)
 
 
