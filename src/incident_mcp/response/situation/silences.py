@@ -114,9 +114,9 @@ class SilenceReader:
             of = f" of {page.total}" if page.total else ""
             self.ionhour.add(f"Only {len(page.rows)}{of} Ionhour checks were searched for paused ones.")
 
-    def rows(self, alerts: Iterable[Alert] | None) -> list[Silence]:
+    def rows(self, alerts: Iterable[Alert]) -> list[Silence]:
         """Return what hides alerts; the names of projects are those of the checks and of these alerts."""
-        projects = {row.project_id: row.project for row in (*self._checks, *(alerts or ()))}
+        projects = {row.project_id: row.project for row in (*self._checks, *alerts)}
         windows = [
             Silence(
                 ionhour_maintenance=_name(row.name),

@@ -271,7 +271,7 @@ def _answer(reader: SituationReader, silences: SilenceReader, links: Sequence[Li
         links=list(links) or None,
         links_known_by="alert number and public id in the summary" if links else None,
         gaps=gaps,
-        silenced_by=silences.rows(reader.alerts) or None,
+        silenced_by=silences.rows(reader.known_alerts.values()) or None,
         problems=_problems(reader, silences) or None,
     )
 
