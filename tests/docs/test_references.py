@@ -15,7 +15,7 @@ from tests.spawned import ROOT
 from .test_names import ARGUMENTS, BUILT, fields
 from .test_skill import commands, undeclared
 
-TEXTS = {path.removeprefix("references/").removesuffix(".md"): (ROOT / path).read_text("utf-8") for path in REFERENCES}
+TEXTS = {file.stem: file.read_text("utf-8") for file in sorted((ROOT / "references").glob("*.md"))}
 COMMANDS = [line for text in TEXTS.values() for line in commands(text)]
 IDS = {"escalation": "escalations", "alert": "alerts", "override": "schedule_overrides"}
 IDS |= {"follow_up": "follow_ups", "action": "actions", "public_incident": "status_page_incidents"}
@@ -84,5 +84,5 @@ def test_the_references_are_short_and_the_skill_links_each() -> None:
     skill = (ROOT / "SKILL.md").read_text("utf-8")
     for toolset, text in TEXTS.items():
         assert len(text.splitlines()) < 120
-        assert f"](references/{toolset}.md)" in skill
+        assert f"](references/{toolset}.md)" in skill or f"references/{toolset}.md" not in REFERENCES
         assert [link for link in re.findall(r"\]\(([^)]+)\)", text) if not (ROOT / "references" / link).exists()] == []

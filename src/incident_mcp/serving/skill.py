@@ -16,6 +16,7 @@ REFERENCES = (
     "references/oncall.md",
     "references/alerts.md",
     "references/catalog.md",
+    "references/timeline.md",
     "references/follow_ups.md",
     "references/checks.md",
 )

@@ -67,6 +67,8 @@ class Api:
     """Whether a request was sent again after an attempt whose outcome was unknown."""
     deadline: float = field(init=False)
     """`anyio.current_time()` at which the call's time is over."""
+    began: float = field(default_factory=unix_now, init=False)
+    """Unix seconds at which the call was made."""
 
     def __post_init__(self) -> None:
         self.renew()

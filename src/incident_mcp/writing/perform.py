@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import anyio
 
-from incident_mcp.errors import IncidentMcpError, InputError, ServiceError, join_sentences
+from incident_mcp.errors import IncidentMcpError, InputError, ServiceError, StaleError, join_sentences
 from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import A, R, Record
 from incident_mcp.transport.api import Api
@@ -62,10 +62,20 @@ class Writer:
         """
         intent = _intent_of(api, plan)
         if dry_run:
-            return WriteResult(would_send=await self._planned(api, plan, intent))
+            note = await self._check_guard(api, plan)
+            return WriteResult(would_send=await self._planned(api, plan, intent), note=note)
         if await self._confirm(api, plan, _hash_of(plan, intent)) and plan.check_again is not None:
             await plan.check_again()
         return await self._perform(api, plan, intent)
+
+    async def _check_guard(self, api: Api, plan: WritePlan[A, R]) -> str | None:
+        """Return what a call without dry_run would be rejected for, None if for nothing."""
+        if plan.guard is None or await self.is_repeat(api, plan):
+            return None
+        try:
+            return await plan.guard.check()
+        except StaleError as error:
+            return f"A call without dry_run would be rejected: {error}"
 
     async def perform_previewed(
         self,

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Generic
+from typing import Generic, Protocol, TypeVar
 
 from incident_mcp.errors import RefusedError
 from incident_mcp.records.record import A, R
@@ -32,6 +32,33 @@ class Existing(Generic[A]):
     ids: tuple[str, ...]
     identical: A | None = None
     """One with the same text, created a moment ago."""
+
+
+A_contra = TypeVar("A_contra", contravariant=True)
+
+
+class Guard(Protocol[A_contra]):
+    """Keeps a write from overwriting what somebody else changed since the caller saw it."""
+
+    async def check(self) -> str | None:
+        """Return a remark for the result, None without one.
+
+        Raises:
+            StaleError: Somebody else changed it.
+        """
+        ...
+
+    async def begin(self) -> None:
+        """Remember that the write is sent now."""
+        ...
+
+    async def undo(self) -> None:
+        """Forget that it was sent: it did not take effect."""
+        ...
+
+    async def done(self, response: A_contra) -> None:
+        """Remember what the response shows."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +94,7 @@ class WritePlan(Generic[A, R]):
         repeat_request: Replaces the request after a lost attempt.
         check_again: Raises if it must not be sent any more, after a person took time to confirm it.
         explain_refusal: Explains a refusal further, as with the names that would be valid.
+        guard: Keeps the write from overwriting what somebody else changed.
     """
 
     tool: str
@@ -97,6 +125,7 @@ class WritePlan(Generic[A, R]):
     repeat_request: Request | None = None
     check_again: Callable[[], Awaitable[None]] | None = None
     explain_refusal: Callable[[RefusedError], Awaitable[str]] | None = None
+    guard: Guard[A] | None = None
 
     @property
     def how_again(self) -> str:

@@ -104,6 +104,15 @@ def _durations(entries: list[Json]) -> Json | None:
     )
 
 
+def _lead(entries: list[Json]) -> str | None:
+    """Return the incident lead's name, from role assignments."""
+    leads = [_person(part(entry, "assignee")) for entry in entries if part(entry, "role").get("role_type") == "lead"]
+    return ", ".join(dict.fromkeys(filter(None, leads))) or None
+
+
+Lead = Annotated[str | None, flattened(_lead)]
+
+
 class Incident(Long):
     """A full incident record."""
 
@@ -150,6 +159,9 @@ class Incident(Long):
     severity_id: str | None = Field(default=None, validation_alias=AliasPath("severity", "id"), exclude=True)
     made_at: str | None = Field(default=None, validation_alias="created_at", exclude=True)
     """`created_at` unrounded."""
+    changed_at: str | None = Field(default=None, validation_alias="updated_at", exclude=True)
+    """`updated_at` unrounded."""
+    lead: Lead = Field(default=None, validation_alias="incident_role_assignments", exclude=True)
     end_unreadable: Annotated[bool, flattened(has_unreadable_end)] = Field(
         default=False, validation_alias="incident_timestamp_values", exclude=True
     )
@@ -167,15 +179,6 @@ class IncidentResponse(BaseModel):
     incident: Incident
 
 
-def _lead(entries: list[Json]) -> str | None:
-    """Return the incident lead's name, from role assignments."""
-    leads = [_person(part(entry, "assignee")) for entry in entries if part(entry, "role").get("role_type") == "lead"]
-    return ", ".join(dict.fromkeys(filter(None, leads))) or None
-
-
-Lead = Annotated[str | None, flattened(_lead)]
-
-
 class IncidentRow(Record):
     """An incident in a list."""
 
@@ -190,6 +193,8 @@ class IncidentRow(Record):
     created_at: Instant | None = None
     updated_at: Instant | None = None
     """Omitted if the incident was not updated since it was created."""
+    changed_at: str | None = Field(default=None, validation_alias="updated_at", exclude=True)
+    """`updated_at` unrounded."""
 
     @field_validator("updated_at")
     @classmethod

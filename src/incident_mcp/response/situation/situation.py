@@ -8,6 +8,7 @@ import anyio
 from pydantic import Field
 
 from incident_mcp.incidentio.incidents.alert_links import AlertId
+from incident_mcp.incidentio.incidents.seen import remember_rows
 from incident_mcp.ionhour.incidents.records import IonhourIncident as Alert
 from incident_mcp.records.clock import utc_now
 from incident_mcp.records.fitting import is_larger
@@ -255,6 +256,8 @@ async def situation(
     async with anyio.create_task_group() as beside:
         beside.start_soon(silences.read)
         await reader.read(settings)
+    if services.incidentio is not None:
+        await remember_rows(services.incidentio, reader.shown)
     links, gaps = links_and_gaps(reader, settings)
     return _answer(reader, silences, links, gaps)
 
