@@ -38,7 +38,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 
 def hang(kind: str) -> list[dict[str, str]]:
-    return [{"kind": kind, "method": method} for method in ("POST", "PATCH", "DELETE")]
+    return [{"kind": kind, "method": method} for method in ("POST", "PUT", "PATCH", "DELETE")]
 
 
 @pytest.fixture
