@@ -89,6 +89,21 @@ OTHERS: list[tuple[str, str]] = [
     ("list our teams", "incidentio_list_teams"),
     ("what roles can people have in an incident", "incidentio_list_roles"),
     ("have we had an outage like this before", "similar_incidents"),
+    ("note that we rolled back at 02:40", "incidentio_add_timeline_item"),
+    ("who renamed this incident", "incidentio_list_activity"),
+    ("which dashboards are linked here", "incidentio_list_attachments"),
+    ("put the pull request on INC-114", "incidentio_add_attachment"),
+    ("are there other incidents with the same cause", "incidentio_list_related"),
+    ("who is helping with this incident", "incidentio_list_participants"),
+    ("invite Yuki to the private incident", "incidentio_grant_access"),
+    ("Sam should no longer see the security incident", "incidentio_revoke_access"),
+    ("what did they say on the bridge", "incidentio_read_call"),
+    ("what follow-ups are still open", "incidentio_list_follow_ups"),
+    ("open a follow-up for the missing alert", "incidentio_create_follow_up"),
+    ("mark that follow-up as done", "incidentio_update_follow_up"),
+    ("what actions are left in INC-114", "incidentio_list_actions"),
+    ("add an action for Sam to restart the workers", "incidentio_create_action"),
+    ("tick off the action, I did it", "incidentio_update_action"),
 ]
 """By somebody else, one for every tool beyond the core: 19 were found before any word was chosen for them."""
 

@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(command="stdio")
     commands = parser.add_subparsers(title="commands", metavar="")
     demo = commands.add_parser("demo", help="take an incident from alert to close on the sandbox")
-    demo.add_argument("--full", action="store_true", help="also page somebody and hand over on-call")
+    demo.add_argument("--full", action="store_true", help="walk an outage of three hours up to its post-mortem")
     demo.set_defaults(command="demo")
     tools = commands.add_parser("tools", parents=[sandbox], help="list the tools that the settings enable")
     tools.add_argument("--json", action="store_true", help="print the tools and their schemas as JSON")

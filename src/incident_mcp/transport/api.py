@@ -59,12 +59,16 @@ class Api:
     seen: SeenRecords = field(default_factory=MemorySeen)
     """What the caller has been shown."""
     most_requests: int = MAX_REQUESTS
+    attempts: int | None = None
+    """The most attempts of a request; None: the service's limit."""
     requests: int = 0
     """Sent in this call."""
     sent_again: bool = False
     """Whether a request was sent again after an attempt whose outcome was unknown."""
     deadline: float = field(init=False)
     """`anyio.current_time()` at which the call's time is over."""
+    began: float = field(default_factory=unix_now, init=False)
+    """Unix seconds at which the call was made."""
 
     def __post_init__(self) -> None:
         self.renew()
@@ -72,6 +76,10 @@ class Api:
     def renew(self) -> None:
         """Restart the call's time."""
         self.deadline = anyio.current_time() + self.service.limits.call
+
+    def once(self) -> "Api":
+        """Return the service as a single read beside the call sees it: one request, which is not repeated."""
+        return Api(self.service, self.seen, most_requests=1 + _FOR_WRITES, attempts=1)
 
     def allow(self, rows: int) -> None:
         """Allow the call one request for each row that its caller asks for, if that is more than the usual limit."""
@@ -175,7 +183,8 @@ class Api:
         """Return the seconds until the next attempt, None if there is none."""
         limits = self.service.limits
         wait = wait_before(attempt, failure, limits.backoff)
-        return wait if repeatable and attempt < limits.attempts and self._has_time(wait) else None
+        attempts = self.attempts or limits.attempts
+        return wait if repeatable and attempt < attempts and self._has_time(wait) else None
 
     def _with_requested_wait(self, failure: ServiceError) -> ServiceError:
         return with_requested_wait(failure, fits=self._has_time(failure.retry_after or 0))

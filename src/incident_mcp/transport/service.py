@@ -1,8 +1,11 @@
 """A service: its address, its key, its connection pool, its rate limit and its cached lists."""
 
+import hashlib
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -84,6 +87,12 @@ class Service:
         self.slots = anyio.Semaphore(self.limits.at_once, fast_acquire=True)
         self.redact = Redactor([self.key])
         self.route = Route(urlsplit(self.base_url).hostname or self.base_url, self.url_variable)
+
+    @cached_property
+    def account(self) -> str:
+        """A hash that identifies the service and the key."""
+        parts = [self.name, self.base_url, self.key.get_secret_value()]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     @property
     def host(self) -> str:

@@ -4,15 +4,20 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
+import anyio
 from pydantic import Field
 
 from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS, AlertId
+from incident_mcp.incidentio.incidents.impact import impact_for, lasted
+from incident_mcp.incidentio.incidents.seen import remember_rows
 from incident_mcp.ionhour.incidents.records import IonhourIncident as Alert
 from incident_mcp.records.clock import utc_now
 from incident_mcp.records.instants import format_duration, parse_instant, to_second
 from incident_mcp.records.record import Listed, Record, shorten
 from incident_mcp.response.links import LinkedIncident, alert_id, start_day
 from incident_mcp.response.situation.reader import OpenIncident, SituationReader, Update
+from incident_mcp.response.situation.silences import Silence, SilenceReader
+from incident_mcp.settings import Settings
 from incident_mcp.tooling.dependencies import AppSettings, BothServices
 from incident_mcp.tooling.tools import read_tool
 
@@ -41,6 +46,8 @@ class SituationIncident(Record):
     status: str | None = None
     lead: str | None = None
     age: str | None = None
+    impact_for: str | None = None
+    """How long customers have been affected, by its timestamps or its alerts; absent if unknown."""
     latest_update: LatestUpdate | None = None
 
 
@@ -91,13 +98,21 @@ class Situation(Listed):
     links: list[Link] | None = None
     links_known_by: str | None = None
     gaps: Gaps | None = None
+    silenced_by: list[Silence] | None = None
+    """Why nothing may fire: active maintenance windows and paused checks."""
     problems: list[str] | None = None
     """What could not be read."""
 
     def most_tokens(self, rows: int) -> float:
         """Return the token budget of the result: under 2,500 for 20 rows of each service."""
         rows = max(len(self.incidents or ()), len(self.ionhour_incidents or ()), 20)
-        return 121 * rows
+        return 127 * rows
+
+
+def links_and_gaps(reader: SituationReader, settings: Settings) -> tuple[list[Link], Gaps | None]:
+    """Return how what was read is linked, and what is missing."""
+    links = _links(reader)
+    return links, _gaps(reader, links, timedelta(minutes=settings.stale_minutes))
 
 
 def _links(reader: SituationReader) -> list[Link]:
@@ -190,8 +205,30 @@ def _incident(reader: SituationReader, row: OpenIncident) -> SituationIncident:
         status=row.status,
         lead=row.lead,
         age=_since(reader.now, row.created_at),
+        impact_for=_impact(reader, row),
         latest_update=_latest(reader, update) if update else None,
     )
+
+
+def _impact(reader: SituationReader, row: OpenIncident) -> str | None:
+    """Return how long an incident's impact has lasted: by its own timestamps, else by the alerts that it names."""
+    if row.end_unreadable:
+        return None
+    return impact_for(row.timestamps, reader.now, row.status_category) or _alerts_lasted(reader, row)
+
+
+def _alerts_lasted(reader: SituationReader, row: OpenIncident) -> str | None:
+    """Return the time from the start of the first alert to the recovery of the last; None unless all are known.
+
+    Alerts that began after the incident was declared do not say when the impact began.
+    """
+    alerts = [alert for each in row.alerts if (alert := reader.known_alerts.get(each))]
+    starts = [start for alert in alerts if (start := parse_instant(alert.started_at))]
+    if not 0 < len(starts) == len(row.alerts) < MAX_ALERTS or min(starts) > (row.created_at or reader.now):
+        return None
+    ends = [parse_instant(alert.recovered_at or alert.resolved_at) for alert in alerts]
+    end = max(filter(None, ends)) if _is_recovered(reader, row) else None
+    return lasted(min(starts), end, reader.now)
 
 
 def _latest(reader: SituationReader, update: Update) -> LatestUpdate:
@@ -226,6 +263,15 @@ def _since(now: datetime, time: datetime | None) -> str | None:
     return None if time is None else format_duration((now - time).total_seconds())
 
 
+def _problems(reader: SituationReader, silences: SilenceReader) -> list[str]:
+    """Return what could not be read; of a service whose incidents could not be read, not what hides its alerts."""
+    return [
+        *reader.problems.lines(),
+        *(silences.incidentio.lines() if reader.open is not None else ()),
+        *(silences.ionhour.lines() if reader.alerts is not None else ()),
+    ]
+
+
 async def situation(
     services: BothServices,
     settings: AppSettings,
@@ -236,10 +282,17 @@ async def situation(
     Start here. Incidents come by severity, then age; alerts unacknowledged first. If a service is down, you get the
     other, and `problems` lists what could not be read.
     """
-    reader = SituationReader(services, utc_now(), limit)
-    await reader.read(settings)
-    links = _links(reader)
-    gaps = _gaps(reader, links, timedelta(minutes=settings.stale_minutes))
+    reader, silences = SituationReader(services, utc_now(), limit), SilenceReader(services, settings)
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(silences.read)
+        await reader.read(settings)
+    if services.incidentio is not None:
+        await remember_rows(services.incidentio, reader.shown)
+    links, gaps = links_and_gaps(reader, settings)
+    return _answer(reader, silences, links, gaps)
+
+
+def _answer(reader: SituationReader, silences: SilenceReader, links: Sequence[Link], gaps: Gaps | None) -> Situation:
     total = len(reader.open or ())
     return Situation(
         as_of=to_second(reader.now),
@@ -247,11 +300,12 @@ async def situation(
         incidents_not_shown=total - len(reader.shown) or None,
         ionhour_incidents=_alerts(reader),
         ionhour_incidents_not_shown=reader.alerts_total - len(reader.shown_alerts) or None,
-        has_more=total > limit or reader.alerts_total > limit,
-        links=links or None,
+        has_more=max(total, reader.alerts_total) > reader.limit,
+        links=list(links) or None,
         links_known_by="the alert's number and public id in the incident's summary" if links else None,
         gaps=gaps,
-        problems=reader.problems.lines() or None,
+        silenced_by=silences.rows(reader.alerts) or None,
+        problems=_problems(reader, silences) or None,
     )
 
 

@@ -1,0 +1,1 @@
+EXAMPLES = {"draft_post_mortem": [{"incident": "INC-114"}, {"incident": "INC-101"}]}
