@@ -161,7 +161,9 @@ def test_of_30_questions_at_least_28_have_the_right_tool_among_the_first_three()
     assert len(missed) <= 2, missed
 
 
-@pytest.mark.parametrize(("questions", "most_missed"), [(MORE, 1), (OTHERS, 6), (LATER, 5)], ids=["more", "others", "later"])
+@pytest.mark.parametrize(
+    ("questions", "most_missed"), [(MORE, 1), (OTHERS, 6), (LATER, 5)], ids=["more", "others", "later"]
+)
 def test_of_more_questions_most_have_it_too(questions: list[tuple[str, str]], most_missed: int):
     missed = misses(questions)
     print(len(questions) - len(missed), missed)
