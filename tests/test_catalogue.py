@@ -20,7 +20,7 @@ from tests.examples import calls, examples
 pytestmark = pytest.mark.anyio
 
 # What the project allows itself.
-MOST = {"core": (25, 3_600, 4_000), "responder": (45, 6_500, 6_500)}
+MOST = {"core": (25, 3_600, 4_000), "responder": (45, 6_500, 6_500), "all": (85, 11_500, 11_500)}
 """Tools without those that call others; tokens without them and with them."""
 # The contract of the core: its names, in its order.
 CORE = [
@@ -70,7 +70,7 @@ OFFERS: list[tuple[dict[str, str], list[str]]] = [
     (KEY | OTHER, RESPONDER + FOUND),
     (KEY, INCIDENTIO + FOUND),
     ({"INCIDENT_API_KEY": "k"}, INCIDENTIO + FOUND),
-    (OTHER, IONHOUR),
+    (OTHER, IONHOUR + FIND[:2]),
     (KEY | {"IONHOUR_API_KEY": "${user_config.ionhour_api_key}"}, INCIDENTIO + FOUND),
     (KEY | {"IONHOUR_API_KEY": " "}, INCIDENTIO + FOUND),
     (KEY | {"INCIDENT_MCP_SANDBOX": "1"}, RESPONDER + FOUND),
@@ -81,7 +81,7 @@ OFFERS: list[tuple[dict[str, str], list[str]]] = [
     ({"INCIDENT_MCP_TOOLSETS": "responder"}, RESPONDER + FOUND),
     ({"INCIDENT_MCP_TOOLSETS": "core"}, CORE + FIND),
     ({"INCIDENT_MCP_TOOLSETS": "core", "INCIDENT_MCP_READ_ONLY": "1"}, [*_reads(CORE), *FIND[:2]]),
-    (OTHER | {"INCIDENT_MCP_TOOLSETS": "core"}, IONHOUR),
+    (OTHER | {"INCIDENT_MCP_TOOLSETS": "core"}, IONHOUR + FIND[:2]),
     ({"INCIDENT_MCP_TOOLSETS": "alerts"}, [name for name in OTHERS if SPECS[name].toolset.name == "alerts"]),
     ({"INCIDENT_MCP_TOOLSETS": "all"}, list(SPECS)),
     (

@@ -9,7 +9,7 @@ from .walk import Caller, Json, Walk, expect, facts, table
 
 INCIDENT = "INC-114"
 PATH = "Platform"
-PAGE = "Paysand status"
+PAGE = "Paysand"
 PUBLIC_NAME = "Payment notifications are delayed"
 FIXED = "The blocked endpoint has a queue of its own; the backlog is gone. Watching for 30 minutes."
 FOLLOW_UP = "Ten-second timeout on every delivery"
@@ -80,7 +80,7 @@ async def acknowledge(walk: Walk, call: Caller) -> None:
 
 
 async def tell_customers(walk: Walk, call: Caller) -> None:
-    """Customers are told on the status page: a preview of what becomes public first, then the same call with its code."""
+    """Customers are told on the status page: first a preview of what becomes public, then the same call with its code."""
     public: Json = {
         "page": PAGE,
         "name": PUBLIC_NAME,
