@@ -27,7 +27,7 @@ from tests.contract.vendor import Wire, built, sent
 pytestmark = pytest.mark.anyio
 
 SEARCH = account_ulid("post-mortem INC-106: Search finds nothing for German customers")
-PAGE, WEBHOOKS = account_ulid("status page Paysand status"), account_ulid("published Delayed webhooks")
+PAGE, WEBHOOKS = account_ulid("status page Paysand"), account_ulid("published Delayed webhooks")
 PAGES = built(status_pages_v2_list_status_pages, page_size=250)
 STRUCTURE = built(status_pages_v2_show_status_page_structure, PAGE)
 SHOW = built(postmortem_documents_v1_show, SEARCH)
@@ -67,7 +67,7 @@ CASES: list[tuple[str, dict[str, Any], list[Wire]]] = [
         ],
     ),
 ]
-AFFECTED = {"component_id": component_id("Paysand status", "Webhooks"), "component_status": "full_outage"}
+AFFECTED = {"component_id": component_id("Paysand", "Webhooks"), "component_status": "full_outage"}
 Created = models.StatusPagesCreateStatusPageIncidentPayloadV2
 Updated = models.StatusPagesCreateStatusPageIncidentUpdatePayloadV2
 WRITES: list[tuple[str, dict[str, Any], Wire]] = [

@@ -218,7 +218,7 @@ CHANGES += [
     (
         "incidentio_publish_incident",
         {
-            "page": "Paysand status",
+            "page": "Paysand",
             "name": "Cards fail",
             "message": "We look into it.",
             "status": "investigating",

@@ -6,7 +6,7 @@ from incident_mcp.sandbox.engine.clock import account_ulid
 
 pytestmark = pytest.mark.anyio
 
-PAGE, PARTNERS = account_ulid("status page Paysand status"), account_ulid("status page Paysand for partners")
+PAGE, PARTNERS = account_ulid("status page Paysand"), account_ulid("status page Paysand for partners")
 WEBHOOKS = account_ulid("published Delayed webhooks")
 NEW = {
     "idempotency_key": "k",
@@ -21,7 +21,7 @@ FOREIGN = {
     "component_id": account_ulid("component Paysand for partners SFTP Transfer"),
     "component_status": "operational",
 }
-OWN = {"component_id": account_ulid("component Paysand status Webhooks"), "component_status": "operational"}
+OWN = {"component_id": account_ulid("component Paysand Webhooks"), "component_status": "operational"}
 
 
 def published(box):

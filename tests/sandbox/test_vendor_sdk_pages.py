@@ -24,7 +24,7 @@ from .vendor_sdk import ask, sdk_client
 
 pytestmark = pytest.mark.anyio
 
-PAGE = account_ulid("status page Paysand status")
+PAGE = account_ulid("status page Paysand")
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def test_every_page_its_structure_and_what_is_published_parse(sdk):
 
 async def test_an_incident_is_published_updated_and_resolved(sdk):
     affected = models.StatusPageIncidentAffectedComponentV2.from_dict(
-        {"component_id": account_ulid("component Paysand status Checkout"), "component_status": "partial_outage"}
+        {"component_id": account_ulid("component Paysand Checkout"), "component_status": "partial_outage"}
     )
     body = models.StatusPagesCreateStatusPageIncidentPayloadV2(
         idempotency_key="k",

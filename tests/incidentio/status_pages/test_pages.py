@@ -8,13 +8,13 @@ from incident_mcp.sandbox.seeds.incidentio_status_pages import component_id
 
 pytestmark = pytest.mark.anyio
 
-EXAMPLES = {"incidentio_list_status_pages": [{}, {"page": "Paysand status"}]}
+EXAMPLES = {"incidentio_list_status_pages": [{}, {"page": "Paysand"}]}
 
 LIST, PUBLISH = "incidentio_list_status_pages", "incidentio_publish_incident"
-PAGE = account_ulid("status page Paysand status")
+PAGE = account_ulid("status page Paysand")
 STRUCTURE = "/v2/status_page_structures/"
 NEW = {
-    "page": "Paysand status",
+    "page": "Paysand",
     "name": "Card payments fail",
     "message": "We are looking into it.",
     "status": "investigating",
@@ -26,7 +26,7 @@ async def test_all_pages_are_listed_with_the_public_url_of_those_that_have_one(c
     answer = await call.ok(LIST)
 
     assert [(row["name"], row.get("public_url")) for row in answer["status_pages"]] == [
-        ("Paysand status", "https://status.paysand.example"),
+        ("Paysand", "https://status.paysand.example"),
         ("Paysand for partners", None),
     ]
     assert "components" not in answer
@@ -59,21 +59,21 @@ async def test_components_of_the_same_name_have_their_group_in_their_name(call):
         ("asia:  api", ("API", "Asia")),
         ("Payouts", ("Payouts", "Europe")),
         ("Europe: Payouts", ("Payouts", "Europe")),
-        (component_id("Paysand status", "API", "Asia"), ("API", "Asia")),
+        (component_id("Paysand", "API", "Asia"), ("API", "Asia")),
     ],
 )
 async def test_a_component_is_found_by_name_with_and_without_its_group_or_by_id(call, name, place):
     answer = await call.ok(PUBLISH, **NEW, components={name: "full_outage"})
 
     [status] = answer["would_send"]["body"]["component_statuses"]
-    assert status == {"component_id": component_id("Paysand status", *place), "component_status": "full_outage"}
+    assert status == {"component_id": component_id("Paysand", *place), "component_status": "full_outage"}
 
 
 async def test_an_ambiguous_component_is_rejected_with_the_candidates(call, box):
     error = await call.error(PUBLISH, **NEW, components={"API": "full_outage"})
 
-    assert f"Europe: API ({component_id('Paysand status', 'API', 'Europe')})" in error
-    assert f"Asia: API ({component_id('Paysand status', 'API', 'Asia')})" in error
+    assert f"Europe: API ({component_id('Paysand', 'API', 'Europe')})" in error
+    assert f"Asia: API ({component_id('Paysand', 'API', 'Asia')})" in error
     assert box.writes() == []
 
 
@@ -81,7 +81,7 @@ async def test_an_ambiguous_component_is_rejected_with_the_candidates(call, box)
     ("components", "says"),
     [
         ({"Chekout": "full_outage"}, "Pass one of: Checkout, Webhooks"),
-        ({"SFTP": "full_outage"}, "Unknown component 'SFTP' of status page Paysand status"),
+        ({"SFTP": "full_outage"}, "Unknown component 'SFTP' of status page Paysand"),
         ({"Checkout": "down"}, "operational"),
         ({"Payouts": "full_outage", "Europe: Payouts": "operational"}, "names the same item twice"),
     ],
@@ -92,7 +92,7 @@ async def test_unknown_components_statuses_and_repeats_are_rejected(call, box, c
 
 
 async def test_an_unknown_page_is_rejected_with_the_pages(call):
-    assert "Pass one of: Paysand status, Paysand for partners" in await call.error(LIST, page="Pay")
+    assert "Pass one of: Paysand, Paysand for partners" in await call.error(LIST, page="Pay")
 
 
 @pytest.mark.parametrize("body", [{}, {"current_structure": None}, {"current_structure": {"items": None}}])

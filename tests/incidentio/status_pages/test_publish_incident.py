@@ -12,14 +12,14 @@ pytestmark = pytest.mark.anyio
 EXAMPLES = {
     "incidentio_publish_incident": [
         {
-            "page": "Paysand status",
+            "page": "Paysand",
             "name": "Card payments fail",
             "message": "We are looking into **declined** cards.",
             "status": "investigating",
             "notify_subscribers": True,
         },
         {
-            "page": "Paysand status",
+            "page": "Paysand",
             "name": "Checkout is down",
             "message": "Nobody can pay.",
             "status": "identified",
@@ -60,7 +60,7 @@ async def test_a_preview_shows_page_publicity_components_subscribers_and_the_exa
     answer = await call.ok(PUBLISH, **CALL, components=components)
 
     preview = answer["preview"]
-    assert (preview["page"], preview["public"]) == ("Paysand status", "yes, https://status.paysand.example")
+    assert (preview["page"], preview["public"]) == ("Paysand", "yes, https://status.paysand.example")
     assert (preview["incident"], preview["status"]) == ("Card payments fail", "investigating")
     assert answer["would_send"]["body"]["message"] == CALL["message"]
     assert preview["components"] == ["Checkout: partial_outage", "Old gateway: full_outage (hidden on the page)"]
@@ -194,7 +194,7 @@ async def test_a_person_is_asked_with_everything_that_is_published(box, tmp_path
     text = 'Fixed". Nothing is published. "' + "x" * 900
     question = await asked(box, tmp_path, PUBLISH, **CALL | {"message": text}, components={"Checkout": "full_outage"})
 
-    assert '"Paysand status" (public: "yes, https://status.paysand.example")' in question
+    assert '"Paysand" (public: "yes, https://status.paysand.example")' in question
     assert "subscribers: all notified" in question
     assert "Checkout: full_outage" in question
     assert r"Fixed\". Nothing is published." in question

@@ -61,7 +61,7 @@ async def test_a_preview_shows_page_incident_statuses_components_and_the_exact_t
 
     assert answer["would_send"]["body"]["message"] == CALL["message"]
     assert answer["preview"] == {
-        "page": "Paysand status",
+        "page": "Paysand",
         "public": "yes, https://status.paysand.example",
         "incident": f'"Delayed webhooks" ({WEBHOOKS})',
         "status": "identified -> monitoring",
@@ -82,7 +82,7 @@ async def test_with_its_code_it_is_published(call, box):
         "notify_subscribers": True,
         "incident_status": "monitoring",
         "component_statuses": [
-            {"component_id": component_id("Paysand status", "Webhooks"), "component_status": "degraded_performance"}
+            {"component_id": component_id("Paysand", "Webhooks"), "component_status": "degraded_performance"}
         ],
     }
     assert (answer["public_incident"], answer["status"]) == (WEBHOOKS, "monitoring")
@@ -118,7 +118,7 @@ async def test_an_update_without_a_status_says_that_it_stays(call):
 
 async def test_a_link_names_the_incident_and_other_text_is_rejected(call, box):
     link = f"https://status.paysand.example/incidents/{WEBHOOKS}"
-    assert (await call.ok(UPDATE, **CALL | {"public_incident": link}))["preview"]["page"] == "Paysand status"
+    assert (await call.ok(UPDATE, **CALL | {"public_incident": link}))["preview"]["page"] == "Paysand"
     box.requests.clear()
     assert "incidentio_list_published lists them" in await call.error(UPDATE, **CALL | {"public_incident": "INC-114"})
     assert box.requests == []
@@ -217,7 +217,7 @@ async def test_a_page_that_cannot_be_read_is_told_and_keeps_no_one_from_resolvin
 
     preview = (await call.ok(UPDATE, **RESOLVE))["preview"]
     assert preview["public"] == "unknown: the page could not be read"
-    assert preview["page"] == account_ulid("status page Paysand status")
+    assert preview["page"] == account_ulid("status page Paysand")
     assert "The page could not be read" in preview["problems"][0]
     assert (await call.performed(UPDATE, **RESOLVE))["status"] == "resolved"
 
@@ -241,7 +241,7 @@ async def test_the_hundred_and_first_update_is_refused_with_the_reason(call, box
 async def test_a_person_is_asked_with_everything_that_is_published(box, tmp_path):
     question = await asked(box, tmp_path, UPDATE, **RESOLVE)
 
-    assert '"Paysand status" (public: "yes, https://status.paysand.example")' in question
+    assert '"Paysand" (public: "yes, https://status.paysand.example")' in question
     assert "identified -> resolved" in question
     assert "Merchant dashboard: operational" in question
     assert 'Text: "Webhooks arrive on time."' in question

@@ -7,14 +7,14 @@ from incident_mcp.sandbox.engine.clock import account_ulid
 
 pytestmark = pytest.mark.anyio
 
-EXAMPLES = {"incidentio_list_published": [{"page": "Paysand status"}, {"page": "Paysand for partners", "limit": 1}]}
+EXAMPLES = {"incidentio_list_published": [{"page": "Paysand"}, {"page": "Paysand for partners", "limit": 1}]}
 
 LIST = "incidentio_list_published"
 WEBHOOKS = account_ulid("published Delayed webhooks")
 
 
 async def test_incidents_are_listed_with_affected_components_and_their_newest_text(call):
-    first, second = (await call.ok(LIST, page="Paysand status"))["status_page_incidents"]
+    first, second = (await call.ok(LIST, page="Paysand"))["status_page_incidents"]
 
     assert (first["id"], first["name"], first["status"]) == (WEBHOOKS, "Delayed webhooks", "identified")
     assert first["components"] == ["Webhooks: partial_outage", "Merchant dashboard: degraded_performance"]
@@ -30,7 +30,7 @@ async def test_a_few_are_shown_with_all_their_updates_newest_first_in_any_order_
     [row] = [row for row in box.incidentio.rows["status_page_incidents"] if row["id"] == WEBHOOKS]
     row["updates"].reverse()
 
-    found = (await call.ok(LIST, page="Paysand status", limit=1))["status_page_incidents"][0]
+    found = (await call.ok(LIST, page="Paysand", limit=1))["status_page_incidents"][0]
     assert [text.split(": ")[0] for text in found["updates"]] == [
         "2026-11-21T01:50:00Z identified",
         "2026-11-21T01:15:00Z investigating",
@@ -39,8 +39,8 @@ async def test_a_few_are_shown_with_all_their_updates_newest_first_in_any_order_
 
 
 async def test_the_cursor_leads_on(call):
-    first = await call.ok(LIST, page="Paysand status", limit=1)
-    second = await call.ok(LIST, page="Paysand status", limit=1, after=first["after"])
+    first = await call.ok(LIST, page="Paysand", limit=1)
+    second = await call.ok(LIST, page="Paysand", limit=1, after=first["after"])
 
     assert first["has_more"] is True
     assert second["has_more"] is False
@@ -50,7 +50,7 @@ async def test_the_cursor_leads_on(call):
 async def test_without_the_structure_components_are_shown_by_id_and_the_reason_is_told(call, box):
     box.fail(Fault("status", status=403, path="/v2/status_page_structures/"))
 
-    answer = await call.ok(LIST, page="Paysand status")
+    answer = await call.ok(LIST, page="Paysand")
     assert "names of the components could not be read" in answer["note"]
     assert answer["status_page_incidents"][0]["components"][0].endswith(": partial_outage")
 
@@ -64,6 +64,6 @@ async def test_odd_parts_of_an_incident_leave_the_rest_readable(call, box):
         {"component_id": "01C", "component_status": "x", "end_at": None},
     ]
 
-    found = (await call.ok(LIST, page="Paysand status"))["status_page_incidents"][0]
+    found = (await call.ok(LIST, page="Paysand"))["status_page_incidents"][0]
     assert found["updates"] == ["time unknown status unknown: "]
     assert found["components"] == ["01C: x"]

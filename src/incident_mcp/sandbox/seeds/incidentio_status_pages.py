@@ -10,12 +10,12 @@ from incident_mcp.sandbox.incidentio.status_page_incidents import add_update, ne
 
 PAGES = (
     # name, public URL, description, subscribers
-    ("Paysand status", "https://status.paysand.example", "How our services are doing.", 412),
+    ("Paysand", "https://status.paysand.example", "How our services are doing.", 412),
     ("Paysand for partners", "", "", 1340),
 )
 STRUCTURES: dict[str, list[tuple[str, ...]]] = {
     # component, group, sub-page
-    "Paysand status": [
+    "Paysand": [
         ("Checkout",),
         ("Webhooks",),
         ("Merchant dashboard",),
@@ -42,11 +42,11 @@ class Row:
 # As a table, not one argument a line.
 # fmt: off
 PUBLISHED = (
-    Row("Paysand status", "Search unavailable for some customers", "9d", (
+    Row("Paysand", "Search unavailable for some customers", "9d", (
         ("9d", "investigating", "Some customers see no search results.", {"Merchant dashboard": "partial_outage"}),
         ("8d", "resolved", "Search works again.", {}),
     )),
-    Row("Paysand status", "Delayed webhooks", "105m", (
+    Row("Paysand", "Delayed webhooks", "105m", (
         ("105m", "investigating", "Webhooks to merchants arrive late. Orders may stay unconfirmed.",
          {"Webhooks": "degraded_performance"}),
         ("70m", "identified", "We have found the cause and separate the affected queue.\n\n**No webhook is lost.**",
