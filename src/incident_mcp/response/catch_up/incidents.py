@@ -151,7 +151,9 @@ def update_events(
 
 
 def _oldest_first(updates: Iterable[Update]) -> list[Update]:
-    return sorted((row for row in updates if row.created_at is not None), key=lambda row: (str(row.created_at), row.id))
+    """Return the updates with a time in their order; at equal times, a declaration's own comes first."""
+    dated = (row for row in updates if row.created_at is not None)
+    return sorted(dated, key=lambda row: (str(row.created_at), bool(row.message), row.id))
 
 
 def _is_not_reported(update: Update, incident: Incident | None, *, is_first: bool) -> bool:
@@ -218,18 +220,23 @@ def next_states(
         left: Changes that are reported later: they are still differences then.
     """
     later = {(event.key.split(" ", 1)[0], hash_of(event.incident_id or "")) for event in left}
-    latest = {hash_of(row.incident_id): row for row in _oldest_first(updates or ())}
-    by_hash = {hash_of(row.id): row for row in sorted(rows, key=_last_moved, reverse=True)}
     found: dict[int, IncidentState] = {}
-    for number in dict.fromkeys([*by_hash, *states]):
-        known = _Known(by_hash.get(number), latest.get(number), states.get(number))
-        state = known.state(
-            has_new=("new", number) in later,
-            has_lead=("lead", number) in later,
-            has_updates=updates is None or ("update", number) in later,
-        )
-        found |= {number: state} if state else {}
+    for number, known in _known(rows, updates or (), states).items():
+        has_updates = updates is None or ("update", number) in later
+        state = known.state(has_lead=("lead", number) in later, has_updates=has_updates)
+        if state and ("new", number) not in later:
+            found[number] = state
     return dict(list(found.items())[:MAX_INCIDENTS])
+
+
+def _known(
+    rows: Iterable[Incident], updates: Iterable[Update], states: Mapping[int, IncidentState]
+) -> dict[int, "_Known"]:
+    """Return what is known of incidents by the hash of their ID, the most recently updated first."""
+    latest = {hash_of(row.incident_id): row for row in _oldest_first(updates)}
+    by_hash = {hash_of(row.id): row for row in sorted(rows, key=_last_moved, reverse=True)}
+    numbers = dict.fromkeys([*by_hash, *states])
+    return {number: _Known(by_hash.get(number), latest.get(number), states.get(number)) for number in numbers}
 
 
 @dataclass(frozen=True)
@@ -240,20 +247,20 @@ class _Known:
     update: Update | None
     old: IncidentState | None
 
-    def state(self, *, has_new: bool, has_lead: bool, has_updates: bool) -> IncidentState | None:
+    def state(self, *, has_lead: bool, has_updates: bool) -> IncidentState | None:
         """Return what the next cursor holds, None if nothing.
 
         Args:
-            has_new: It is reported as new later.
             has_lead: Its lead is reported later.
             has_updates: Updates of it are reported later, or could not be read.
         """
-        if has_new or (self._is_over and not (has_updates and self.old)):
+        if self._is_over and not (has_updates and self.old):
             return None
         old = self.old or IncidentState()
-        lead = 0 if has_lead else self._lead
-        rank = 0 if has_updates else self._rank
-        return IncidentState(lead or old.lead, rank or old.rank)
+        return IncidentState(
+            lead=(not has_lead and self._lead) or old.lead,
+            rank=(not has_updates and self._rank) or old.rank,
+        )
 
     @property
     def _is_over(self) -> bool:

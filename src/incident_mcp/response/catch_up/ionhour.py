@@ -1,6 +1,6 @@
 """Changes of Ionhour's alerts, whose list has no filter by time: differences from what the cursor knows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -129,11 +129,13 @@ def _gone(number: int) -> Event:
     return Event(f"gone {number}", None, change, by_state=True)
 
 
-def next_known(read: Alerts, known: Known, left: Iterable[Event]) -> Known:
+def next_known(read: Alerts, known: Known, left: Sequence[Event]) -> Known:
     """Return what the next cursor knows of unresolved alerts; those with changes that are reported later, unchanged."""
-    old = known.alerts or {}
-    unchanged = {event.change.ionhour_incident for event in left}
+    old = dict(known.alerts or {})
     now = {row.id: _has_recovered(row, was=old.get(row.id)) for row in read.still_unresolved}
-    gone = old.keys() - now.keys() if read.all_unresolved_known else {row.id for row in read.resolved}
-    kept = {number: over for number, over in old.items() if number in unchanged or number not in gone}
-    return Known(*fit_alerts({number: over for number, over in now.items() if number not in unchanged} | kept))
+    for event in left:
+        now.pop(event.change.ionhour_incident or 0, None)
+    unchanged = {event.change.ionhour_incident for event in left}
+    over = old.keys() if read.all_unresolved_known else {row.id for row in read.resolved}
+    kept = {number: old[number] for number in old.keys() - (over - unchanged)}
+    return Known(*fit_alerts(kept | now))

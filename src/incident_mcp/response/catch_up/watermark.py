@@ -4,6 +4,7 @@ Services write some rows late, with an earlier timestamp. So the watermark stays
 the changes after it that were reported are known by their hashes.
 """
 
+from bisect import bisect
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -39,11 +40,11 @@ class Stream:
         self._behind = Position.of(now.replace(microsecond=0) - OVERLAP)
         self._told = [event.position for event in events if self._is_held(event)]
         untold = [event for event in events if not (event.hidden or self._was_reported(event))]
-        self._by_state = [event for event in untold if event.by_state]
+        self._by_state = list(filter(_is_by_state, untold))
         self.without_time = sum(event.at is None and not event.by_state for event in untold)
         """Number of changes that cannot be placed, and are not reported."""
-        later, latest = self._later(untold), Position.of(now + OVERLAP)
-        self._placed = [event for event in later if event.position <= latest]
+        later = self._later(untold)
+        self._placed = later[: bisect(later, Position.of(now + OVERLAP), key=_place)]
         self.in_future = len(later) - len(self._placed)
         """Number of changes that lie in the future: they are reported when their time has come."""
 
@@ -92,6 +93,10 @@ class Stream:
 
     def _reported(self, shown: AbstractSet[Event]) -> list[Position]:
         return sorted([*self._told, *(event.position for event in self.pending if event.at and event in shown)])
+
+
+def _is_by_state(event: Event) -> bool:
+    return event.by_state
 
 
 def _place(event: Event) -> Position:
