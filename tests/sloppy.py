@@ -42,7 +42,6 @@ VALID: Json = {
     "note_id": 704,
     "project_id": 11,
     "roles": {"Incident Lead": "U04YUKI"},
-    "seen": "2026-11-21T03:00:00Z",
     "severity": "Major",
     "severity_gte": "Minor",
     "severity_lte": "Major",
@@ -64,9 +63,15 @@ SPECIAL: dict[tuple[str, str], Any] = {
     ("incidentio_close_incident", "status"): "Closed",
     # Similar to INC-114: named in `similar_open` unless `despite` names it.
     ("incidentio_create_incident", "name"): "Webhook deliveries to merchants fail in EU",
+    # When the examples' rows were changed last.
+    ("incidentio_update_action", "seen"): "2026-11-21T01:55:00Z",
+    ("incidentio_update_follow_up", "seen"): "2026-11-13T03:00:00Z",
     ("situation", "limit"): 2,
 }
 DEPENDENT = {
+    ("incidentio_add_attachment", "external_id"),
+    ("incidentio_add_attachment", "resource_type"),
+    ("incidentio_add_attachment", "title"),
     ("incidentio_answer_page", "reason"),
     ("incidentio_answer_page", "snooze_until"),
     ("incidentio_create_override", "layer"),

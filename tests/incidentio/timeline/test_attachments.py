@@ -13,6 +13,7 @@ EXAMPLES = {
     "incidentio_add_attachment": [
         {"incident": "INC-114", "url": "https://runbooks.paysand.example/queues", "title": "Runbook of the queue"},
         {"incident": "INC-112", "external_id": "55121", "resource_type": "zendesk_ticket"},
+        {"incident": "INC-112", "url": "https://runbooks.paysand.example/payouts"},
     ],
 }
 EFFECTS = {
@@ -24,7 +25,6 @@ EFFECTS = {
             "journalled": True,
             "looks": True,
             "keyless": True,
-            "finds": True,
         },
         {
             "request": "POST /v1/incident_attachments",
@@ -33,7 +33,6 @@ EFFECTS = {
             "journalled": True,
             "looks": True,
             "keyless": True,
-            "finds": True,
         },
     ]
 }

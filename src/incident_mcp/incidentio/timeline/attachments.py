@@ -1,5 +1,6 @@
 """Attachments of an incident: links, pull requests, tickets, alerts of other systems."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -106,16 +107,20 @@ class _Attaching:
         rows = await read_attachments(self.api, self.incident)
         if same := next(filter(self._is_same, rows), None):
             return AttachmentResponse(incident_attachment=same)
-        known = baseline.existing_ids
-        new = [] if known is None else [row for row in rows if row.id not in known]
-        if alike := next((row for row in new if row.resource_type in (None, self.resource["resource_type"])), None):
+        if baseline.existing_ids is not None:
+            self._check_doubts(rows, baseline.existing_ids)
+        return None
+
+    def _check_doubts(self, rows: Rows[Attachment], known: Sequence[str]) -> None:
+        """Raise if one that is new, or that could not be read, may be the one that was sent."""
+        kinds = (None, self.resource["resource_type"])
+        if alike := next((row for row in rows if row.id not in known and row.resource_type in kinds), None):
             raise NoAnswerError(
                 f"There is a new attachment of this type ({alike.id}). It is unknown whether it is this one, because"
                 " the service may change links. Check incidentio_list_attachments before you attach it again."
             )
         if rows.unreadable:
             raise NoAnswerError(f"{rows.unreadable} attachments could not be read: it is unknown whether it is there.")
-        return None
 
     def _is_same(self, row: Attachment) -> bool:
         if row.resource_type != self.resource["resource_type"]:

@@ -297,6 +297,6 @@ TOOLS = [
         incidentio_read_call,
         "Read a call's transcript",
         toolset=TIMELINE,
-        keywords="said meeting zoom transcript scribe discussed huddle spoke conversation",
+        keywords="say said bridge meeting zoom transcript scribe discussed huddle spoke conversation",
     )
 ]

@@ -99,6 +99,6 @@ TOOLS = [
         incidentio_add_timeline_item,
         "Add a timeline item",
         toolset=TIMELINE,
-        keywords="log record event happened deploy rollback note narrative backdate",
+        keywords="log record event happened deploy rolled back rollback note that narrative backdate",
     )
 ]

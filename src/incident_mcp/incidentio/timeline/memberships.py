@@ -210,6 +210,6 @@ TOOLS = [
         destructive=True,
         idempotent=True,
         toolset=TIMELINE,
-        keywords="remove person member private uninvite take away",
+        keywords="remove person member uninvite take away longer see hide security",
     ),
 ]

@@ -80,6 +80,7 @@ def seed_timeline(account: IncidentIO, start: datetime) -> None:
         for number, who in OBSERVERS
     ]
     account.rows["workloads"] += [_workload(account, start, ids, *row) for row in WORKLOADS]
+    account.rows["revoked_memberships"] = []
     account.rows["incident_memberships"] += [
         new_membership(
             account_ulid(f"membership {number} {who}"),
