@@ -19,6 +19,7 @@ TEXTS = {file.stem: file.read_text("utf-8") for file in sorted((ROOT / "referenc
 COMMANDS = [line for text in TEXTS.values() for line in commands(text)]
 IDS = {"escalation": "escalations", "alert": "alerts", "override": "schedule_overrides"}
 IDS |= {"follow_up": "follow_ups", "action": "actions", "public_incident": "status_page_incidents"}
+IDS |= {"post_mortem": "postmortem_documents"}
 """The rows of the sandbox of which one is meant by an example's `ID`."""
 OPEN = (None, "triggered", "firing", "outstanding")
 SUBJECTS = {"Checkout errors above 5 percent", "Ledger replica lags by 40 seconds"}
@@ -37,11 +38,8 @@ async def run_example(command: str, call: Caller, box: Sandbox) -> None:
     arguments = _arguments(pairs, None)
     for argument, rows in IDS.items():
         if arguments.get(argument) == "ID":
-            found = [
-                row
-                for row in box.incidentio.rows[rows]
-                if row.get("status") in (None, "triggered", "firing", "outstanding")
-            ]
+            every = box.incidentio.rows[rows]
+            found = [row for row in every if row.get("status") in OPEN] or every
             arguments[argument] = next((row for row in found if row.get("title") in SUBJECTS), found[0])["id"]
     if arguments.get("confirm") == "CODE":
         preview = await call.ok(name, **{key: value for key, value in arguments.items() if key != "confirm"})

@@ -19,6 +19,8 @@ REFERENCES = (
     "references/timeline.md",
     "references/follow_ups.md",
     "references/checks.md",
+    "references/post_mortems.md",
+    "references/status_pages.md",
 )
 """What belongs to one toolset; SKILL.md says when to read which."""
 FILES = {f"skill://{NAME}/{path}": path for path in ("SKILL.md", *REFERENCES)}

@@ -141,7 +141,7 @@ NOT_NOW = [
 ]
 
 
-@pytest.mark.parametrize("change", NOT_NOW, ids=repr)
+@pytest.mark.parametrize("change", NOT_NOW, ids=" ".join)
 async def test_a_window_that_is_not_active_now_is_not_named_even_if_the_service_lists_it(connect, box, change):
     alter(box, WINDOWS, lambda body: body["maintenance_windows"][0].update(change))
     async with connect() as call:
@@ -157,7 +157,7 @@ IONHOUR_NOT_NOW = [
 ]
 
 
-@pytest.mark.parametrize("change", IONHOUR_NOT_NOW, ids=repr)
+@pytest.mark.parametrize("change", IONHOUR_NOT_NOW, ids=" ".join)
 async def test_a_window_of_ionhour_that_hides_nothing_now_is_not_named(connect, box, change):
     alter(box, IONHOUR_WINDOWS, lambda body: body["items"][0].update(change))
     async with connect() as call:

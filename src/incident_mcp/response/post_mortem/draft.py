@@ -1,6 +1,6 @@
 """Drafting a post-mortem from what is recorded, with no sentence of our own invention."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from incident_mcp.incidentio.ids import IncidentRef
 from incident_mcp.incidentio.incidents.records import Incident
@@ -8,7 +8,7 @@ from incident_mcp.records.record import Record
 from incident_mcp.records.text import one_line
 from incident_mcp.records.tokens import tokens
 from incident_mcp.response.insight import INSIGHT
-from incident_mcp.response.post_mortem.evidence import Evidence, plain
+from incident_mcp.response.post_mortem.evidence import Evidence, Fact, plain
 from incident_mcp.response.post_mortem.questions import questions
 from incident_mcp.response.post_mortem.reader import DraftReader
 from incident_mcp.response.post_mortem.sections import Sections, Size
@@ -41,26 +41,39 @@ async def draft_post_mortem(api: IncidentioApi, services: BothServices, incident
     reader = DraftReader(api, services.ionhour)
     found = await reader.read(incident)
     problems = reader.problems.lines()
-    contents = (_content(found, reader, problems, size) for size in _SIZES)
-    content = next((each for each in contents if tokens(each) <= MOST_TOKENS), None)
     return PostMortemDraft(
         incident=found.reference or found.id,
         title=_title(found),
-        content=content or _content(found, reader, problems, _SIZES[-1]),
+        content=write(found, reader.facts, reader.read_sources, problems),
         existing_post_mortem=found.postmortem_document_url,
         problems=problems or None,
     )
+
+
+def write(incident: Incident, facts: Sequence[Fact], read: Collection[str], problems: Sequence[str]) -> str:
+    """Write a draft that keeps to its budget.
+
+    Args:
+        incident: The incident.
+        facts: What is recorded of it.
+        read: The kinds of facts that were read in full.
+        problems: What could not be read.
+    """
+    contents = (_content(incident, facts, read, problems, size) for size in _SIZES)
+    fitting = (content for content in contents if tokens(content) <= MOST_TOKENS)
+    return next(fitting, None) or _content(incident, facts, read, problems, _SIZES[-1])
 
 
 def _title(incident: Incident) -> str:
     return one_line(f"{incident.reference or incident.id}: {incident.name or 'post-mortem'}")[:200]
 
 
-def _content(incident: Incident, reader: DraftReader, problems: Sequence[str], size: Size) -> str:
-    evidence = Evidence.of(reader.facts)
+def _content(
+    incident: Incident, facts: Sequence[Fact], read: Collection[str], problems: Sequence[str], size: Size
+) -> str:
+    evidence = Evidence.of(facts)
     sections = Sections(incident, evidence, size)
     causes = [*sections.causes()]
-    asked = [f"- {question}" for question in questions(incident, evidence, causes, reader.read_sources)]
     written: dict[str, Sequence[str]] = {
         "Summary": [*sections.summary()],
         "Impact": [*sections.impact()],
@@ -68,10 +81,12 @@ def _content(incident: Incident, reader: DraftReader, problems: Sequence[str], s
         "Response": [*sections.response()],
         "Sentences that may name the cause": causes,
         "Still open": [*sections.open()],
-        "Questions that the records do not answer": asked,
+        "Questions that the records do not answer": [
+            f"- {question}" for question in questions(incident, evidence, causes, read)
+        ],
         "Not read": [f"- {plain(problem, 200)}" for problem in problems],
+        "Evidence": [*sections.listed()],
     }
-    written["Evidence"] = [*sections.listed()]
     texts = [f"## {name}\n\n" + "\n".join(lines) for name, lines in written.items() if lines]
     return "\n\n".join([f"# {plain(_title(incident), 200)}", _PREFACE, *texts]) + "\n"
 
