@@ -440,6 +440,12 @@ def test_what_cannot_be_read_was_not_seen(text):
     assert Shown.from_text(text) is None
 
 
+def test_of_what_was_only_updated_a_late_answer_does_not_take_the_update_back():
+    known = Shown("").updated({"severity": "Major"}, LATE)
+    overtaken = Shown(EARLY, {"name": "old", "severity": "Critical"}, full_at=EARLY)
+    assert known.followed_by(overtaken, overlapping=True).fields == {"name": "old", "severity": "Major"}
+
+
 def test_half_a_character_is_kept():
     known = Shown(EARLY, {"name": "\ud800"}, full_at=EARLY)
     assert Shown.from_text(known.dump()) == known

@@ -55,7 +55,7 @@ class Shown:
     """What the caller was shown of an incident, each field as it was shown last."""
 
     updated_at: str
-    """As the service sent it."""
+    """As the service sent it; empty if it was not shown yet, and only updated."""
     fields: dict[str, str] = field(default_factory=dict[str, str])
     full_at: str | None = None
     """The `updated_at` with which all fields were shown; None if only some ever were."""
@@ -187,9 +187,9 @@ async def _find(api: Api, key: str) -> Shown | None:
 async def remember_update(api: Api, incident: str, changed: dict[str, str], at: str | None) -> None:
     """Remember the status and severity that an own update set: its answer does not have the incident."""
     key = await _main_key(api, incident)
-    shown = await _find(api, key)
-    if shown is not None:
-        await api.seen.remember({key: shown.updated(changed, at).dump()})
+    # An older reading may still arrive, also of an incident that was not shown before.
+    shown = await _find(api, key) or Shown("")
+    await api.seen.remember({key: shown.updated(changed, at).dump()})
 
 
 def _fields_of(incident: Incident) -> dict[str, str]:
@@ -232,7 +232,8 @@ class IncidentGuard(Generic[A]):
             ServiceError: It could not be read at all.
         """
         key = await _main_key(self.api, self.incident)
-        shown = await _find(self.api, key)
+        known = await _find(self.api, key)
+        shown = known if known and known.updated_at else None
         if shown is None and self.seen is None:
             return None
         try:
