@@ -42,9 +42,10 @@ NOT_IN_A_BUNDLE = {
     "INCIDENT_MCP_IGNORE_ARGUMENTS",
     "INCIDENT_MCP_DISCOVERY",
     "INCIDENT_MCP_SECRET",
+    "INCIDENT_MCP_RECORD",
 }
 """An older name, a choice of one, a folder that a bundle's user has no reason to move, what other hosts add, the list
-that a small model gets, and what several servers share."""
+that a small model gets, what several servers share, and what is set for one bug report."""
 
 
 def text(document: str) -> str:

@@ -201,7 +201,7 @@ class Run:
         if self.refused is None:
             return
         tool, arguments = self.refused
-        current = arguments["seen"] == self.row["updated_at"]
+        current, stale = arguments["seen"] == self.row["updated_at"], self.stale
         result = await self.call.result(tool, incident=REFERENCE, **arguments)
         if current:
             assert not result.is_error, text_of(result)
@@ -209,7 +209,7 @@ class Run:
             self.show(FULL)
         elif not result.is_error:
             # What was changed in between was read in the meantime, or changed back.
-            assert not self.stale or "repeated" in (result.structured_content or {})
+            assert not stale or "repeated" in (result.structured_content or {})
             self.show(FULL)
         self.refused = None
 

@@ -104,6 +104,11 @@ OTHERS: list[tuple[str, str]] = [
     ("what actions are left in INC-114", "incidentio_list_actions"),
     ("add an action for Sam to restart the workers", "incidentio_create_action"),
     ("tick off the action, I did it", "incidentio_update_action"),
+    ("which monitors are paused", "ionhour_list_checks"),
+    ("what does the checkout-api check probe", "ionhour_get_check"),
+    ("which external services do we rely on", "ionhour_list_dependencies"),
+    ("which services are affected if Stripe is down", "ionhour_get_dependency"),
+    ("does Ionhour suppress anything because of maintenance", "ionhour_list_maintenance"),
 ]
 """By somebody else, one for every tool beyond the core: 19 were found before any word was chosen for them."""
 

@@ -26,6 +26,7 @@ from incident_mcp.records.record import Listed, Record, shorten
 from incident_mcp.records.text import one_line
 from incident_mcp.response.insight import INSIGHT
 from incident_mcp.response.reading import Part, Reading
+from incident_mcp.response.situation.impact import impact_of
 from incident_mcp.response.situation.reader import OpenIncident, SituationReader, Update
 from incident_mcp.response.situation.situation import Gaps, links_and_gaps
 from incident_mcp.settings import Settings
@@ -55,6 +56,7 @@ class HandoverIncident(Record):
     status: str | None = None
     lead: str | None = None
     age: str | None = None
+    impact_for: str | None = None
     latest: str | None = None
     """The latest update, and its age."""
     next: list[str] | None = None
@@ -183,6 +185,7 @@ class _HandoverReader:
             status=row.status,
             lead=row.lead,
             age=_since(now, row.created_at),
+            impact_for=impact_of(self.open, row),
             latest=_describe_update(update, now) if update else None,
             next=[*_announced(update), *_missing(row.reference, gaps)] or None,
         )

@@ -66,7 +66,7 @@ def build_server(
         finally:
             closed()
 
-    _configure_logging()
+    configure_logging()
     return make_server(_instructions(settings), lifespan)
 
 
@@ -103,7 +103,7 @@ def make_server(instructions: str, lifespan: Lifespan) -> Server[Caller]:
     return server
 
 
-def _configure_logging() -> None:
+def configure_logging() -> None:
     """Log warnings to stderr."""
     from rich.console import Console  # noqa: PLC0415
     from rich.logging import RichHandler  # noqa: PLC0415

@@ -18,6 +18,10 @@ REFERENCES = (
     "references/catalog.md",
     "references/timeline.md",
     "references/follow_ups.md",
+    "references/checks.md",
+    "references/insight.md",
+    "references/post_mortems.md",
+    "references/status_pages.md",
 )
 """What belongs to one toolset; SKILL.md says when to read which."""
 FILES = {f"skill://{NAME}/{path}": path for path in ("SKILL.md", *REFERENCES)}

@@ -25,7 +25,7 @@ from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import A
 from incident_mcp.transport.connection import Progress, UnusableError, explain_failure
 from incident_mcp.transport.operation import Request
-from incident_mcp.transport.responses import Response, observe, read_response
+from incident_mcp.transport.responses import observe, read_response
 from incident_mcp.transport.retry import (
     Repeat,
     followed_by,
@@ -37,6 +37,7 @@ from incident_mcp.transport.retry import (
 )
 from incident_mcp.transport.seen import MemorySeen, SeenRecords
 from incident_mcp.transport.service import Cached, Service
+from incident_mcp.transport.tape import Response
 
 CACHE_SECONDS = 60.0
 MAX_CACHED = 500
@@ -214,7 +215,9 @@ class Api:
         await self._wait_for_rate_limit(request)
         await self._take_slot(request)
         try:
-            response = await self._exchange_in_time(request)
+            tape = self.service.tape
+            send = self._exchange_in_time
+            response = await (tape.exchange(self.service.name, request, send) if tape else send(request))
         finally:
             self.service.slots.release()
         if len(response.content) > LARGE:
@@ -305,8 +308,8 @@ class Api:
             headers=headers,
             extensions={"trace": progress.follow()} if follow else None,
         ) as response:
-            observe(service, response.headers)
-            return Response(response.status_code, response.headers, await self._receive(request, response))
+            observe(service, response.headers, at := unix_now())
+            return Response(response.status_code, response.headers, await self._receive(request, response), at)
 
     async def _receive(self, request: Request, response: httpx2.Response) -> bytes:
         """Receive a body.

@@ -7,7 +7,12 @@ from incident_mcp.sandbox.engine.clock import account_ulid
 
 pytestmark = pytest.mark.anyio
 
-EXAMPLES = {"incidentio_read_post_mortem": [{"post_mortem": "INC-106"}, {"post_mortem": "INC-106", "offset": 10}]}
+EXAMPLES = {
+    "incidentio_read_post_mortem": [
+        {"post_mortem": "01HR4B1YM0ASFM7FCGSNM8FNV9"},
+        {"post_mortem": "01HR4B1YM0ASFM7FCGSNM8FNV9", "offset": 10},
+    ]
+}
 
 READ = "incidentio_read_post_mortem"
 SEARCH = account_ulid("post-mortem INC-106: Search finds nothing for German customers")

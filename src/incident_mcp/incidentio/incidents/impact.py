@@ -20,7 +20,9 @@ def has_unreadable_end(entries: Iterable[Json]) -> bool:
 
 
 def _is_unreadable(value: object) -> bool:
-    time = part({"value": value}, "value").get("value") if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value is not None
+    time = part({"value": value}, "value").get("value")
     return time is not None and parse_instant(time) is None
 
 

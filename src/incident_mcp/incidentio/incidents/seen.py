@@ -9,10 +9,12 @@ own write may have moved it. The API has no conditional write, so a change betwe
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Generic, Protocol, cast
 
 from pydantic import Field, ValidationError
+from pydantic_core import from_json, to_json
 
 from incident_mcp.errors import NoAnswerError, RefusedError, StaleError
 from incident_mcp.incidentio.access import journal_keys, read_one
@@ -30,6 +32,7 @@ _FORBIDDEN = 403
 _PARTS = ("name", "severity", "status", "lead")
 """What lists show and an edit can change."""
 _TEXTS = (*_PARTS, "summary", "incident_type", "mode", "visibility", "call_url")
+_REQUIRED = ("name", "status", "incident_type", "mode", "visibility")
 _MAPS = ("roles", "custom_fields", "timestamps")
 _LONGEST = 120
 """Characters of a value that are kept; of a longer one, its start and a hash."""
@@ -52,10 +55,10 @@ class Shown:
     """What the caller was shown of an incident, each field as it was shown last."""
 
     updated_at: str
-    """As the service sent it."""
+    """As the service sent it; empty if it was not shown yet, and only updated."""
     fields: dict[str, str] = field(default_factory=dict[str, str])
-    full: bool = False
-    """Whether `fields` has all that are compared."""
+    full_at: str | None = None
+    """The `updated_at` with which all fields were shown; None if only some ever were."""
     own: dict[str, str] = field(default_factory=dict[str, str])
     """The status and severity that own updates set since, whose answers do not have the incident."""
     own_at: str | None = None
@@ -68,17 +71,26 @@ class Shown:
         """Whether an own update moved the status since, which may have set timestamps."""
         return "status" in self.own
 
+    def is_of(self, version: str) -> bool:
+        """Return whether an `updated_at` is the one with which the fields were shown."""
+        return version == (self.full_at or self.updated_at)
+
     def dump(self) -> str:
         """Return it as text."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        # A list shows many: `asdict` and `json.dumps` would cost more than the rest.
+        try:
+            return to_json(vars(self)).decode()
+        except ValueError:
+            # It holds half a character.
+            return json.dumps(vars(self))
 
     @classmethod
     def from_text(cls, text: str) -> "Shown | None":
         """Read what `dump` returned; None if it cannot be read."""
-        try:
-            return cls(**json.loads(text))
-        except (ValueError, TypeError):
-            return None
+        for read in (from_json, json.loads):
+            with suppress(ValueError, TypeError):
+                return cls(**read(text))
+        return None
 
     def followed_by(self, newer: "Shown", *, overlapping: bool) -> "Shown":
         """Return what is known after another reading.
@@ -90,9 +102,9 @@ class Shown:
         if overlapping and _is_before(newer.updated_at, self.updated_at):
             return self
         merged = newer
-        if not newer.full:
+        if newer.full_at is None:
             fields = self.fields | newer.fields
-            merged = replace(self, updated_at=newer.updated_at, fields=fields, known_at=newer.known_at)
+            merged = Shown(newer.updated_at, fields, self.full_at, self.own, self.own_at, newer.known_at)
         if overlapping and self.own_at is not None and _is_before(newer.updated_at, self.own_at):
             return replace(merged, fields=merged.fields | self.own, own=self.own, own_at=self.own_at)
         return merged
@@ -126,15 +138,13 @@ class PartlyShown(Protocol):
         """`updated_at` unrounded."""
         ...
 
-    def dump(self) -> Json:
-        """Return what is shown."""
-        ...
+    # And of `_PARTS` those that the answer shows.
 
 
 async def remember_incident(api: Api, incident: Incident | None) -> None:
     """Remember an incident that is shown in full, unless it is a record from the journal."""
     if incident is not None and incident.changed_at is not None and parse_instant(incident.changed_at):
-        shown = Shown(incident.changed_at, _fields_of(incident), full=True)
+        shown = Shown(incident.changed_at, _fields_of(incident), full_at=incident.changed_at)
         await _remember(api, incident.id, incident.reference, shown)
 
 
@@ -142,13 +152,12 @@ async def remember_rows(api: Api, rows: Iterable[PartlyShown]) -> None:
     """Remember incidents that are shown in part."""
     for row in rows:
         if row.changed_at is not None and parse_instant(row.changed_at):
-            dump = row.dump()
-            fields = {name: _kept(dump[name]) for name in _PARTS if name in dump and not _is_cut(dump[name])}
+            fields: dict[str, str] = {}
+            for name in _PARTS:
+                text = cast("str | None", getattr(row, name, None))
+                if text is not None and not text.endswith("[cut]"):
+                    fields[name] = _kept(text)
             await _remember(api, row.id, row.reference, Shown(row.changed_at, fields))
-
-
-def _is_cut(text: str) -> bool:
-    return text.endswith("[cut]")
 
 
 async def _remember(api: Api, number: str | None, reference: str | None, shown: Shown) -> None:
@@ -178,17 +187,17 @@ async def _find(api: Api, key: str) -> Shown | None:
 async def remember_update(api: Api, incident: str, changed: dict[str, str], at: str | None) -> None:
     """Remember the status and severity that an own update set: its answer does not have the incident."""
     key = await _main_key(api, incident)
-    shown = await _find(api, key)
-    if shown is not None:
-        await api.seen.remember({key: shown.updated(changed, at).dump()})
+    # An older reading may still arrive, also of an incident that was not shown before.
+    shown = await _find(api, key) or Shown("")
+    await api.seen.remember({key: shown.updated(changed, at).dump()})
 
 
 def _fields_of(incident: Incident) -> dict[str, str]:
     """Return the fields that are compared; an item of a role, custom field or timestamp is a field of its own."""
-    dump = incident.dump() | ({"lead": incident.lead} if incident.lead else {})
-    fields = {name: _kept(dump[name]) for name in _TEXTS if name in dump}
+    texts = ((name, cast("str | None", getattr(incident, name))) for name in _TEXTS)
+    fields = {name: _kept(text) for name, text in texts if text is not None}
     for kind in _MAPS:
-        for name, value in cast("Json", dump.get(kind, {})).items():
+        for name, value in cast("Json", getattr(incident, kind) or {}).items():
             fields[f"{kind}.{name}"] = _kept(value if isinstance(value, str) else ", ".join(sorted(value)))
     return fields
 
@@ -223,7 +232,8 @@ class IncidentGuard(Generic[A]):
             ServiceError: It could not be read at all.
         """
         key = await _main_key(self.api, self.incident)
-        shown = await _find(self.api, key)
+        known = await _find(self.api, key)
+        shown = known if known and known.updated_at else None
         if shown is None and self.seen is None:
             return None
         try:
@@ -248,9 +258,11 @@ class IncidentGuard(Generic[A]):
         """
         if shown is None:
             raise StaleError(_describe(current, None, {}, self.seen))
+        if shown.is_of(_version(current)):
+            return
         own, moved = await self._own(key, raw)
         changes = _changes(shown, _fields_of(current), own, moved=moved or shown.moved)
-        if changes or not (shown.full or own or await self._is_own(shown, current)):
+        if changes or not (shown.full_at or own or await self._is_own(shown, current)):
             raise StaleError(_describe(current, shown, changes, self.seen))
 
     async def _own(self, key: str, raw: Json) -> tuple[set[str], bool]:
@@ -265,7 +277,7 @@ class IncidentGuard(Generic[A]):
         return own, "incident_status_id" in found
 
     async def _is_own(self, shown: Shown, current: Incident) -> bool:
-        """Return whether `updated_at` is as it was shown, or an own write may have moved it."""
+        """Return whether `updated_at` cannot be read, or is as it was shown, or an own write may have moved it."""
         if current.changed_at in (None, shown.updated_at):
             return True
         instant = parse_instant(current.changed_at)
@@ -334,13 +346,21 @@ Changes = dict[str, tuple[str | None, str | None]]
 
 
 def _changes(shown: Shown, current: dict[str, str], own: set[str], *, moved: bool) -> Changes:
-    names = dict.fromkeys([*shown.fields, *(current if shown.full else ())])
+    names = dict.fromkeys([*shown.fields, *(current if shown.full_at else ())])
     changes = {name: (shown.fields.get(name), current.get(name)) for name in names}
     return {
         name: (old, new)
         for name, (old, new) in changes.items()
-        if old != new and name.partition(".")[0] not in own and not (moved and _is_set_by_move(name, old))
+        if old != new
+        and not _is_unread(name, old, new)
+        and name.partition(".")[0] not in own
+        and not (moved and _is_set_by_move(name, old))
     }
+
+
+def _is_unread(name: str, old: str | None, new: str | None) -> bool:
+    """Return whether a field that every incident has could not be read in one of two answers."""
+    return name in _REQUIRED and None in (old, new)
 
 
 def _is_set_by_move(name: str, old: str | None) -> bool:

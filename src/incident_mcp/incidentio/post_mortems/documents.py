@@ -113,7 +113,8 @@ async def read_documents(
     api: Api, incident_id: str | None = None, *, limit: int = MAX_PAGE_SIZE, after: str | None = None
 ) -> Rows[PostMortem]:
     """Read the post-mortem documents of an incident, or of all incidents, newest first."""
-    query = [] if incident_id is None else [("incident_id", incident_id)]
+    query = [("sort_by", "created_at_newest_first")]
+    query += [] if incident_id is None else [("incident_id", incident_id)]
     request = LIST.request(query, advice=access_advice(LIST.scope))
     return await read_rows(api, request, PostMortem, limit=limit, after=after)
 

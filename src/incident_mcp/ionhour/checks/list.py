@@ -30,8 +30,8 @@ def upper(value: object) -> object:
 Status = Annotated[Literal["NEW", "OK", "LATE", "DOWN", "PAUSED", "RESUMED"], BeforeValidator(upper)]
 Mode = Annotated[Literal["INBOUND", "OUTBOUND"], BeforeValidator(upper)]
 NameContains = Annotated[str | None, Field(description="Terms.")]
-Page = Annotated[int, Field(ge=1, le=10_000)]
-Limit = Annotated[int, Field(ge=1, le=100)]
+Page = Annotated[int, Field(ge=1, le=10_000, description="Page.")]
+Limit = Annotated[int, Field(ge=1, le=100, description="Rows per page.")]
 
 
 def list_query(workspace: int | None, project: int | None = None, mode: str | None = None) -> Query:
@@ -46,7 +46,7 @@ async def ionhour_list_checks(
     name_contains: NameContains = None,
     status: Annotated[Status | None, Field(description="PAUSED ones raise no alerts.")] = None,
     project_id: Annotated[str | None, Field(description="Project, name or ID.")] = None,
-    mode: Mode | None = None,
+    mode: Annotated[Mode | None, Field(description="INBOUND waits for signals, OUTBOUND probes.")] = None,
     page: Page = 1,
     limit: Limit = 25,
 ) -> Checks:

@@ -1,7 +1,7 @@
 """Why nothing fires: maintenance windows and paused checks, read beside the situation for a short time."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 import anyio
@@ -31,8 +31,6 @@ MAX_WINDOWS = 5
 """Windows of a service that are shown."""
 MAX_NAMES, MAX_NAME = 10, 60
 """Names in a row, and characters of a name."""
-INCIDENTIO, IONHOUR, PAUSED = "incident.io maintenance", "Ionhour maintenance", "paused checks"
-
 _ANY = "Alert → "
 """Begins the conditions of an incident.io window."""
 
@@ -40,11 +38,14 @@ _ANY = "Alert → "
 class Silence(Record):
     """What hides alerts now."""
 
-    kind: str
-    name: str | None = None
+    maintenance: str | None = None
+    """The name of a window in incident.io."""
+    ionhour_maintenance: str | None = None
+    """The name of a window in Ionhour."""
     ends_in: str | None = None
     affects: str | None = None
-    """Alerts that meet a condition, projects, or checks."""
+    """Alerts that meet a condition, or Ionhour's projects."""
+    paused_checks: str | None = None
 
 
 class SilenceReader:
@@ -83,15 +84,19 @@ class SilenceReader:
         rows = await read_rows(
             api, request, incidentio_windows.MaintenanceWindow, limit=incidentio_windows.MOST_WINDOWS
         )
-        now = _now(api)
+        now = utc_now()
         active = [row for row in rows if row.archived_at is None and _is_now(row.start_at, row.end_at, now)]
-        shown = [_window(INCIDENTIO, row.name, row.end_at, now, row.holds) for row in active]
-        self._incidentio = _first(shown, INCIDENTIO, more=not rows.complete)
+        shown = [
+            Silence(maintenance=_name(row.name), ends_in=_ends_in(row.end_at, now), affects=_holds(row.holds))
+            for row in active[:MAX_WINDOWS]
+        ]
+        rest = _rest(len(active) - MAX_WINDOWS, more=not rows.complete)
+        self._incidentio = [*shown, *(Silence(maintenance=text) for text in rest)]
         self.incidentio.add_unreadable(rows.unreadable, "maintenance window")
 
     async def _read_windows(self, api: Api, workspace: int) -> None:
         page = await api.get(ionhour_windows.list_request(workspace, "ACTIVE"), Page[ionhour_windows.MaintenanceWindow])
-        self._now = now = _now(api)
+        self._now = now = utc_now()
         # The instants of one that recurs may be those of another time.
         self._windows = [
             row
@@ -109,20 +114,21 @@ class SilenceReader:
             of = f" of {page.total}" if page.total else ""
             self.ionhour.add(f"Only {len(page.rows)}{of} Ionhour checks were searched for paused ones.")
 
-    def rows(self, alerts: Iterable[Alert] | None) -> list[Silence]:
+    def rows(self, alerts: Iterable[Alert]) -> list[Silence]:
         """Return what hides alerts; the names of projects are those of the checks and of these alerts."""
-        projects = {row.project_id: row.project for row in (*self._checks, *(alerts or ()))}
-        windows = [_window(IONHOUR, row.name, row.end_at, self._now, _projects(row, projects)) for row in self._windows]
-        return [
-            *self._incidentio,
-            *_first(windows, IONHOUR, more=self._more_windows),
-            *_paused(self._checks),
+        projects = {row.project_id: row.project for row in (*self._checks, *alerts)}
+        windows = [
+            Silence(
+                ionhour_maintenance=_name(row.name),
+                ends_in=_ends_in(row.end_at, self._now),
+                affects=_join(_projects(row, projects)),
+            )
+            for row in self._windows[:MAX_WINDOWS]
         ]
-
-
-def _paused(checks: Sequence[Check]) -> list[Silence]:
-    names = [row.name or f"check {row.id}" for row in checks if (row.status or "").upper() == "PAUSED"]
-    return [Silence(kind=PAUSED, affects=_names(names))] if names else []
+        rest = _rest(len(self._windows) - MAX_WINDOWS, more=self._more_windows)
+        windows += [Silence(ionhour_maintenance=text) for text in rest]
+        paused = _join([row.name or f"check {row.id}" for row in self._checks if _is_paused(row)])
+        return [*self._incidentio, *windows, *([Silence(paused_checks=paused)] if paused else [])]
 
 
 async def _attempt(problems: Problems, name: str, read: Callable[[], Awaitable[None]]) -> None:
@@ -136,39 +142,40 @@ async def _attempt(problems: Problems, name: str, read: Callable[[], Awaitable[N
         problems.add(f"{name} could not be read; they may hide alerts.")
 
 
-def _now(api: Api) -> datetime:
-    return datetime.fromtimestamp(api.now(), UTC)
-
-
 def _is_now(start_at: str | None, end_at: str | None, now: datetime) -> bool:
     """Return whether a time is between two instants, of which each may be unknown."""
     start, end = parse_instant(start_at), parse_instant(end_at)
     return (start is None or start <= now) and (end is None or now < end)
 
 
-def _window(kind: str, name: str | None, end_at: str | None, now: datetime, affects: Sequence[str] | None) -> Silence:
+def _ends_in(end_at: str | None, now: datetime) -> str | None:
     end = parse_instant(end_at)
-    return Silence(
-        kind=kind,
-        name=shorten(name, MAX_NAME) if name else None,
-        ends_in=format_duration((end - now).total_seconds()) if end and end > now else None,
-        affects=_names([each.removeprefix(_ANY) for each in affects or ()]) or None,
-    )
+    return format_duration((end - now).total_seconds()) if end and end > now else None
+
+
+def _name(name: str | None) -> str:
+    return shorten(name, MAX_NAME) if name else "unnamed"
+
+
+def _is_paused(check: Check) -> bool:
+    return (check.status or "").upper() == "PAUSED"
+
+
+def _holds(conditions: Sequence[str] | None) -> str | None:
+    return _join([each.removeprefix(_ANY) for each in conditions or ()])
 
 
 def _projects(window: ionhour_windows.MaintenanceWindow, names: Mapping[int | None, str | None]) -> list[str]:
     return window.projects or [names.get(number) or f"project {number}" for number in window.project_ids or ()]
 
 
-def _names(names: Sequence[str]) -> str:
+def _join(names: Sequence[str]) -> str | None:
     more = [f"{len(names) - MAX_NAMES} more"] if len(names) > MAX_NAMES else []
-    return "; ".join([shorten(name, MAX_NAME) for name in names[:MAX_NAMES]] + more)
+    return "; ".join([shorten(name, MAX_NAME) for name in names[:MAX_NAMES]] + more) or None
 
 
-def _first(windows: Sequence[Silence], kind: str, *, more: bool) -> list[Silence]:
-    """Return the windows to show, and a row for the others."""
-    others = len(windows) - MAX_WINDOWS
-    if others <= 0 and not more:
-        return list(windows)
-    name = f"{max(others, 0)} or more others" if more else f"{others} more"
-    return [*windows[:MAX_WINDOWS], Silence(kind=kind, name=name)]
+def _rest(others: int, *, more: bool) -> list[str]:
+    """Return the row for the windows that are not shown, if there are any."""
+    if more:
+        return ["and others"]
+    return [f"and {others} more"] if others > 0 else []

@@ -7,14 +7,15 @@ from typing import Annotated
 import anyio
 from pydantic import Field
 
-from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS, AlertId
-from incident_mcp.incidentio.incidents.impact import impact_for, lasted
+from incident_mcp.incidentio.incidents.alert_links import AlertId
 from incident_mcp.incidentio.incidents.seen import remember_rows
 from incident_mcp.ionhour.incidents.records import IonhourIncident as Alert
 from incident_mcp.records.clock import utc_now
+from incident_mcp.records.fitting import is_larger
 from incident_mcp.records.instants import format_duration, parse_instant, to_second
-from incident_mcp.records.record import Listed, Record, shorten
+from incident_mcp.records.record import Json, Listed, Record, shorten
 from incident_mcp.response.links import LinkedIncident, alert_id, start_day
+from incident_mcp.response.situation.impact import impact_of, is_recovered
 from incident_mcp.response.situation.reader import OpenIncident, SituationReader, Update
 from incident_mcp.response.situation.silences import Silence, SilenceReader
 from incident_mcp.settings import Settings
@@ -106,7 +107,11 @@ class Situation(Listed):
     def most_tokens(self, rows: int) -> float:
         """Return the token budget of the result: under 2,500 for 20 rows of each service."""
         rows = max(len(self.incidents or ()), len(self.ionhour_incidents or ()), 20)
-        return 127 * rows
+        return 125 * rows
+
+    def _fitted(self, dump: Json, most: float) -> Json:
+        # Very short texts with the mark of a cut cost more than is estimated.
+        return super()._fitted(dump, most * 0.96) if is_larger(dump, most) else dump
 
 
 def links_and_gaps(reader: SituationReader, settings: Settings) -> tuple[list[Link], Gaps | None]:
@@ -147,7 +152,7 @@ def _gaps(reader: SituationReader, links: Sequence[Link], stale: timedelta) -> G
 
     gaps = Gaps(
         not_declared=_undeclared(reader, links) or None,
-        check_recovered=references(lambda row: _is_recovered(reader, row)),
+        check_recovered=references(lambda row: is_recovered(reader, row)),
         no_lead=references(lambda row: row.has_no_lead),
         no_recent_update=references(lambda row: _is_neglected(reader, row, stale)),
     )
@@ -171,20 +176,6 @@ def _without_start(reader: SituationReader, alerts: Sequence[Alert]) -> list[int
     return unknown
 
 
-def _is_recovered(reader: SituationReader, incident: OpenIncident) -> bool:
-    """Return whether all alerts that an incident names are known to have recovered."""
-    if not 0 < len(incident.alerts) < MAX_ALERTS:
-        return False
-    alerts = [reader.known_alerts.get(alert) for alert in incident.alerts]
-    return all(alert is not None and _has_recovered(alert) for alert in alerts)
-
-
-def _has_recovered(alert: Alert) -> bool:
-    # One that is down again keeps the time of its earlier recovery.
-    state = (alert.state or "").upper()
-    return state not in ("", "ACTIVE", "OPEN") and bool(alert.recovered_at or alert.resolved_at)
-
-
 def _is_neglected(reader: SituationReader, incident: OpenIncident, stale: timedelta) -> bool:
     """Return whether an incident is known to have had no update for longer than `stale`."""
     update = reader.latest(incident)
@@ -205,30 +196,9 @@ def _incident(reader: SituationReader, row: OpenIncident) -> SituationIncident:
         status=row.status,
         lead=row.lead,
         age=_since(reader.now, row.created_at),
-        impact_for=_impact(reader, row),
+        impact_for=impact_of(reader, row),
         latest_update=_latest(reader, update) if update else None,
     )
-
-
-def _impact(reader: SituationReader, row: OpenIncident) -> str | None:
-    """Return how long an incident's impact has lasted: by its own timestamps, else by the alerts that it names."""
-    if row.end_unreadable:
-        return None
-    return impact_for(row.timestamps, reader.now, row.status_category) or _alerts_lasted(reader, row)
-
-
-def _alerts_lasted(reader: SituationReader, row: OpenIncident) -> str | None:
-    """Return the time from the start of the first alert to the recovery of the last; None unless all are known.
-
-    Alerts that began after the incident was declared do not say when the impact began.
-    """
-    alerts = [alert for each in row.alerts if (alert := reader.known_alerts.get(each))]
-    starts = [start for alert in alerts if (start := parse_instant(alert.started_at))]
-    if not 0 < len(starts) == len(row.alerts) < MAX_ALERTS or min(starts) > (row.created_at or reader.now):
-        return None
-    ends = [parse_instant(alert.recovered_at or alert.resolved_at) for alert in alerts]
-    end = max(filter(None, ends)) if _is_recovered(reader, row) else None
-    return lasted(min(starts), end, reader.now)
 
 
 def _latest(reader: SituationReader, update: Update) -> LatestUpdate:
@@ -302,9 +272,9 @@ def _answer(reader: SituationReader, silences: SilenceReader, links: Sequence[Li
         ionhour_incidents_not_shown=reader.alerts_total - len(reader.shown_alerts) or None,
         has_more=max(total, reader.alerts_total) > reader.limit,
         links=list(links) or None,
-        links_known_by="the alert's number and public id in the incident's summary" if links else None,
+        links_known_by="alert number and public id in the summary" if links else None,
         gaps=gaps,
-        silenced_by=silences.rows(reader.alerts) or None,
+        silenced_by=silences.rows(reader.known_alerts.values()) or None,
         problems=_problems(reader, silences) or None,
     )
 

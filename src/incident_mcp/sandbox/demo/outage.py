@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from rich.table import Table
 from rich.text import Text
 
 from .steps import Step
@@ -20,7 +21,7 @@ async def catch_up(walk: Walk, call: Caller) -> None:
     since = (datetime.now(UTC) - timedelta(hours=3)).replace(microsecond=0)
     answer = await call("catch_up", since=since.isoformat().replace("+00:00", "Z"))
     walk.cursor = answer["cursor"]
-    walk.show(Text("\n".join(map(str, answer["changes"][:8]))))
+    walk.show(_changes(answer))
     expect(any(INCIDENT in str(change) for change in answer["changes"]), f"{INCIDENT} is not among the changes.")
 
 
@@ -53,8 +54,11 @@ async def has_it_happened_before(walk: Walk, call: Caller) -> None:
 async def what_was_said(walk: Walk, call: Caller) -> None:
     """What was said on the call."""
     answer = await call("incidentio_read_call", incident=INCIDENT, limit=10)
-    expect(bool(answer["entries"]), f"The call has no transcript: {answer}")
-    walk.show(Text(str(answer["entries"][-1])))
+    rows: list[Json] = answer["call_transcript_entries"]
+    expect(bool(rows), f"The call has no transcript: {answer}")
+    walk.show(
+        table([{**row, "clock": row["at"][11:16]} for row in rows], {"clock": "UTC", "who": "Who", "text": "Said"})
+    )
 
 
 async def preview_the_page(walk: Walk, call: Caller) -> None:
@@ -80,7 +84,7 @@ async def acknowledge(walk: Walk, call: Caller) -> None:
 
 
 async def tell_customers(walk: Walk, call: Caller) -> None:
-    """Customers are told on the status page: first a preview of what becomes public, then the same call with its code."""
+    """Customers are told on the status page: a preview of what becomes public, then the same call with its code."""
     public: Json = {
         "page": PAGE,
         "name": PUBLIC_NAME,
@@ -148,8 +152,16 @@ async def store(walk: Walk, call: Caller) -> None:
 async def catch_up_again(walk: Walk, call: Caller) -> None:
     """What changed since the first call, each change once."""
     answer = await call("catch_up", since=walk.cursor)
-    walk.show(Text("\n".join(map(str, answer["changes"][:8]))))
+    walk.show(_changes(answer))
     expect(any(INCIDENT in str(change) for change in answer["changes"]), "Our own changes are not among them.")
+
+
+def _changes(answer: Json) -> Table:
+    rows = [
+        {**row, "about": row.get("incident", row.get("title", row.get("ionhour_incident_id")))}
+        for row in answer["changes"]
+    ]
+    return table(rows[:10], {"at": "At", "kind": "What", "about": "About", "text": "Text"})
 
 
 def _page() -> Json:

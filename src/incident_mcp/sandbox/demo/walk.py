@@ -17,6 +17,8 @@ from incident_mcp.records.tokens import count_tokens
 
 Json = dict[str, Any]
 
+MOST_SHOWN = 200
+"""Characters of an argument that are shown."""
 LABEL = 9
 """Width of the column with `call` and the time."""
 
@@ -126,7 +128,8 @@ def _call_as_text(tool: str, arguments: Json) -> Text:
     text = Text(tool, style="bold")
     for name, value in arguments.items():
         text.append(f" {name}=", style="not bold cyan")
-        text.append(json.dumps(value, ensure_ascii=False), style="not bold")
+        shown = json.dumps(value, ensure_ascii=False)
+        text.append(shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}…", style="not bold")
     return text
 
 

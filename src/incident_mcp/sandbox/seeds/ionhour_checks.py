@@ -46,7 +46,7 @@ _NAMES = DEPENDENCIES | {33: "Postgres primary"}
 WINDOWS = (
     # id, name, state, hours from the start when it begins and ends, projects
     (60, "Index rebuild", "COMPLETED", -50.0, -48.0, (12,)),
-    (61, "Payout host migration", "ACTIVE", -0.5, 1.5, (13,)),
+    (61, "Payout host move", "ACTIVE", -0.5, 1.5, (13,)),
     (62, "Certificate renewal", "SCHEDULED", 21.0, 22.0, (11, 12)),
     (63, "Load test", "CANCELLED", -1.0, 3.0, (11,)),
 )

@@ -1,0 +1,1 @@
+"""What changed in both services since an earlier call, each change once."""

@@ -1,0 +1,155 @@
+"""What changed in both services since an earlier call."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, PrivateAttr
+
+from incident_mcp.errors import InputError
+from incident_mcp.records.instants import date_or_instant, parse_instant, to_second
+from incident_mcp.records.record import Listed
+from incident_mcp.response.catch_up.cursor import PREFIX, SOURCES, Cursor, account_tag, seal, unseal
+from incident_mcp.response.catch_up.events import MAX_NAME, Change, Event, Position, one_line
+from incident_mcp.response.catch_up.reader import CatchUpReader
+from incident_mcp.response.catch_up.watermark import OVERLAP, Watermark, select
+from incident_mcp.response.insight import INSIGHT
+from incident_mcp.tooling.dependencies import AppSettings, BothServices, Services
+from incident_mcp.tooling.tools import read_tool
+from incident_mcp.writing.intents import account_of
+
+_A_NIGHT = timedelta(hours=12)
+_EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
+_ROW_TOKENS, _FEW_ROWS = 40, 30
+
+
+class CatchUp(Listed):
+    """The changes, the most urgent first."""
+
+    MARK: ClassVar = "Texts that end in … were cut to fit: incident_timeline shows them in full."
+    since: str | None = None
+    """Absent after a cursor."""
+    changes: list[Change]
+    cursor: str
+    """Pass it as `since` to get the rest, or what changes from now on."""
+    problems: list[str] | None = None
+    """What could not be read."""
+    _answer: "_Answer | None" = PrivateAttr(default=None)
+
+    @classmethod
+    def of(cls, answer: "_Answer", since: str | None, limit: int) -> "CatchUp":
+        """Return the result with up to `limit` changes."""
+        problems = answer.reader.problems.lines() or None
+        result = cls.model_validate({"since": since, "problems": problems, **answer.fields(limit)})
+        result._answer = answer  # noqa: SLF001  # its own
+        return result
+
+    def first(self, rows: int) -> Self | None:
+        """Return the result with fewer changes, and the cursor that follows them."""
+        if self._answer is None or rows < 1:
+            return None
+        return self.model_copy(update=self._answer.fields(min(rows, len(self.changes))))
+
+    def most_tokens(self, rows: int) -> float:
+        """Return the token budget of the result: 1,200 for 30 changes."""
+        return _ROW_TOKENS * max(rows, _FEW_ROWS)
+
+
+class _Answer:
+    """Makes the result from what was read, with any number of changes."""
+
+    def __init__(self, reader: CatchUpReader, account: str) -> None:
+        self.reader = reader
+        self._account = account
+
+    def shown(self, limit: int) -> tuple[list[Event], bool]:
+        """Return the changes to report, and whether there are more."""
+        return select(list(self.reader.streams.values()), limit)
+
+    def fields(self, limit: int) -> dict[str, object]:
+        """Return the fields of the result that depend on the number of changes."""
+        shown, has_more = self.shown(limit)
+        cursor = seal(self.reader.cursor_after(shown), self._account)
+        return {"changes": self._named(shown), "has_more": has_more, "cursor": cursor}
+
+    def _named(self, shown: list[Event]) -> list[Change]:
+        """Return the changes with their incidents' references; the first of each incident has its name, too."""
+        changes: list[Change] = []
+        named: set[str] = set()
+        for event in shown:
+            if event.incident_id is None:
+                changes.append(event.change)
+                continue
+            found = self.reader.name_of(event.incident_id)
+            name = None if found.id in named else one_line(found.name, MAX_NAME)
+            named.add(found.id)
+            changes.append(event.change.model_copy(update={"incident": found.reference or found.id, "name": name}))
+        return changes
+
+
+def _start(since: str | None, services: Services) -> Cursor:
+    """Return the cursor to start from.
+
+    Raises:
+        InputError: `since` is neither a plausible timestamp nor a cursor of this account.
+    """
+    apis = [api for api in (services.incidentio, services.ionhour) if api is not None]
+    if since is not None and since.startswith(PREFIX):
+        return unseal(since, _account(services), account_tag(_ionhour(services)))
+    now = datetime.fromtimestamp(apis[0].now(), UTC)
+    started = now - _A_NIGHT if since is None else _parse(since)
+    if started > now + OVERLAP:
+        raise InputError(f"since {to_second(started)} is in the future: it is {to_second(now)}. Not sent.")
+    if started < _EARLIEST:
+        raise InputError(f"since {to_second(started)} is too long ago. Not sent.")
+    mark = Watermark(Position.of(started - timedelta(microseconds=1)))
+    return Cursor(dict.fromkeys(SOURCES, mark), ionhour=account_tag(_ionhour(services)))
+
+
+def _parse(since: str) -> datetime:
+    started = parse_instant(date_or_instant(since))
+    if started is None:
+        raise InputError(
+            f"since {since[:60]!r} is neither a timestamp with a time zone like 2026-11-21T03:12:00Z nor the `cursor`"
+            " of an earlier result. Not sent."
+        )
+    return started
+
+
+def _account(services: Services) -> str:
+    return account_of(services.incidentio) if services.incidentio else _ionhour(services)
+
+
+def _ionhour(services: Services) -> str:
+    return account_of(services.ionhour) if services.ionhour else ""
+
+
+async def catch_up(
+    services: BothServices,
+    settings: AppSettings,
+    since: Annotated[
+        str | None, Field(description="RFC 3339 timestamp, or `cursor` of the previous result. Default: 12 hours ago.")
+    ] = None,
+    limit: Annotated[int, Field(ge=1, le=100, description="Maximum changes.")] = 30,
+) -> CatchUp:
+    """Get what changed in both services, most urgent first: pages, severities, leads, updates, alerts.
+
+    With `cursor`, each change is reported once.
+    """
+    start = _start(since, services)
+    reader = CatchUpReader(services, settings, start)
+    await reader.read()
+    answer = _Answer(reader, _account(services))
+    await reader.name_incidents(answer.shown(limit)[0])
+    is_first = since is None or not since.startswith(PREFIX)
+    began = to_second(start.marks[SOURCES[0]].mark.instant + timedelta(microseconds=1)) if is_first else None
+    return CatchUp.of(answer, began, limit)
+
+
+TOOLS = [
+    read_tool(
+        catch_up,
+        "What changed",
+        toolset=INSIGHT,
+        keywords="missed since slept asleep overnight happened meanwhile new news shift start woke back",
+    )
+]
