@@ -7,7 +7,7 @@ from tests.response.altered import alter
 
 pytestmark = pytest.mark.anyio
 
-EXAMPLES = {"ionhour_list_maintenance": [{}, {"state": "ACTIVE"}, {"state": "COMPLETED"}]}
+EXAMPLES = {"ionhour_list_maintenance": [{"state": "ACTIVE"}, {}, {"state": "COMPLETED"}]}
 LIST = "ionhour_list_maintenance"
 
 

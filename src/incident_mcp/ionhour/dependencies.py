@@ -11,7 +11,7 @@ from incident_mcp.ionhour.records import IonhourRecord
 from incident_mcp.ionhour.search import Searched, page_fields, search_pages
 from incident_mcp.ionhour.toolsets import CHECKS
 from incident_mcp.ionhour.workspace import require_workspace
-from incident_mcp.records.record import Name, part
+from incident_mcp.records.record import Name, parts
 from incident_mcp.records.words import Search
 from incident_mcp.tooling.dependencies import AppSettings, IonhourApi
 from incident_mcp.tooling.tools import read_tool
@@ -43,10 +43,13 @@ class LinkedCheck(IonhourRecord):
 
 
 def _objects(value: object) -> object:
-    """Return a list with an empty object in place of what is none, so that it counts."""
+    return parts({"rows": value}, "rows") if isinstance(value, list) else None
+
+
+def _count_others(value: object) -> object:
     if not isinstance(value, list):
         return None
-    return [part({"row": row}, "row") for row in cast("list[object]", value)]
+    return len(cast("list[object]", value)) - len(parts({"rows": value}, "rows")) or None
 
 
 class Dependency(DependencyRow):
@@ -56,6 +59,8 @@ class Dependency(DependencyRow):
     description: str | None = None
     url: Address | None = None
     checks: Annotated[list[LinkedCheck] | None, BeforeValidator(_objects)] = None
+    unreadable: Annotated[int | None, BeforeValidator(_count_others)] = Field(default=None, validation_alias="checks")
+    """Number of further checks, which could not be read."""
 
 
 class Dependencies(Searched):

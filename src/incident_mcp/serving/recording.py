@@ -14,7 +14,7 @@ from incident_mcp.transport.service import Service
 
 SETTINGS = (
     *("incidentio_url", "ionhour_url", "ionhour_workspace_id", "read_only", "toolsets", "discovery"),
-    *("max_declares", "max_writes", "stale_minutes", "me", "ignore_arguments"),
+    *("max_declares", "max_writes", "stale_minutes", "me", "ignore_arguments", "sandbox"),
 )
 """Those that change answers. Confirmation by a person is left out: nobody answers its questions in a replay."""
 
@@ -62,6 +62,8 @@ class Recording:
         for service in self._services:
             service.tape = self._recorder
         caller.around = self
+        # What an earlier process kept there is in no recording.
+        caller.state_folder = None
 
     async def __call__(self, name: str, arguments: Json, perform: Perform) -> ToolResult:
         """Call a tool, and record the call with its result."""

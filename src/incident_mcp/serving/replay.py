@@ -25,7 +25,7 @@ from incident_mcp.settings import Settings
 from incident_mcp.tooling.caller import Caller, Perform
 from incident_mcp.tooling.tools import ToolResult, failed
 from incident_mcp.transport.recording.lines import RecordedCall, Recording, Start
-from incident_mcp.transport.recording.player import Player
+from incident_mcp.transport.recording.player import NoNetwork, Player
 from incident_mcp.transport.service import Limits, Service
 from incident_mcp.writing.codes import SECRET_BYTES, ConfirmationCodes
 from incident_mcp.writing.journal.memory import MemoryJournal
@@ -57,7 +57,7 @@ def build_replay_server(recording: Recording, closed: Callable[[], None] = lambd
     async def lifespan(_: Server[Caller]) -> AsyncGenerator[Caller]:
         with TemporaryDirectory(prefix="incident-mcp-replay-") as folder:
             own = replace(settings, state_dir=Path(folder))
-            async with open_caller(own, select(own), limits=Limits(backoff=0)) as caller:
+            async with open_caller(own, select(own), NoNetwork(_KEY), Limits(backoff=0)) as caller:
                 _Replay(caller, recording)
                 yield caller
         closed()
@@ -122,13 +122,13 @@ class _Replay:
         """The number of times that a call with these arguments was asked for."""
         self._lock = anyio.Lock()
         self._call: RecordedCall | None = None
-        self._services = [each for each in (caller.incidentio, caller.ionhour) if each is not None]
+        self._services = _keep_services(caller, {name for start in recording.starts for name in start.accounts})
         self._player.services = {service.name: service for service in self._services}
         for service in self._services:
             service.tape, service.rate_limit = self._player, None
         codes = _Codes(secret=lambda: _KEY.encode().ljust(SECRET_BYTES), recorded=self._recorded_code)
         caller.safety = replace(caller.safety, journal=MemoryJournal(), codes=codes)
-        caller.around = self
+        caller.around, caller.state_folder = self, None
 
     async def __call__(self, name: str, arguments: Json, perform: Perform) -> ToolResult:
         """Answer a call: a recorded one in the recorded order, another one after all of them."""
@@ -200,6 +200,13 @@ class _Replay:
         return CallToolResult(
             content=[TextContent(type="text", text=text)], structured_content=answer, is_error=result.is_error
         )
+
+
+def _keep_services(caller: Caller, names: set[str]) -> list[Service]:
+    """Leave a caller the services with these names."""
+    caller.incidentio = caller.incidentio if "incident.io" in names else None
+    caller.ionhour = caller.ionhour if "Ionhour" in names else None
+    return [each for each in (caller.incidentio, caller.ionhour) if each is not None]
 
 
 def _identity(name: str, arguments: Json) -> str:

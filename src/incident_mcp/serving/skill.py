@@ -19,6 +19,7 @@ REFERENCES = (
     "references/timeline.md",
     "references/follow_ups.md",
     "references/checks.md",
+    "references/insight.md",
     "references/post_mortems.md",
     "references/status_pages.md",
 )

@@ -125,7 +125,7 @@ def test_a_secret_field_is_replaced_whatever_it_holds(value: str, name: str) -> 
 def test_the_same_address_becomes_the_same_placeholder(address: str) -> None:
     own = anonymizer()
     first = own.json({"email": address})["email"]
-    assert re.fullmatch(r"person-1-abcdef@redacted\.invalid", first)
+    assert re.fullmatch(r"p1-[a-f]{4,}@redacted\.invalid", first)
     assert own.text(f"Ask <{address.upper()}> or {address}.") == f"Ask <{first}> or {first}."
     assert own.path(f"/v2/users/{quote(address, safe='')}") == f"/v2/users/{quote(first, safe='')}"
     assert own.json({"email": "other@example.com"})["email"] != first
@@ -201,5 +201,5 @@ def test_hostile_text_takes_linear_time(hostile: str) -> None:
         anonymizer().text(text)
         return time.thread_time() - started
 
-    half, whole = (seconds(hostile * (size // len(hostile))) for size in (150_000, 300_000))
-    assert whole < max(3.2 * half, 1.0)
+    half, whole = (seconds(hostile * (size // len(hostile))) for size in (40_000, 80_000))
+    assert whole < max(3.2 * half, 0.3)

@@ -1,5 +1,6 @@
 """Records of Ionhour checks. Ionhour documents the fields of a request and the statuses, and no answer."""
 
+import re
 from typing import Annotated, cast
 from urllib.parse import urlsplit
 
@@ -9,7 +10,7 @@ from incident_mcp.ionhour.records import IonhourRecord
 from incident_mcp.ionhour.search import Searched
 from incident_mcp.records.record import Instant, Json, Name, Texts, Whole, is_foreign
 
-_PING = "/ping/"
+_PING = re.compile("[/]ping[/]", re.IGNORECASE)
 """In the address to which a check's signals are sent: the token follows it."""
 
 
@@ -18,7 +19,7 @@ def _public_address(value: object) -> object:
     if not isinstance(value, str):
         return value
     address = urlsplit(value)
-    if not address.hostname or _PING in value.casefold():
+    if not address.hostname or _PING.search(value):
         return None
     host = address.netloc.rpartition("@")[2]
     return f"{address.scheme}://{host}{address.path}{'?…' if address.query else ''}"

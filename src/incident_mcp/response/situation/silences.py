@@ -1,7 +1,7 @@
 """Why nothing fires: maintenance windows and paused checks, read beside the situation for a short time."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 import anyio
@@ -84,7 +84,7 @@ class SilenceReader:
         rows = await read_rows(
             api, request, incidentio_windows.MaintenanceWindow, limit=incidentio_windows.MOST_WINDOWS
         )
-        now = _now(api)
+        now = utc_now()
         active = [row for row in rows if row.archived_at is None and _is_now(row.start_at, row.end_at, now)]
         shown = [
             Silence(maintenance=_name(row.name), ends_in=_ends_in(row.end_at, now), affects=_holds(row.holds))
@@ -96,7 +96,7 @@ class SilenceReader:
 
     async def _read_windows(self, api: Api, workspace: int) -> None:
         page = await api.get(ionhour_windows.list_request(workspace, "ACTIVE"), Page[ionhour_windows.MaintenanceWindow])
-        self._now = now = _now(api)
+        self._now = now = utc_now()
         # The instants of one that recurs may be those of another time.
         self._windows = [
             row
@@ -140,10 +140,6 @@ async def _attempt(problems: Problems, name: str, read: Callable[[], Awaitable[N
         return
     except (IncidentMcpError, TimeoutError):
         problems.add(f"{name} could not be read; they may hide alerts.")
-
-
-def _now(api: Api) -> datetime:
-    return datetime.fromtimestamp(api.now(), UTC)
 
 
 def _is_now(start_at: str | None, end_at: str | None, now: datetime) -> bool:

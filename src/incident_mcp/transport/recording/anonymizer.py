@@ -47,6 +47,7 @@ _PREFIXED = re.compile(
 )
 _LONG = re.compile(r"[A-Za-z0-9_-]{32,}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_SHORTEST_TAG, _LONGEST_TAG = 4, 200
 _LONGEST_SLUG = 40
 """Characters, with hyphens or underscores: longer ones of capitals, small letters and digits are tokens in base64."""
 _CODE = re.compile(r"[a-z2-7]{40}")
@@ -185,7 +186,7 @@ class Anonymizer:
         return "".join(kept) + text[done:] if kept else text
 
     def _person(self, address: str) -> str:
-        return f"{self._placeholder('person', address.casefold()).removeprefix('redacted-')}@{DOMAIN}"
+        return self._placeholder("person", address.casefold())
 
     def _url(self, found: re.Match[str]) -> str:
         scheme, _, rest = found[0].partition("://")
@@ -222,8 +223,15 @@ class Anonymizer:
         same = re.sub(r"\D", "", value) if kind == "phone" else value
         if (kind, same) not in self._placeholders:
             self._numbers[kind] += 1
-            self._placeholders[kind, same] = f"redacted-{kind}-{self._numbers[kind]}-{self._session}"
+            self._placeholders[kind, same] = self._name(kind, self._numbers[kind], len(value))
         return self._placeholders[kind, same]
+
+    def _name(self, kind: str, number: int, length: int) -> str:
+        """Return a placeholder, as long as what it replaces if that is long enough: texts are cut by their length."""
+        start, end = (f"p{number}-", f"@{DOMAIN}") if kind == "person" else (f"redacted-{kind}-{number}-", "")
+        tag = self._session
+        fill = min(max(length - len(start) - len(end), _SHORTEST_TAG), _LONGEST_TAG)
+        return f"{start}{(tag * (fill // len(tag) + 1))[:fill]}{end}"
 
 
 def _address_around(text: str, at: int, done: int) -> tuple[int, int] | None:

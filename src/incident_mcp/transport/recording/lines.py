@@ -47,6 +47,7 @@ class RecordedSettings(BaseModel):
     stale_minutes: int = 60
     me: str | None = None
     ignore_arguments: tuple[str, ...] = ()
+    sandbox: bool = False
 
 
 class Start(_Line):

@@ -32,6 +32,27 @@ _log = logging.getLogger(__name__)
 Key = tuple[str, str, str, str]
 
 
+class NoNetwork(httpx2.AsyncBaseTransport):
+    """Stands in for the network, which a replay never reaches: its requests are answered from the recording."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def key(self, service: str) -> str:
+        """Return what stands in for a key."""
+        del service
+        return self._key
+
+    def transport(self, service: str) -> httpx2.AsyncBaseTransport:
+        """Return a transport that sends nothing."""
+        del service
+        return self
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Refuse to send a request."""
+        raise httpx2.ConnectError("A replay sends nothing.", request=request)
+
+
 class Player:
     """Answers the requests of one call at a time.
 
