@@ -112,6 +112,12 @@ async def test_the_same_records_give_the_same_draft_in_any_order(connect, box):
     assert await drafted(connect) == first
 
 
+async def test_a_usual_draft_takes_at_most_twenty_requests(connect, box):
+    await drafted(connect)
+    print(f"{len(box.requests)} requests for INC-114")
+    assert len(box.requests) <= 20
+
+
 async def test_an_existing_post_mortem_is_named(connect):
     assert (await drafted(connect, "101"))["existing_post_mortem"].endswith("/ledger-failover")
 

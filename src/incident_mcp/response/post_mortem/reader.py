@@ -21,7 +21,7 @@ from incident_mcp.response.reading import Part
 from incident_mcp.response.timeline.linked import find_alerts
 from incident_mcp.response.timeline.reader import TimelineEntry, TimelineReader
 from incident_mcp.tooling.dependencies import Services
-from incident_mcp.transport.api import Api
+from incident_mcp.transport.api import MAX_REQUESTS, Api
 
 MAX_ROWS = 250
 """Rows of each source that are read."""
@@ -37,7 +37,7 @@ class DraftReader:
 
     def __init__(self, api: Api, ionhour: Api | None) -> None:
         self._api = api
-        self._timeline = TimelineReader(Services(api, ionhour), MAX_ROWS)
+        self._timeline = TimelineReader(Services(api, ionhour), MAX_REQUESTS)
         self.problems = self._timeline.problems
         self.facts: list[Fact] = []
         self.read_sources: set[str] = set()
