@@ -232,8 +232,7 @@ class IncidentGuard(Generic[A]):
             ServiceError: It could not be read at all.
         """
         key = await _main_key(self.api, self.incident)
-        known = await _find(self.api, key)
-        shown = known if known and known.updated_at else None
+        shown = await self._shown(key)
         if shown is None and self.seen is None:
             return None
         try:
@@ -243,12 +242,16 @@ class IncidentGuard(Generic[A]):
                 raise
             return "Whether somebody else changed the incident since could not be read (scope incidents.view missing)."
         current = _parsed(self.api, raw)
-        if self.seen is not None and _is_same(self.seen, _version(current)):
+        if self.seen is None or not _is_same(self.seen, _version(current)):
+            await self._compare(key, shown, raw, current)
+        elif shown is not None:
             # What changed was named to the caller.
             await remember_incident(self.api, current)
-        else:
-            await self._compare(key, shown, raw, current)
         return None
+
+    async def _shown(self, key: str) -> Shown | None:
+        known = await _find(self.api, key)
+        return known if known and known.updated_at else None
 
     async def _compare(self, key: str, shown: Shown | None, raw: Json, current: Incident) -> None:
         """Compare an incident with what was shown of it.
