@@ -38,7 +38,7 @@ class CatchUp(Listed):
     @classmethod
     def of(cls, answer: "_Answer", since: str | None, limit: int) -> "CatchUp":
         """Return the result with up to `limit` changes."""
-        problems = answer.reader.problems.lines() or None
+        problems = answer.reader.problem_lines() or None
         result = cls.model_validate({"since": since, "problems": problems, **answer.fields(limit)})
         result._answer = answer  # noqa: SLF001  # its own
         return result
