@@ -96,6 +96,6 @@ TOOLS = [
         draft_post_mortem,
         "Draft a post-mortem",
         toolset=INSIGHT,
-        keywords="postmortem retrospective review write up report after incident learning",
+        keywords="postmortem retrospective review report lessons learned what happened",
     )
 ]
