@@ -30,7 +30,7 @@ from incident_mcp.response.catch_up.incidents import (
     update_events,
 )
 from incident_mcp.response.catch_up.pages import FiredAlert, Page, alert_events, page_events
-from incident_mcp.response.catch_up.watermark import Stream
+from incident_mcp.response.catch_up.watermark import Stream, Watermark
 from incident_mcp.response.reading import Part, Reading
 from incident_mcp.settings import KEY_VARIABLES, Settings
 from incident_mcp.tooling.dependencies import Services
@@ -246,13 +246,7 @@ class CatchUpReader:
         }
         updates = None if "updates" in self.unread else self._updates
         rows = [] if "incidents" in self.unread else self._incidents
-        known = self._known
-        if self._alerts is not None:
-            known = ionhour.next_known(self._alerts, known, left)
-            dropped = ionhour.dropped(self._alerts, known, left)
-            marks["ionhour"] = marks["ionhour"].past(
-                dropped, (event for event in left if event.change.ionhour_incident)
-            )
+        known = self._known_after(marks, left)
         return Cursor(
             marks=marks,
             incidents=next_states(rows, updates, self.cursor.incidents, left),
@@ -260,6 +254,15 @@ class CatchUpReader:
             tracked_from=known.tracked_from,
             ionhour=self.cursor.ionhour,
         )
+
+    def _known_after(self, marks: dict[str, Watermark], left: Sequence[Event]) -> ionhour.Known:
+        """Return what the cursor keeps of Ionhour's alerts, and move their mark past those that it drops."""
+        if self._alerts is None:
+            return self._known
+        known = ionhour.next_known(self._alerts, self._known, left)
+        dropped = ionhour.dropped(self._alerts, known, left)
+        marks["ionhour"] = marks["ionhour"].past(dropped, (event for event in left if event.change.ionhour_incident))
+        return known
 
 
 def _reaches(rows: Sequence[Update], mark: Position) -> bool:
