@@ -21,6 +21,8 @@ SOURCES = {
     "Ionhour's alerts": r"^/api/incidents$",
 }
 """What an answer calls a source, to the path that it is read from."""
+PAGES = ("page_unanswered", "page_expired")
+"""Kinds whose text names who was paged."""
 PAGE_ENDS_AFTER = timedelta(seconds=900)
 
 
@@ -39,6 +41,8 @@ class World:
     box: Sandbox = field(default_factory=lambda: Sandbox(now=NOW))
     once: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """Changes that are reported exactly once, whatever happens later: kind, and what it is known by."""
+    log: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """All changes, those that a later one makes irrelevant included."""
     severity: dict[str, int] = field(default_factory=dict[str, int])
     """Open incidents to the place of their severity."""
     leads: dict[str, str] = field(default_factory=dict[str, str])
@@ -63,6 +67,11 @@ class World:
     @property
     def now(self) -> datetime:
         return self.box.incidentio.clock.now
+
+    def note(self, kind: str, known_by: object, *, once: bool = True) -> None:
+        self.log.append((kind, str(known_by)))
+        if once:
+            self.once.append((kind, str(known_by)))
 
     def tag(self) -> str:
         self.number += 1
@@ -89,7 +98,7 @@ class World:
         reference: str = self.request("POST", "/v2/incidents", body)["incident"]["reference"]
         self.severity[reference] = place
         self.leads[reference] = ""
-        self.once.append(("new", reference))
+        self.note("new", reference)
         return reference
 
     def declare_late(self, choice: int) -> None:
@@ -100,7 +109,7 @@ class World:
         self.box.incidentio.updates[-1]["created_at"] = rfc3339(began)
         text = self.tag()
         record_update(self.box.incidentio, self._row(reference), began, API_KEY_ACTOR, text)
-        self.once.append(("update", text))
+        self.note("update", text)
 
     def post(self, choice: int) -> None:
         """Post a message, with another severity in two of three cases."""
@@ -129,7 +138,7 @@ class World:
             **changes,
         }
         self.request("POST", "/v2/incident_updates", body)
-        self.once.append((kind, text))
+        self.note(kind, text)
 
     def burst(self, choice: int) -> None:
         """Post many messages within one microsecond."""
@@ -140,7 +149,7 @@ class World:
         for _ in range(choice % 60):
             text = self.tag()
             record_update(self.box.incidentio, self._row(reference), instant, API_KEY_ACTOR, text)
-            self.once.append(("update", text))
+            self.note("update", text)
 
     def lead(self, choice: int) -> None:
         reference = self._pick(self.severity, choice)
@@ -156,6 +165,8 @@ class World:
             "notify_incident_channel": False,
         }
         self.request("POST", "/v2/incidents/{id}/actions/edit", body, id=self._row(reference)["id"])
+        if self.leads[reference] != user["name"]:
+            self.note("lead_changed", reference, once=False)
         self.leads[reference] = user["name"]
 
     def page(self, choice: int) -> None:
@@ -165,6 +176,7 @@ class World:
         body = {"idempotency_key": self.tag(), "title": title, "user_ids": [sam["id"]]}
         made = self.request("POST", "/v2/escalations", body)["escalation"]
         assert made["status"] == "triggered"
+        self.note("page_unanswered", title, once=False)
         self.pages[title] = Page(made["id"], title, datetime.fromisoformat(made["created_at"]))
 
     def answer(self, choice: int) -> None:
@@ -185,7 +197,7 @@ class World:
 
     def _end(self, page: Page, outcome: str) -> None:
         page.outcome = outcome
-        self.once.append((outcome, page.title))
+        self.note(outcome, page.title)
 
     def expire(self) -> None:
         """Note the pages that nobody answered in time."""
@@ -201,6 +213,7 @@ class World:
         row = {**self.alert_row, "id": self.firing[title], "title": title, "status": "firing", **times}
         row.pop("resolved_at", None)
         self.box.incidentio.rows["alerts"].append(row)
+        self.note("alert_opened", title, once=False)
 
     def recover(self, choice: int) -> None:
         title = self._pick(self.firing, choice)
@@ -210,7 +223,7 @@ class World:
         instant = rfc3339(self.box.incidentio.clock.tick())
         row |= {"status": "resolved", "resolved_at": instant, "updated_at": instant}
         del self.firing[title]
-        self.once.append(("alert_recovered", title))
+        self.note("alert_recovered", title)
 
     def ionhour_open(self, choice: int) -> None:
         number = 9_001 + len(self.ionhour)
@@ -219,6 +232,7 @@ class World:
         row = {**self.ionhour_row, "id": number, "state": "ACTIVE", "startedAt": rfc3339(started), **times}
         self.box.ionhour.incidents.append(row)
         self.ionhour[number] = "ACTIVE"
+        self.note("alert_opened", number, once=False)
 
     def ionhour_move(self, choice: int) -> None:
         """Let an alert recover, be resolved, or fail again, whatever its state allows."""
@@ -237,6 +251,8 @@ class World:
         if state == "MONITORING" or (state == "RESOLVED" and self.ionhour[number] == "ACTIVE"):
             row["recoveredAt"] = instant
         row["resolvedAt"] = instant if state == "RESOLVED" else None
+        if _health(state) != _health(self.ionhour[number]):
+            self.note("alert_opened" if state == "ACTIVE" else "alert_recovered", number, once=False)
         self.ionhour[number] = state
 
     def fail(self, choice: int) -> None:
@@ -271,6 +287,7 @@ class Told:
     """What the answers reported, checked against the world as they arrive."""
 
     world: World
+    log: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     once: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     rings: list[str] = field(default_factory=list[str])
     opened: list[str] = field(default_factory=list[str])
@@ -280,9 +297,12 @@ class Told:
     def add(self, changes: list[Json]) -> None:
         self.world.expire()
         for change in changes:
-            self._add(change["kind"], change)
+            known_by = change.get("ionhour_incident") or change.get("text") or change.get("title") or change["incident"]
+            subject = change["title"] if change["kind"] in PAGES else str(known_by)
+            self.log.append((change["kind"], subject))
+            self._add(change["kind"], change, subject)
 
-    def _add(self, kind: str, change: Json) -> None:
+    def _add(self, kind: str, change: Json, subject: str) -> None:
         match kind:
             case "page_unanswered":
                 page = self.world.pages[change["title"]]
@@ -300,7 +320,7 @@ class Told:
                 # A declaration's own update, which cannot be told from others without the incidents.
                 assert "incident.io's incidents" in self.world.down
             case _:
-                self.once.append((kind, change.get("text") or change.get("title") or change["incident"]))
+                self.once.append((kind, subject))
                 if kind == "new":
                     self.leads[change["incident"]] = change.get("lead", "")
 

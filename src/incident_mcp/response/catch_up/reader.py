@@ -30,7 +30,7 @@ from incident_mcp.response.catch_up.incidents import (
     update_events,
 )
 from incident_mcp.response.catch_up.pages import FiredAlert, Page, alert_events, page_events
-from incident_mcp.response.catch_up.watermark import Stream
+from incident_mcp.response.catch_up.watermark import Stream, Watermark
 from incident_mcp.response.reading import Part, Reading
 from incident_mcp.settings import KEY_VARIABLES, Settings
 from incident_mcp.tooling.dependencies import Services
@@ -70,7 +70,7 @@ class CatchUpReader:
         self._services = services
         self._workspace = settings.ionhour_workspace_id
         self._reading = Reading(services, 0, "Pass a later `since`.")
-        self.problems = self._reading.problems
+        self._problems = self._reading.problems
         self._names: dict[str, IncidentName] = {}
         self._incidents: list[Incident] = []
         self._updates: list[Update] = []
@@ -87,15 +87,18 @@ class CatchUpReader:
         for source, mark in self.cursor.marks.items():
             if source not in self.unread:
                 self._add_stream(source, Stream(mark, self._events.get(source, []), self._now(source)))
-        if self.unread:
-            self.problems.add("What could not be read is reported once it can be: call again with `cursor`.")
+
+    def problem_lines(self) -> list[str]:
+        """Return what could not be read, and what becomes of it."""
+        later = ["What could not be read is reported once it can be: call again with `cursor`."]
+        return self._problems.lines() + (later if self.unread else [])
 
     def _add_stream(self, source: str, stream: Stream) -> None:
         self.streams[source] = stream
         if stream.in_future:
-            self.problems.add(f"{_LABELS[source]}: {stream.in_future} lie in the future and are reported then.")
+            self._problems.add(f"{_LABELS[source]}: {stream.in_future} lie in the future and are reported then.")
         if stream.without_time:
-            self.problems.add(f"{_LABELS[source]}: {stream.without_time} have no readable time and are not reported.")
+            self._problems.add(f"{_LABELS[source]}: {stream.without_time} have no readable time and are not reported.")
 
     def _now(self, source: str) -> datetime:
         api = self._services.ionhour if source == "ionhour" else self._services.incidentio
@@ -128,7 +131,7 @@ class CatchUpReader:
 
     def _lack(self, slug: str, name: str, sources: Sequence[str]) -> None:
         self.unread.update(sources)
-        self.problems.add(f"{name}: there is no key ({KEY_VARIABLES[slug]}).")
+        self._problems.add(f"{name}: there is no key ({KEY_VARIABLES[slug]}).")
 
     async def _read_incidents(self, api: Api) -> None:
         day = (self._since("incidents") - NAMES_SINCE).date().isoformat()
@@ -142,7 +145,7 @@ class CatchUpReader:
         day = self._since("pages").date().isoformat()
         rows = await self._read_list(api, PAGES.request([("updated_at[gte]", day)]), Page)
         self._events["pages"] = page_events(rows)
-        self.problems.add_unreadable(sum(row.moments is None for row in rows), "page", " whose events")
+        self._problems.add_unreadable(sum(row.moments is None for row in rows), "page", " whose events")
         self._check("pages", rows, "page")
 
     async def _read_alerts(self, api: Api) -> None:
@@ -157,7 +160,7 @@ class CatchUpReader:
 
     def _check(self, source: str, rows: Rows[Row], name: str) -> None:
         """Count a source as read, unless there are more rows than were read."""
-        self.problems.add_unreadable(rows.unreadable, name)
+        self._problems.add_unreadable(rows.unreadable, name)
         if rows.complete:
             self.unread.discard(source)
         else:
@@ -165,7 +168,7 @@ class CatchUpReader:
 
     def _exceed(self, source: str, count: int) -> None:
         since = to_second(self._since(source))
-        self.problems.add(
+        self._problems.add(
             f"{_LABELS[source]}: more than {count} were changed since {since}, so none are reported. To skip them, pass"
             " a later timestamp as `since`."
         )
@@ -189,13 +192,13 @@ class CatchUpReader:
         mark = self.cursor.marks["ionhour"].mark
         self._alerts = await ionhour.read_alerts(api, self._workspace, mark)
         self._events["ionhour"] = ionhour.alert_events(self._alerts, self._known)
-        self.problems.add_unreadable(self._alerts.unreadable, "resolved Ionhour alert")
+        self._problems.add_unreadable(self._alerts.unreadable, "resolved Ionhour alert")
         if not self._alerts.all_unresolved_known:
             read, total = len(self._alerts.unresolved), self._alerts.unresolved_total
-            self.problems.add(f"Ionhour has {total} unresolved alerts; {read} were read.")
+            self._problems.add(f"Ionhour has {total} unresolved alerts; {read} were read.")
         if not self._alerts.reaches_back:
             count = len(self._alerts.resolved)
-            self.problems.add(f"Ionhour's alerts: only {count} resolved ones were read; some may be missing.")
+            self._problems.add(f"Ionhour's alerts: only {count} resolved ones were read; some may be missing.")
         self.unread.discard("ionhour")
 
     @property
@@ -243,9 +246,7 @@ class CatchUpReader:
         }
         updates = None if "updates" in self.unread else self._updates
         rows = [] if "incidents" in self.unread else self._incidents
-        known = self._known
-        if self._alerts is not None:
-            known = ionhour.next_known(self._alerts, known, left)
+        known = self._known_after(marks, left)
         return Cursor(
             marks=marks,
             incidents=next_states(rows, updates, self.cursor.incidents, left),
@@ -253,6 +254,15 @@ class CatchUpReader:
             tracked_from=known.tracked_from,
             ionhour=self.cursor.ionhour,
         )
+
+    def _known_after(self, marks: dict[str, Watermark], left: Sequence[Event]) -> ionhour.Known:
+        """Return what the cursor keeps of Ionhour's alerts, and move their mark past those that it drops."""
+        if self._alerts is None:
+            return self._known
+        known = ionhour.next_known(self._alerts, self._known, left)
+        dropped = ionhour.dropped(self._alerts, known, left)
+        marks["ionhour"] = marks["ionhour"].past(dropped, (event for event in left if event.change.ionhour_incident))
+        return known
 
 
 def _reaches(rows: Sequence[Update], mark: Position) -> bool:
