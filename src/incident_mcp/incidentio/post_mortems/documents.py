@@ -136,7 +136,7 @@ async def document_id(api: Api, text: str) -> str:
     """
     if not _REFERENCE.fullmatch(text.strip()):
         # The link to a document also holds its incident's id.
-        own = text.rpartition("/post-mortems/")[2]
+        own = text.rpartition("post-mortems/")[2]
         return resource_id("post_mortem", own, listed_by="incidentio_list_post_mortems")
     found = await read_documents(api, (await incident_name(api, text)).id)
     if len(found) == 1 and found.complete and not found.unreadable:
