@@ -7,7 +7,9 @@ from pydantic import Field, PrivateAttr
 
 from incident_mcp.errors import InputError
 from incident_mcp.records.instants import date_or_instant, parse_instant, to_second
-from incident_mcp.records.record import Listed
+from incident_mcp.records.record import Listed, shorten
+from incident_mcp.records.text import visible_answer
+from incident_mcp.records.tokens import tokens
 from incident_mcp.response.catch_up.cursor import PREFIX, SOURCES, Cursor, account_tag, seal, unseal
 from incident_mcp.response.catch_up.events import MAX_NAME, Change, Event, Position, one_line
 from incident_mcp.response.catch_up.reader import CatchUpReader
@@ -19,7 +21,13 @@ from incident_mcp.writing.intents import account_of
 
 _A_NIGHT = timedelta(hours=12)
 _EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
-_ROW_TOKENS, _FEW_ROWS = 40, 30
+_FEW_ROWS, _FEW_TOKENS, _MORE_TOKENS = 30, 1_150, 60
+"""A number of changes, what they may cost by estimate, and what each further one may cost. The limit is 1,200."""
+_LEAST_FOR_ROWS = 500
+"""Tokens for changes beside a large cursor."""
+_LEAST_TEXT = 12
+"""Characters of a text: rather than cut texts shorter, an answer has fewer changes."""
+_TEXTS = ("name", "title", "by", "lead", "text")
 
 
 class CatchUp(Listed):
@@ -40,6 +48,9 @@ class CatchUp(Listed):
         """Return the result with up to `limit` changes."""
         problems = answer.reader.problem_lines() or None
         result = cls.model_validate({"since": since, "problems": problems, **answer.fields(limit)})
+        while limit > 1 and (excess := result._excess()) > 0:  # noqa: SLF001  # its own
+            limit = max(1, min(limit, len(result.changes)) - 1 - int(excess / _MORE_TOKENS))
+            result = result.model_copy(update=answer.fields(limit))
         result._answer = answer  # noqa: SLF001  # its own
         return result
 
@@ -51,7 +62,15 @@ class CatchUp(Listed):
 
     def most_tokens(self, rows: int) -> float:
         """Return the token budget of the result: 1,200 for 30 changes."""
-        return _ROW_TOKENS * max(rows, _FEW_ROWS)
+        more = max(0, rows - _FEW_ROWS) * _MORE_TOKENS
+        return max(_FEW_TOKENS, tokens(self.cursor) + _LEAST_FOR_ROWS) + more
+
+    def _excess(self) -> float:
+        """Return by how many tokens the result is too large if its texts are cut to `_LEAST_TEXT` characters."""
+        dump = visible_answer(self.dump())
+        for row in dump["changes"]:
+            row |= {name: shorten(row[name], _LEAST_TEXT) for name in _TEXTS if name in row}
+        return tokens({**dump, "cut": self.MARK}) - self.most_tokens(len(self.changes))
 
 
 class _Answer:

@@ -102,6 +102,8 @@ class Event:
     """The cursor's state shows that it was reported."""
     weight: int = 0
     """Larger is more urgent among changes of one kind."""
+    oldest_first: bool = False
+    """The weight does not decide which changes an answer has, only their order in it."""
 
     @cached_property
     def tie(self) -> int:
@@ -116,7 +118,15 @@ class Event:
     @property
     def urgency(self) -> tuple[int, int, datetime, str]:
         """A sort key: the most urgent first, then the oldest."""
-        return _RANKS[self.change.kind], -self.weight, self.at or _EPOCH, self.key
+        return self._sorted_by(self.weight)
+
+    @property
+    def turn(self) -> tuple[int, int, datetime, str]:
+        """A sort key: which changes an answer has, if there are more than fit."""
+        return self._sorted_by(0 if self.oldest_first else self.weight)
+
+    def _sorted_by(self, weight: int) -> tuple[int, int, datetime, str]:
+        return _RANKS[self.change.kind], -weight, self.at or _EPOCH, self.key
 
 
 def format_time(instant: datetime) -> str:

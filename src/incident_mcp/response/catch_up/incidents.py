@@ -7,7 +7,6 @@ from typing import Annotated
 
 from pydantic import AliasPath, BeforeValidator, Field
 
-from incident_mcp.incidentio.actors import Actor
 from incident_mcp.incidentio.incidents.records import Lead
 from incident_mcp.records.record import Json, Record, Whole, part, parts
 from incident_mcp.response.catch_up.cursor import MAX_INCIDENTS, IncidentState
@@ -74,7 +73,6 @@ class Update(Record):
     category: str | None = Field(default=None, validation_alias=AliasPath("new_incident_status", "category"))
     severity: str | None = Field(default=None, validation_alias=AliasPath("new_severity", "name"))
     rank: Whole | None = Field(default=None, validation_alias=AliasPath("new_severity", "rank"))
-    updater: Actor = None
     created_at: Timestamp | None = None
 
 
@@ -192,7 +190,6 @@ def _change(update: Update, before: _Before | None) -> Change:
         at=update.created_at and format_time(update.created_at),
         severity=one_line(update.severity if kind == "severity_up" else severity, MAX_NAME),
         status=one_line(update.status if kind == "resolved" else status, MAX_NAME),
-        by=one_line(update.updater, MAX_NAME),
         text=one_line(update.message, MAX_TEXT),
     )
 

@@ -120,13 +120,23 @@ def _event(row: IonhourIncident, what: str, at: datetime | None, *, by_state: bo
         title=one_line(row.title, MAX_NAME),
     )
     key = f"{what} {row.id} {at and Position.of(at).micros}"
-    return Event(key, at, change, by_state=by_state, reported=reported, weight=-(severity_rank(row.severity) or 9))
+    # What a cursor holds is bounded, and the oldest are dropped first: so they are reported first.
+    weight = -(severity_rank(row.severity) or 9)
+    return Event(key, at, change, by_state=by_state, reported=reported, weight=weight, oldest_first=True)
 
 
 def _gone(number: int) -> Event:
     """Return the change of an alert that is unresolved no more, and that no list shows."""
     change = Change(kind="alert_recovered", ionhour_incident=number, text="no longer in the list of unresolved alerts")
     return Event(f"gone {number}", None, change, by_state=True)
+
+
+def dropped(read: Alerts, after: Known, left: Sequence[Event]) -> list[Event]:
+    """Return the opening of each unresolved alert that a cursor holds no more although it was reported."""
+    waiting = {event.change.ionhour_incident for event in left}
+    held = after.alerts or {}
+    rows = [row for row in read.still_unresolved if row.id not in held and row.id not in waiting]
+    return [_event(row, "opened", parse_instant(row.started_at), by_state=False) for row in rows]
 
 
 def next_known(read: Alerts, known: Known, left: Sequence[Event]) -> Known:

@@ -249,6 +249,10 @@ class CatchUpReader:
         known = self._known
         if self._alerts is not None:
             known = ionhour.next_known(self._alerts, known, left)
+            dropped = ionhour.dropped(self._alerts, known, left)
+            marks["ionhour"] = marks["ionhour"].past(
+                dropped, (event for event in left if event.change.ionhour_incident)
+            )
         return Cursor(
             marks=marks,
             incidents=next_states(rows, updates, self.cursor.incidents, left),

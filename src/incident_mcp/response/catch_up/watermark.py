@@ -5,9 +5,9 @@ the changes after it that were reported are known by their hashes.
 """
 
 from bisect import bisect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from incident_mcp.response.catch_up.events import Event, Position
@@ -24,6 +24,12 @@ class Watermark:
 
     mark: Position
     told: frozenset[int] = frozenset()
+
+    def past(self, reported: Iterable[Event], left: Iterable[Event]) -> "Watermark":
+        """Return a watermark after these reported changes, as far as it stays before those that are left."""
+        ends = [event.position for event in reported if event.at]
+        starts = [event.position.before for event in left if event.at]
+        return replace(self, mark=max(self.mark, min([max(ends), *starts]))) if ends else self
 
 
 class Stream:
@@ -109,7 +115,7 @@ def select(streams: Sequence[Stream], limit: int) -> tuple[list[Event], bool]:
     Where a cursor could not hold which of a source's changes were reported, its oldest come first.
     """
     pending = [event for stream in streams for event in stream.pending]
-    most_urgent = set(sorted(pending, key=lambda event: event.urgency)[:limit])
+    most_urgent = set(sorted(pending, key=lambda event: event.turn)[:limit])
     shown: list[Event] = []
     for stream in streams:
         if stream.overflows(most_urgent):
