@@ -29,7 +29,7 @@ class Effect:
     """The request that carries a write out, and the rows of the sandbox's state that show how often it took effect."""
 
     request: str
-    """Method and path."""
+    """Method and path, with `*` for an id that differs from run to run."""
     rows: str
     """A list in the sandbox's state: `ionhour.notes`."""
     where: Arguments
@@ -46,6 +46,11 @@ class Effect:
     """Its answer is empty: any answer that does not deny it says that it is done."""
     finds: bool = False
     """A repeat finds what was made and sends nothing, so the journal's row stays as it was."""
+
+    @property
+    def path(self) -> str:
+        """A regular expression of the request's path."""
+        return re.escape(self.request.partition(" ")[2]).replace(r"\*", "[^/]+") + "$"
 
     @property
     def bodiless(self) -> bool:

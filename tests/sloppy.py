@@ -63,9 +63,18 @@ SPECIAL: dict[tuple[str, str], Any] = {
     ("incidentio_close_incident", "status"): "Closed",
     # Similar to INC-114: named in `similar_open` unless `despite` names it.
     ("incidentio_create_incident", "name"): "Webhook deliveries to merchants fail in EU",
+    # When the examples' rows were changed last.
+    ("incidentio_close_incident", "seen"): "2026-11-21T01:50:00Z",
+    ("incidentio_edit_incident", "seen"): "2026-11-19T03:00:00Z",
+    ("incidentio_post_update", "seen"): "2026-11-21T01:45:00Z",
+    ("incidentio_update_action", "seen"): "2026-11-21T01:55:00Z",
+    ("incidentio_update_follow_up", "seen"): "2026-11-13T03:00:00Z",
     ("situation", "limit"): 2,
 }
 DEPENDENT = {
+    ("incidentio_add_attachment", "external_id"),
+    ("incidentio_add_attachment", "resource_type"),
+    ("incidentio_add_attachment", "title"),
     ("incidentio_answer_page", "reason"),
     ("incidentio_answer_page", "snooze_until"),
     ("incidentio_create_override", "layer"),

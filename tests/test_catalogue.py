@@ -20,7 +20,7 @@ from tests.examples import calls, examples
 pytestmark = pytest.mark.anyio
 
 # What the project allows itself.
-MOST = {"core": (25, 3_600, 4_000), "responder": (45, 6_500, 6_500)}
+MOST = {"core": (25, 3_600, 4_000), "responder": (45, 6_500, 6_500), "all": (85, 11_500, 11_500)}
 """Tools without those that call others; tokens without them and with them."""
 # The contract of the core: its names, in its order.
 CORE = [
@@ -57,6 +57,9 @@ IN_LIST = {service: [name for name in RESPONDER if {*SPECS[name].services} <= {s
 INCIDENTIO, IONHOUR = IN_LIST["incidentio"], IN_LIST["ionhour"]
 FOUND = FIND if any(SPECS[name].writes for name in BEYOND) else FIND[:2] if BEYOND else []
 """What finds and calls the rest, of which some may not write."""
+OF_IONHOUR = [SPECS[name] for name in BEYOND if {*SPECS[name].services} <= {"ionhour"}]
+FOUND_IN_IONHOUR = FIND[: 3 if any(spec.writes for spec in OF_IONHOUR) else 2] if OF_IONHOUR else []
+"""The same with Ionhour's key alone."""
 
 
 def _reads(names: list[str]) -> list[str]:
@@ -70,7 +73,7 @@ OFFERS: list[tuple[dict[str, str], list[str]]] = [
     (KEY | OTHER, RESPONDER + FOUND),
     (KEY, INCIDENTIO + FOUND),
     ({"INCIDENT_API_KEY": "k"}, INCIDENTIO + FOUND),
-    (OTHER, IONHOUR),
+    (OTHER, IONHOUR + FOUND_IN_IONHOUR),
     (KEY | {"IONHOUR_API_KEY": "${user_config.ionhour_api_key}"}, INCIDENTIO + FOUND),
     (KEY | {"IONHOUR_API_KEY": " "}, INCIDENTIO + FOUND),
     (KEY | {"INCIDENT_MCP_SANDBOX": "1"}, RESPONDER + FOUND),
@@ -81,7 +84,7 @@ OFFERS: list[tuple[dict[str, str], list[str]]] = [
     ({"INCIDENT_MCP_TOOLSETS": "responder"}, RESPONDER + FOUND),
     ({"INCIDENT_MCP_TOOLSETS": "core"}, CORE + FIND),
     ({"INCIDENT_MCP_TOOLSETS": "core", "INCIDENT_MCP_READ_ONLY": "1"}, [*_reads(CORE), *FIND[:2]]),
-    (OTHER | {"INCIDENT_MCP_TOOLSETS": "core"}, IONHOUR),
+    (OTHER | {"INCIDENT_MCP_TOOLSETS": "core"}, IONHOUR + FOUND_IN_IONHOUR),
     ({"INCIDENT_MCP_TOOLSETS": "alerts"}, [name for name in OTHERS if SPECS[name].toolset.name == "alerts"]),
     ({"INCIDENT_MCP_TOOLSETS": "all"}, list(SPECS)),
     (

@@ -53,7 +53,7 @@ def anyio_backend() -> str:
 async def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[At, tuple[int, bytes]]:
     """What the sandbox answers to every tool."""
     network = Recording(Sandbox(now=NOW))
-    settings = Settings(sandbox=True, toolsets=("all",), state_dir=tmp_path_factory.mktemp("state"))
+    settings = Settings(sandbox=True, toolsets=("all",), state_dir=tmp_path_factory.mktemp("state"), max_writes=0)
     async with Client(build_server(settings, network=network)) as client:
         for tool, arguments in calls():
             result = await client.call_tool(tool, arguments)

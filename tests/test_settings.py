@@ -30,6 +30,7 @@ VARIABLES = (
     "INCIDENT_MCP_MAX_WRITES",
     "INCIDENT_MCP_STALE_MINUTES",
     "INCIDENT_MCP_AUDIT_LOG",
+    "INCIDENT_MCP_RECORD",
 )
 READ: list[tuple[dict[str, str], dict[str, Any]]] = [
     ({"INCIDENTIO_API_KEY": "a"}, {"incidentio_key": SecretStr("a")}),
@@ -53,6 +54,8 @@ READ: list[tuple[dict[str, str], dict[str, Any]]] = [
     ({"INCIDENT_MCP_MAX_DECLARES": "0", "INCIDENT_MCP_MAX_WRITES": "7"}, {"max_declares": 0, "max_writes": 7}),
     ({"INCIDENT_MCP_STALE_MINUTES": "15"}, {"stale_minutes": 15}),
     ({"INCIDENT_MCP_AUDIT_LOG": "audit.jsonl"}, {"audit_log": Path("audit.jsonl")}),
+    ({"INCIDENT_MCP_RECORD": "recording.jsonl"}, {"record": Path("recording.jsonl")}),
+    ({"INCIDENT_MCP_RECORD": " "}, {"record": None}),
 ]
 INCIDENTIO_URLS = {
     "https://api.incident.io/": INCIDENTIO_URL,

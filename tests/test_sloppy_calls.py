@@ -81,7 +81,7 @@ class Matrix:
         plan = self.tool.plan
         found: list[str] = []
         for argument in self.tool.properties:
-            if argument in (*self.tool.required, "dry_run", "confirm") or (self.tool.name, argument) in INERT:
+            if argument in (*self.tool.required, "dry_run", "confirm", "seen") or (self.tool.name, argument) in INERT:
                 continue
             given = await self.make_plain(plan | self.tool.with_(argument, self.tool.valid(argument)))
             if given.same_as(await self.make_plain(plan | self.tool.without(argument))):

@@ -6,7 +6,8 @@ IncidentMcpError              the only kind whose text reaches the model
 ├── SettingError              a setting is missing or cannot be used
 ├── InputError                the arguments cannot be used; nothing was sent
 │   ├── WriteLimitError       too many writes in a short time; nothing was sent
-│   └── NotConfirmedError     a write needed confirmation and did not get it; nothing was sent
+│   ├── NotConfirmedError     a write needed confirmation and did not get it; nothing was sent
+│   └── StaleError            somebody else changed the record since the caller saw it; nothing was sent
 ├── ServiceError              one request to a service failed
 │   ├── NotSentError          it never reached the service, or was throttled
 │   ├── RefusedError          the service rejected it (4xx)
@@ -41,6 +42,10 @@ class WriteLimitError(InputError):
 
 class NotConfirmedError(InputError):
     """A write needed confirmation and did not get it; nothing was sent."""
+
+
+class StaleError(InputError):
+    """Somebody else changed the record since the caller saw it; nothing was sent."""
 
 
 class ResourceUnreadableError(Exception):

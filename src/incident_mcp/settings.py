@@ -60,6 +60,8 @@ class Settings:
     max_writes: int = 30
     """Other writes in 10 minutes; 0: any number."""
     audit_log: Path | None = None
+    record: Path | None = None
+    """File to which requests, answers and calls are written, redacted."""
     stale_minutes: int = 60
     """After how long without an update an open incident counts as missing one."""
     confirm: str = "never"
@@ -95,6 +97,7 @@ class Settings:
             max_declares=_number(env, "INCIDENT_MCP_MAX_DECLARES", 5),
             max_writes=_number(env, "INCIDENT_MCP_MAX_WRITES", 30),
             audit_log=_path(env, "INCIDENT_MCP_AUDIT_LOG"),
+            record=_path(env, "INCIDENT_MCP_RECORD"),
             stale_minutes=_number(env, "INCIDENT_MCP_STALE_MINUTES", 60),
             confirm=_choice(env, "INCIDENT_MCP_CONFIRM", CONFIRM),
             me=_email(env, "INCIDENT_MCP_ME"),

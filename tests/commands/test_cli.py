@@ -400,3 +400,24 @@ def test_tools_says_that_there_is_no_key(shell: Shell) -> None:
 )
 def test_a_lost_result_says_how_far_the_write_went(result: dict[str, Any], says: str) -> None:
     assert says in describe_write("declare_from_ionhour", result)
+
+
+def test_what_one_command_read_keeps_the_next_from_overwriting_what_somebody_else_changed(shell: Shell) -> None:
+    with served() as sandbox:
+        ours = sandbox.variables()
+        assert shell("call", "incidentio_get_incident", "incident=INC-114", **ours).code == 0
+        headers = {"Authorization": f"Bearer {ours['INCIDENTIO_API_KEY']}"}
+        changed = sandbox.http.post(
+            f"{ours['INCIDENTIO_API_URL']}/v2/incidents/114/actions/edit",
+            json={"incident": {"summary": "By Ada."}, "notify_incident_channel": False},
+            headers=headers,
+        )
+        now = changed.json()["incident"]["updated_at"]
+        refused = shell("call", "incidentio_edit_incident", "incident=INC-114", "severity=Minor", **ours)
+        assert refused.code == 1
+        assert f"pass seen={now}." in refused.err
+        sent = shell("call", "incidentio_edit_incident", "incident=INC-114", "severity=Minor", f"seen={now}", **ours)
+        assert sent.code == 0, sent.err
+        # An own write is known to the next command, too.
+        closed = shell("call", "incidentio_close_incident", "incident=114", **ours)
+        assert closed.code == 0, closed.err

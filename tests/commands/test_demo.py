@@ -10,7 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 
 from incident_mcp.sandbox import demo
-from incident_mcp.sandbox.demo.paging import FULL_STEPS, PAGING
+from incident_mcp.sandbox.demo.outage import OUTAGE
 from incident_mcp.sandbox.demo.steps import NAME, STEPS
 from tests.spawned import OURS, SERVER, run
 
@@ -119,21 +119,26 @@ def full() -> subprocess.CompletedProcess[str]:
     return run(*SERVER, "demo", "--full", timeout=15, env=plain(), encoding="utf-8")
 
 
-def test_the_full_demo_also_pages_and_hands_over(full: subprocess.CompletedProcess[str]) -> None:
+def test_the_full_demo_walks_an_outage_up_to_its_post_mortem(full: subprocess.CompletedProcess[str]) -> None:
     assert (full.returncode, full.stderr) == (0, "")
     headings = re.findall(r"^\d+\. (.*?) ─", full.stdout, re.MULTILINE)
-    assert headings == ["Start the server", *(step.title for step in FULL_STEPS)]
-    assert set(STEPS) < set(FULL_STEPS)
+    assert headings == ["Start the server", *(step.title for step in OUTAGE)]
     assert max(len(line) for line in full.stdout.splitlines()) <= 80
 
 
+def test_the_full_demo_takes_at_most_20_calls_and_15000_tokens(full: subprocess.CompletedProcess[str]) -> None:
+    shown = " ".join(full.stdout.split())
+    calls = len(re.findall(r"^  call ", full.stdout, re.MULTILINE))
+    assert f"Tool calls {calls}: {calls} answered" in shown
+    assert calls <= 20
+    tokens, of_list = re.search(r"Tokens ([\d,]+) in calls and answers, ([\d,]+) in the list", shown).groups()
+    assert int(tokens.replace(",", "")) <= 15_000
+    assert int(of_list.replace(",", "")) <= 13_000
+
+
 def test_the_full_demo_pages_once_with_the_code_of_the_preview(full: subprocess.CompletedProcess[str]) -> None:
-    shown = "".join(section(full.stdout, step.title) for step in PAGING)
     assert section(full.stdout, "Page").count("call     incidentio_page_people") == 1
-    assert len(re.findall(r"triggered at \S+ notified", shown)) == 1
     assert re.search(r"status +acked *\n +outcome +acked at ", section(full.stdout, "Acknowledge"))
-    assert "Sam Okafor" in section(full.stdout, "Hand over for two hours")
-    assert section(full.stdout, "Undo the handover").count("call     incidentio_delete_override") == 2
 
 
 def test_the_plain_demo_pages_nobody_and_names_the_full_one(piped: subprocess.CompletedProcess[str]) -> None:
@@ -142,11 +147,11 @@ def test_the_plain_demo_pages_nobody_and_names_the_full_one(piped: subprocess.Co
 
 
 FULL_BROKEN = {
-    "Who is on call?": 'box.incidentio.remove_scope("schedules.view")',
     "Page": 'box.incidentio.remove_scope("escalations.create")',
     "Acknowledge": 'box.incidentio.remove_scope("escalations.respond")',
-    "Hand over for two hours": 'box.incidentio.remove_scope("schedule_overrides.create")',
-    "Undo the handover": 'box.incidentio.remove_scope("schedule_overrides.destroy")',
+    "Tell customers": 'box.incidentio.remove_scope("status_pages.publish_updates")',
+    "Note what is left": 'box.incidentio.remove_scope("follow_ups.create")',
+    "Store it": 'box.incidentio.remove_scope("in_app_postmortems.import")',
 }
 """The step of the full demo that fails, and the change of the sandbox that causes it."""
 
@@ -154,7 +159,7 @@ FULL_BROKEN = {
 @pytest.mark.parametrize(("step", "change"), FULL_BROKEN.items(), ids=FULL_BROKEN)
 def test_a_failed_step_of_the_full_demo_is_named(step: str, change: str) -> None:
     ended = walk(sys.executable, "-c", SERVE.format(change=change), full=True)
-    number = [row.title for row in FULL_STEPS].index(step) + 2
+    number = [row.title for row in OUTAGE].index(step) + 2
     assert ended.returncode == 1
     assert f"Step {number} failed: {step}" in ended.stdout
     assert "Done" not in ended.stdout

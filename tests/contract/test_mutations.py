@@ -67,8 +67,10 @@ INCIDENT_FIELDS = {
     **made_of("custom_field_entries.values.value_option", "custom_fields", "value"),
     **made_of("custom_field_entries.values.value_catalog_entry", "custom_fields", "name"),
     **{f"custom_field_entries.values.value_{kind}": "custom_fields" for kind in ("link", "numeric", "text")},
-    **made_of("incident_timestamp_values", "timestamps", "incident_timestamp", "value", "value.value"),
-    "incident_timestamp_values.incident_timestamp.name": "timestamps",
+    "incident_status": "status status_category impact_for",
+    "incident_status.category": "status_category impact_for",
+    **made_of("incident_timestamp_values", "timestamps impact_for", "incident_timestamp", "value", "value.value"),
+    "incident_timestamp_values.incident_timestamp.name": "timestamps impact_for",
     **made_of("duration_metrics", "duration_seconds", "duration_metric", "duration_metric.name", "value_seconds"),
     **made_of("external_issue_reference", "external_issue", "issue_permalink"),
 }
@@ -524,7 +526,7 @@ def situations() -> Iterator[Case]:
     fields = same("name") | {"severity": f"severity {order}", "severity.name": "severity", "severity.rank": order}
     fields |= made_of("incident_status", "status", "name")
     fields |= {key: f"{name} /gaps.no_lead" for key, name in ROW_FIELDS.items() if name == "lead"}
-    fields |= {"summary": links, "created_at": f"age {order}"}
+    fields |= {"summary": f"{links} impact_for", "created_at": f"age impact_for {order}"}
     where = {"target": (GET, f"{V2}?status_category[one_of]"), "record": ("incidents", 1), "identity": INCIDENT_ID}
     yield Case(**base, **where, place="incidents[INC-2].", derived=fields)
     where["target"] = (GET, f"{V2}?created_at[gte]")
@@ -536,16 +538,21 @@ def situations() -> Iterator[Case]:
     where = {"target": (GET, UPDATES_AT), "record": ("incident_updates", 1), "identity": UPDATE_ID}
     yield Case(**base, **where, place="incidents[INC-2].", derived=fields)
     fields = same("title", "state", "severity") | made_of("project", "project", "name")
-    fields |= {"lastSuccessAt": "since_success", "startedAt": "age /ionhour_incidents[]", "publicId": links}
+    impact = "/incidents[INC-1].impact_for"
+    fields |= {"lastSuccessAt": "since_success", "startedAt": f"age /ionhour_incidents[] {impact}"}
+    fields |= {"publicId": f"{links} {impact}"}
     fields |= {"acknowledgedAt": "acknowledged /ionhour_incidents[]", "severity": "severity /ionhour_incidents[]"}
-    fields |= {"state": "state /gaps.check_recovered", **dict.fromkeys(("recoveredAt", "resolvedAt"), "/gaps")}
+    fields |= {"state": f"state /gaps.check_recovered {impact}"}
+    fields |= dict.fromkeys(("recoveredAt", "resolvedAt"), f"/gaps {impact}")
     where = {"target": (GET, ALERTS_AT), "record": ("items", 1), "identity": ALERT_ID}
     yield Case(**base, **where, place="ionhour_incidents[456].", derived=fields)
     # Unlike that one, no open incident names this: earlier incidents are searched from its beginning on.
     where["record"] = ("items", 0)
     fields = fields | {"startedAt": "age /ionhour_incidents[] /gaps.not_declared"}
     yield Case(**base, **where, place="ionhour_incidents[457].", derived=fields)
-    fields = {"publicId": links} | dict.fromkeys(("state", "recoveredAt", "resolvedAt"), "/gaps.check_recovered")
+    impact = "/incidents[INC-2].impact_for"
+    fields = {"publicId": f"{links} {impact}", "startedAt": impact}
+    fields |= dict.fromkeys(("state", "recoveredAt", "resolvedAt"), f"/gaps.check_recovered {impact}")
     yield Case(**base, target=(GET, f"{ALERTS_AT}/300"), identity=ALERT_ID, derived=fields)
 
 

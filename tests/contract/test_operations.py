@@ -93,7 +93,7 @@ def of(request: Any) -> list[Operation]:
 
 async def test_every_request_is_of_one_operation_and_every_operation_is_sent_by_an_example(connect, box):
     sent: set[Operation] = set()
-    async with connect() as call:
+    async with connect(max_writes=0) as call:
         for tool, arguments in calls():
             before = len(box.requests)
             await call.performed(tool, **arguments)

@@ -1,6 +1,5 @@
 """Every write, and how to count in the sandbox what it did: incidents, updates and notes, not requests."""
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -36,7 +35,7 @@ class WriteCase:
     @property
     def path(self) -> str:
         """A regular expression of the request that has the effect."""
-        return re.escape(self.effect.request.partition(" ")[2]) + "$"
+        return self.effect.path
 
     @property
     def word_when_gone(self) -> Word:

@@ -214,6 +214,46 @@ CHANGES: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
         ],
     ),
 ]
+CHANGES += [
+    (
+        "incidentio_publish_incident",
+        {
+            "page": "Paysand",
+            "name": "Cards fail",
+            "message": "We look into it.",
+            "status": "investigating",
+            "notify_subscribers": False,
+            "components": {"Checkout": "partial_outage"},
+        },
+        [
+            {"page": "Paysand for partners", "components": None},
+            {"name": "Cards fail."},
+            {"message": "We look into it!"},
+            {"status": "identified"},
+            {"notify_subscribers": True},
+            {"components": {"Checkout": "full_outage"}},
+            {"components": {"Webhooks": "partial_outage"}},
+            {"components": None},
+            {"idempotency_key": "mine"},
+        ],
+    ),
+    (
+        "incidentio_publish_update",
+        {"public_incident": "01HR4B1YM05YEA2TJ6550V4KXX", "message": "A fix is out.", "notify_subscribers": False},
+        [
+            {"public_incident": "01HR4B1YM0VM4QK2ZVDY3XRPW3"},
+            {"message": "A fix is out!"},
+            {"notify_subscribers": True},
+            {"status": "resolved"},
+            {"components": {"Webhooks": "operational"}},
+        ],
+    ),
+    (
+        "incidentio_put_post_mortem",
+        {"incident": "INC-112", "title": "Payout files", "content": "x"},
+        [{"incident": "INC-108"}, {"title": "Payouts"}, {"content": "y"}],
+    ),
+]
 changed = [
     pytest.param(tool, base, change, id=f"{tool} {sorted(change)} {number}")
     for tool, base, changes in CHANGES

@@ -51,6 +51,14 @@ MORE: list[tuple[str, str]] = [
 ]
 """By the same person as the first 30."""
 OTHERS: list[tuple[str, str]] = [
+    ("which retrospectives are not finished", "incidentio_list_post_mortems"),
+    ("what was the root cause in last month's postmortem", "incidentio_read_post_mortem"),
+    ("mark the postmortem as completed", "incidentio_set_post_mortem"),
+    ("save this postmortem draft to the incident", "incidentio_put_post_mortem"),
+    ("which components does our status page have", "incidentio_list_status_pages"),
+    ("what do customers see on the status page right now", "incidentio_list_published"),
+    ("announce the outage on the public status page", "incidentio_publish_incident"),
+    ("tell customers on the statuspage that it's fixed", "incidentio_publish_update"),
     ("who's covering checkout this weekend", "incidentio_list_on_call"),
     ("am I on duty on Friday", "incidentio_list_on_call"),
     ("I need a DBA on the line immediately", "incidentio_page_people"),
@@ -81,8 +89,58 @@ OTHERS: list[tuple[str, str]] = [
     ("list our teams", "incidentio_list_teams"),
     ("what roles can people have in an incident", "incidentio_list_roles"),
     ("have we had an outage like this before", "similar_incidents"),
+    ("note that we rolled back at 02:40", "incidentio_add_timeline_item"),
+    ("who renamed this incident", "incidentio_list_activity"),
+    ("which dashboards are linked here", "incidentio_list_attachments"),
+    ("put the pull request on INC-114", "incidentio_add_attachment"),
+    ("are there other incidents with the same cause", "incidentio_list_related"),
+    ("who is helping with this incident", "incidentio_list_participants"),
+    ("invite Yuki to the private incident", "incidentio_grant_access"),
+    ("Sam should no longer see the security incident", "incidentio_revoke_access"),
+    ("what did they say on the bridge", "incidentio_read_call"),
+    ("what follow-ups are still open", "incidentio_list_follow_ups"),
+    ("open a follow-up for the missing alert", "incidentio_create_follow_up"),
+    ("mark that follow-up as done", "incidentio_update_follow_up"),
+    ("what actions are left in INC-114", "incidentio_list_actions"),
+    ("add an action for Sam to restart the workers", "incidentio_create_action"),
+    ("tick off the action, I did it", "incidentio_update_action"),
+    ("which monitors are paused", "ionhour_list_checks"),
+    ("what does the checkout-api check probe", "ionhour_get_check"),
+    ("which external services do we rely on", "ionhour_list_dependencies"),
+    ("which services are affected if Stripe is down", "ionhour_get_dependency"),
+    ("does Ionhour suppress anything because of maintenance", "ionhour_list_maintenance"),
 ]
 """By somebody else, one for every tool beyond the core: 19 were found before any word was chosen for them."""
+
+
+LATER: list[tuple[str, str]] = [
+    ("what did I miss since midnight", "catch_up"),
+    ("write the summary for whoever relieves me", "handover"),
+    ("did something like this happen last year", "similar_incidents"),
+    ("how quickly do we respond on average", "incident_metrics"),
+    ("write up what happened as a first draft", "draft_post_mortem"),
+    ("what is still to be done after the outage", "incidentio_list_follow_ups"),
+    ("open a ticket so that we fix the timeout next week", "incidentio_create_follow_up"),
+    ("tick off the follow-up about certificates", "incidentio_update_follow_up"),
+    ("who is doing what in this incident right now", "incidentio_list_actions"),
+    ("give Sam the task of calling the bank", "incidentio_create_action"),
+    ("that task is done", "incidentio_update_action"),
+    ("record on the timeline that we restarted the workers at 02:40", "incidentio_add_timeline_item"),
+    ("who changed the severity and when", "incidentio_list_activity"),
+    ("where is the dashboard link for this incident", "incidentio_list_attachments"),
+    ("add the Grafana link to the incident", "incidentio_add_attachment"),
+    ("which incidents are related to this one", "incidentio_list_related"),
+    ("who has joined the incident channel", "incidentio_list_participants"),
+    ("let Ana into the private incident", "incidentio_grant_access"),
+    ("take Tom out of the confidential incident", "incidentio_revoke_access"),
+    ("what was said in the meeting", "incidentio_read_call"),
+    ("which health checks are paused", "ionhour_list_checks"),
+    ("is the check of checkout-api green again", "ionhour_get_check"),
+    ("which third parties do we depend on", "ionhour_list_dependencies"),
+    ("is Stripe having problems", "ionhour_get_dependency"),
+    ("planned maintenance in Ionhour", "ionhour_list_maintenance"),
+]
+"""By the author of the tools, before the words of these tools were looked at."""
 
 
 def place(question: str, tool: str) -> int:
@@ -103,7 +161,9 @@ def test_of_30_questions_at_least_28_have_the_right_tool_among_the_first_three()
     assert len(missed) <= 2, missed
 
 
-@pytest.mark.parametrize(("questions", "most_missed"), [(MORE, 1), (OTHERS, 6)], ids=["more", "others"])
+@pytest.mark.parametrize(
+    ("questions", "most_missed"), [(MORE, 1), (OTHERS, 6), (LATER, 5)], ids=["more", "others", "later"]
+)
 def test_of_more_questions_most_have_it_too(questions: list[tuple[str, str]], most_missed: int):
     missed = misses(questions)
     print(len(questions) - len(missed), missed)
@@ -111,7 +171,7 @@ def test_of_more_questions_most_have_it_too(questions: list[tuple[str, str]], mo
 
 
 def test_the_questions_are_about_every_tool_beyond_the_core():
-    asked = {tool for _, tool in (*QUESTIONS, *MORE, *OTHERS)}
+    asked = {tool for _, tool in (*QUESTIONS, *MORE, *OTHERS, *LATER)}
     assert {spec.name for spec in TOOLS if spec.toolset.name != "core"} <= asked
 
 

@@ -100,8 +100,8 @@ async def test_handover_of_one_incident_brings_its_facts_and_its_timeline(client
 
 
 @pytest.mark.parametrize("nothing", [{}, {"incident": ""}, {"incident": "  "}])
-async def test_handover_of_nothing_in_particular_brings_what_is_open(client, nothing):
-    assert data(await messages_of(client, "handover", **nothing), "What is open")["incidents"]
+async def test_handover_of_nothing_in_particular_brings_all_that_is_to_be_handed_over(client, nothing):
+    assert data(await messages_of(client, "handover", **nothing), "What to hand over")["incidents"]
 
 
 async def test_postmortem_brings_facts_and_the_timeline_of_both_services(client):

@@ -91,5 +91,5 @@ def _arguments(pairs: Sequence[str], as_json: str | None) -> dict[str, Any]:
 
 
 async def _call(settings: Settings, name: str, arguments: dict[str, Any]) -> CallToolResult:
-    async with Client(build_server(settings)) as client:
+    async with Client(build_server(settings, one_call=True)) as client:
         return await client.call_tool(name, arguments)

@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(command="stdio")
     commands = parser.add_subparsers(title="commands", metavar="")
     demo = commands.add_parser("demo", help="take an incident from alert to close on the sandbox")
-    demo.add_argument("--full", action="store_true", help="also page somebody and hand over on-call")
+    demo.add_argument("--full", action="store_true", help="walk an outage of three hours up to its post-mortem")
     demo.set_defaults(command="demo")
     tools = commands.add_parser("tools", parents=[sandbox], help="list the tools that the settings enable")
     tools.add_argument("--json", action="store_true", help="print the tools and their schemas as JSON")
@@ -64,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("pairs", nargs="*", metavar="key=value", help="tool arguments; pass lists and objects as JSON")
     call.add_argument("--json", metavar="OBJECT", help="all arguments as one JSON object")
     call.set_defaults(command="call")
+    replay = commands.add_parser("replay", help="serve what was recorded with INCIDENT_MCP_RECORD; needs no key")
+    replay.add_argument("file", metavar="FILE", type=Path)
+    replay.add_argument("--check", action="store_true", help="call everything again and compare the answers")
+    replay.set_defaults(command="replay")
     audit = commands.add_parser("audit", help="check an audit log (see INCIDENT_MCP_AUDIT_LOG)")
     verify = audit.add_subparsers(required=True, metavar="verify").add_parser(
         "verify", help="check that a log is intact, or report its first bad line"
@@ -121,6 +125,12 @@ def _audit(options: argparse.Namespace) -> int:
     return 0
 
 
+def _replay(options: argparse.Namespace) -> int:
+    from incident_mcp.commands.replay import replay  # noqa: PLC0415
+
+    return replay(options.file, check=options.check)
+
+
 def _settings(options: argparse.Namespace) -> "Settings":
     from incident_mcp.settings import Settings  # noqa: PLC0415
 
@@ -131,4 +141,4 @@ _ON_A_TERMINAL = """\
 incident-mcp serves MCP on stdio and is waiting for messages from an MCP host. Press Ctrl-D to stop.
 To set up a host, let it run this command with INCIDENTIO_API_KEY, IONHOUR_API_KEY or both set (see README.md).
 To try it without a key: `incident-mcp demo` or `incident-mcp call --sandbox situation`. Help: `incident-mcp --help`."""
-_COMMANDS = {"stdio": _stdio, "demo": _demo, "tools": _tools, "call": _call, "audit": _audit}
+_COMMANDS = {"stdio": _stdio, "demo": _demo, "tools": _tools, "call": _call, "audit": _audit, "replay": _replay}

@@ -5,7 +5,7 @@ from incident_mcp.records.record import A
 from incident_mcp.settings import KEY_VARIABLES
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
-from incident_mcp.writing.intents import account_of
+from incident_mcp.transport.seen import record_key
 
 SHOW = Operation("GET", "/v2/incidents/{incident}", scope="incidents.view")
 LIST = Operation("GET", "/v2/incidents", scope="incidents.view")
@@ -37,5 +37,4 @@ async def read_one(api: Api, incident: str, response: type[A]) -> A:
 
 def journal_keys(api: Api, *incidents: str | None) -> tuple[str, ...]:
     """Return an incident's keys in the journal: one for its id, one for the number of its reference."""
-    account = account_of(api)
-    return tuple(f"{account} incident {name.upper().removeprefix('INC-')}" for name in incidents if name)
+    return tuple(record_key(api.service, "incident", name.upper().removeprefix("INC-")) for name in incidents if name)

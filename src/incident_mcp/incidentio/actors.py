@@ -7,7 +7,7 @@ from pydantic import BeforeValidator
 from incident_mcp.records.record import Json, part
 
 
-def _actor_name(value: object) -> object:
+def actor_name(value: object) -> object:
     """Return a user's name, or the name of a key, workflow, alert or other actor with its kind."""
     if not isinstance(value, dict):
         return value
@@ -20,4 +20,4 @@ def _actor_name(value: object) -> object:
     return None
 
 
-Actor = Annotated[str | None, BeforeValidator(_actor_name)]
+Actor = Annotated[str | None, BeforeValidator(actor_name)]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from incident_mcp.records.instants import date_or_instant, parse_instant
+from incident_mcp.records.instants import date_or_instant, instant_with_zone, parse_instant
 
 
 def read_date(value: str | None) -> str | None:
@@ -15,6 +15,14 @@ def read_date(value: str | None) -> str | None:
     return read
 
 
+def read_moment(value: str) -> str:
+    """Return a timestamp with a zone as the API takes it."""
+    read = instant_with_zone(value)
+    if read is None:
+        raise ValueError("takes a timestamp with a time zone like 2026-11-21T03:12:00Z")
+    return read.isoformat().replace("+00:00", "Z")
+
+
 def is_reversed(start: str | None, end: str | None) -> bool:
     """Return whether a window ends before it begins."""
     starts, ends = parse_instant(start), parse_instant(end)
@@ -22,3 +30,4 @@ def is_reversed(start: str | None, end: str | None) -> bool:
 
 
 Day = Annotated[str | None, AfterValidator(read_date), Field(description="Date or RFC 3339 timestamp.")]
+Moment = Annotated[str, AfterValidator(read_moment), Field(description="RFC 3339 with time zone.")]

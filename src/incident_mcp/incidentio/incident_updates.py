@@ -12,6 +12,7 @@ from incident_mcp.incidentio.access import access_advice, journal_keys, read_one
 from incident_mcp.incidentio.actors import Actor
 from incident_mcp.incidentio.ids import IncidentRef
 from incident_mcp.incidentio.incident_statuses import STATUSES, is_closed
+from incident_mcp.incidentio.incidents.seen import IncidentGuard, Seen, remember_update
 from incident_mcp.incidentio.names.finding import find_optional, id_of
 from incident_mcp.incidentio.names.incidents import IncidentName, describe_incident, incident_name, incident_names
 from incident_mcp.incidentio.names.valid_names import valid_names
@@ -106,6 +107,7 @@ def plan_update(
     to_record: Callable[[IncidentUpdate], R],
     *,
     key: str | None = None,
+    seen: str | None = None,
     **fields: str | None,
 ) -> WritePlan[IncidentUpdateResponse, R]:
     """Plan an update.
@@ -117,6 +119,7 @@ def plan_update(
         record: The type of the tool's result.
         to_record: Builds the tool's result.
         key: The caller's idempotency key.
+        seen: The incident's `updated_at` for which a stale update is sent regardless.
         **fields: `message`, `to_incident_status_id`, `to_severity_id`.
     """
     scopes = [CREATE.scope]
@@ -141,7 +144,21 @@ def plan_update(
         created_at=lambda response: response.incident_update.made_at,
         matches_request=lambda response: _matches_request(response.incident_update, body),
         explain_refusal=partial(valid_names, api, body),
+        guard=_guard(api, body, seen),
     )
+
+
+def _guard(api: Api, body: Json, seen: str | None) -> IncidentGuard[IncidentUpdateResponse] | None:
+    """Return what keeps an update from changing what somebody else changed; a message alone changes nothing."""
+    sets = {name.removeprefix("to_"): body[name] for name in _CHANGES if name in body}
+
+    async def learn(response: IncidentUpdateResponse) -> None:
+        update = response.incident_update
+        values = {"incident_status_id": ("status", update.status), "severity_id": ("severity", update.severity)}
+        changed = {name: value for each, (name, value) in values.items() if each in sets and value}
+        await remember_update(api, body["incident_id"], changed, update.made_at)
+
+    return IncidentGuard(api, body["incident_id"], sets, seen, learn) if sets or seen else None
 
 
 def _advice(scope: str) -> dict[int, str]:
@@ -230,6 +247,7 @@ async def incidentio_post_update(
     message: Annotated[str | None, Field(description="Markdown; responders and stakeholders read it.")] = None,
     status: Annotated[str | None, Field(description="Move to this status, name or ID.")] = None,
     severity: Annotated[str | None, Field(description="Change to this severity, name or ID.")] = None,
+    seen: Seen = None,
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
 ) -> WriteResult[IncidentUpdate]:
@@ -245,6 +263,7 @@ async def incidentio_post_update(
         IncidentUpdate,
         lambda posted: posted,
         key=idempotency_key,
+        seen=seen,
         message=message,
         to_incident_status_id=id_of(to_status),
         to_severity_id=id_of(to_severity),

@@ -4,8 +4,10 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
+from incident_mcp.errors import RefusedError
+from incident_mcp.incidentio.ids import ulid_in
 from incident_mcp.incidentio.named_rows import CachedList, NamedRow
-from incident_mcp.incidentio.names.finding import NameContains, contains
+from incident_mcp.incidentio.names.finding import NameContains, contains, find_optional, id_of
 from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.incidentio.toolsets import CATALOG
 from incident_mcp.records.record import Listed, Name, Record, parts
@@ -36,6 +38,16 @@ async def _load(api: Api) -> Rows[Team]:
 
 
 TEAMS = CachedList("team", _load)
+
+
+async def team_id(api: Api, team: str | None) -> str | None:
+    """Return a team's id by its name or id; without access to teams only an id can be passed. None for None."""
+    try:
+        return id_of(await find_optional(api, TEAMS, team))
+    except RefusedError as failure:
+        if failure.status not in (403, 404) or (found := ulid_in(team or "")) is None:
+            raise
+        return found
 
 
 class TeamRow(Record):

@@ -109,12 +109,15 @@ class Search(Generic[Row]):
     Args:
         query: The argument `name_contains`; without one every row matches.
         texts: Returns the texts of a row to search; None skips the row.
+        kind: What a row is.
 
     Raises:
         InputError: The query has no terms.
     """
 
-    def __init__(self, query: str | None, texts: Callable[[Row], Iterable[str | None] | None]) -> None:
+    def __init__(
+        self, query: str | None, texts: Callable[[Row], Iterable[str | None] | None], kind: str = "incident"
+    ) -> None:
         self.terms = [] if query is None else parse(query)
         if query is not None and not self.terms:
             raise InputError("name_contains has no search terms. Pass some, or omit it.")
@@ -124,6 +127,7 @@ class Search(Generic[Row]):
         self.unreadable: int | None = None
         self._partial: list[tuple[int, Row]] = []
         self._texts = texts
+        self._kind = kind
 
     async def add(self, rows: Collection[Row], unreadable: int | None) -> None:
         """Search the rows of a page, and count them and the unreadable ones."""
@@ -152,14 +156,14 @@ class Search(Generic[Row]):
             rest: How to search the rows that were not searched; None if all were.
             hidden: A sentence about rows that are never searched.
         """
-        more = f"Not all incidents were searched: {rest}." if rest else ""
+        more = f"Not all {self._kind}s were searched: {rest}." if rest else ""
         if not self.terms:
             return more or None
         if self.matches:
             return None
         if self._partial:
-            found = "No incident that was searched contains all terms. These contain some, best matches first."
+            found = f"No {self._kind} that was searched contains all terms. These contain some, best matches first."
         else:
-            found = "No incident that was searched contains any of the terms, even in part."
+            found = f"No {self._kind} that was searched contains any of the terms, even in part."
             more = more or hidden
         return f"{found} {more}".rstrip()

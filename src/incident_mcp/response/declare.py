@@ -17,6 +17,7 @@ from incident_mcp.incidentio.incidents.create import Checked, Despite, check_dup
 from incident_mcp.incidentio.incidents.get import read_incident
 from incident_mcp.incidentio.incidents.list import Mode
 from incident_mcp.incidentio.incidents.records import Incident, IncidentResponse
+from incident_mcp.incidentio.incidents.seen import remember_incident
 from incident_mcp.incidentio.names.finding import candidates, find, find_optional, id_of, name_of
 from incident_mcp.incidentio.severities import SEVERITIES, Severity
 from incident_mcp.ionhour.incidents.access import read_full_incident as read_full_alert
@@ -144,6 +145,7 @@ async def declare_from_ionhour(
         if not dry_run:
             await _confirm(call, state)
         declared = await writer.perform(incidentio, state.declaration, dry_run=dry_run) if state.declaration else None
+    await remember_incident(incidentio, declared.record if declared else None)
     return await _follow_up(call, state, declared)
 
 

@@ -64,6 +64,7 @@ class LinkedIncident(Record):
     status_category: str | None = Field(default=None, validation_alias=AliasPath("incident_status", "category"))
     severity: str | None = Field(default=None, validation_alias=AliasPath("severity", "name"))
     mode: str | None = None
+    changed_at: str | None = Field(default=None, validation_alias="updated_at", exclude=True)
 
     @cached_property
     def alerts(self) -> Sequence[AlertId]:

@@ -13,6 +13,7 @@ from incident_mcp.incidentio.severities import SEVERITIES, Severities
 from incident_mcp.ionhour.incidents.access import read_full_incident as read_alert
 from incident_mcp.records.record import Record, shorten
 from incident_mcp.records.text import inert
+from incident_mcp.response.handover import handover as read_handover
 from incident_mcp.response.situation.situation import Situation, situation
 from incident_mcp.response.timeline.timeline import Timeline, incident_timeline
 from incident_mcp.tooling.caller import Call
@@ -38,6 +39,10 @@ async def _message(title: str, reading: Awaitable[Record], budget: int) -> str:
 
 async def _open(call: Call) -> Situation:
     return await situation(await services(call), call.caller.settings)
+
+
+async def _to_hand_over(call: Call) -> Record:
+    return await read_handover(await services(call), call.caller.settings)
 
 
 async def _what_is_open(call: Call) -> str:
@@ -104,7 +109,7 @@ async def handover(
     )
     if incident.strip():
         return [ask, *await _history(call, incident.strip(), latest=True)]
-    return [ask, await _what_is_open(call)]
+    return [ask, await _message("What to hand over", _to_hand_over(call), 2_000)]
 
 
 async def postmortem(call: Call, incident: Annotated[str, Field(description="INC-123, 123 or ID.")]) -> list[str]:

@@ -114,15 +114,17 @@ class Reading:
         services: Both services.
         rows: The caller's row limit; above 60 it is also the request limit.
         advice: What the caller can do if the request limit is too small.
+        beside: Requests that the call makes besides.
     """
 
-    def __init__(self, services: Services, rows: int, advice: str) -> None:
+    def __init__(self, services: Services, rows: int, advice: str, beside: int = 0) -> None:
         self.problems = Problems()
         self._apis = [api for api in (services.incidentio, services.ionhour) if api is not None]
         self._max_requests = max(MAX_REQUESTS, rows)
         self._advice = advice
+        self._beside = beside
         for api in self._apis:
-            _allow(api, self._max_requests // len(self._apis))
+            _allow(api, (self._max_requests - beside) // len(self._apis))
 
     async def read(self, parts: Sequence[Part]) -> None:
         """Read up to 16 parts in parallel, in their order: if the request limit is too small, the last ones fail."""
@@ -143,7 +145,7 @@ class Reading:
 
     def _share(self, parts: Sequence[Part]) -> None:
         """Divide the remaining requests: each service gets what its parts may need, and an equal share of the rest."""
-        remaining = max(0, self._max_requests - sum(api.requests for api in self._apis))
+        remaining = max(0, self._max_requests - self._beside - sum(api.requests for api in self._apis))
         needs = [sum(part.requests for part in parts if part.api is api) for api in self._apis]
         needy = sum(map(bool, needs)) or 1
         spare = remaining - sum(needs)

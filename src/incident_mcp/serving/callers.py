@@ -21,20 +21,24 @@ from incident_mcp.writing.journal.memory import MemoryJournal
 from incident_mcp.writing.journal.sqlite import SqliteJournal
 from incident_mcp.writing.limits import SettingLimit
 from incident_mcp.writing.safety import WriteSafety
+from incident_mcp.writing.seen_file import SeenFile
 
 if TYPE_CHECKING:
+    from incident_mcp.serving.recording import Recording
     from incident_mcp.writing.audit import AuditLog
 
 CLOSING_SECONDS = 0.5
 
 
 @asynccontextmanager
-async def open_caller(
+async def open_caller(  # noqa: PLR0913  # all that callers differ in, by name
     settings: Settings,
     tools: Sequence[ToolSpec],
     network: Network | None = None,
     limits: Limits = DOCUMENTED,
     name: str = "",
+    *,
+    one_call: bool = False,
 ) -> AsyncGenerator[Caller]:
     """Make a caller, and close its journal and connections at the end.
 
@@ -44,14 +48,20 @@ async def open_caller(
         network: Answers instead of the network: a sandbox that outlives the caller.
         limits: Time and size limits of each service.
         name: Who it is, where several callers share an account: confirmation codes are bound to it.
+        one_call: Each of its calls is a process, so that what it has been shown is kept in a file.
     """
     caller = _make_caller(settings, tools, network, limits, name)
+    if one_call and not settings.sandbox:
+        caller.seen = SeenFile(partial(_state_folder, settings))
+    recording = _record(caller)
     try:
         yield caller
     finally:
         # A signal cancels what runs here; the connections must still be closed.
         with anyio.move_on_after(CLOSING_SECONDS, shield=True):
             await caller.close()
+        if recording is not None:
+            recording.close()
 
 
 def _make_caller(
@@ -87,6 +97,15 @@ def _make_caller(
         ionhour,
         state_folder=_folder_source(settings, in_memory=passing),
     )
+
+
+def _record(caller: Caller) -> "Recording | None":
+    """Record the caller's calls, if its settings ask for it."""
+    if caller.settings.record is None:
+        return None
+    from incident_mcp.serving.recording import Recording  # noqa: PLC0415  # imported only when needed
+
+    return Recording(caller, caller.settings.record)
 
 
 def _redact_all_keys(services: list[Service]) -> None:

@@ -4,6 +4,7 @@ import inspect
 import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from mcp import MCPError, UriTemplate
@@ -12,13 +13,11 @@ from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
-    CallToolResult,
     CompleteRequestParams,
     CompleteResult,
     Completion,
     GetPromptRequestParams,
     GetPromptResult,
-    InputRequiredResult,
     ListPromptsResult,
     ListResourcesResult,
     ListResourceTemplatesResult,
@@ -38,7 +37,7 @@ from pydantic.fields import FieldInfo
 
 from incident_mcp.catalogue import explain_unknown
 from incident_mcp.errors import IncidentNotFoundError, ResourceUnreadableError
-from incident_mcp.records.record import shorten
+from incident_mcp.records.record import Json, shorten
 from incident_mcp.records.text import inert
 from incident_mcp.response.completions import complete
 from incident_mcp.response.prompts import PROMPTS
@@ -46,7 +45,7 @@ from incident_mcp.response.resources import ACCOUNT, TEMPLATES, read_account
 from incident_mcp.serving import skill
 from incident_mcp.tooling import aliases
 from incident_mcp.tooling.caller import Call, Request
-from incident_mcp.tooling.tools import failed
+from incident_mcp.tooling.tools import ToolResult, failed
 
 MOST_COMPLETIONS = 100
 """The protocol's limit."""
@@ -60,14 +59,20 @@ async def list_tools(request: Request, _: PaginatedRequestParams | None) -> List
     return ListToolsResult(tools=[tool.definition for tool in request.lifespan_context.tools.values()])
 
 
-async def call_tool(request: Request, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
+async def call_tool(request: Request, params: CallToolRequestParams) -> ToolResult:
     """Call one of the caller's tools."""
-    call = Call(request, params.input_responses)
-    tool = call.caller.tools.get(aliases.TOOLS.get(params.name, params.name))
+    perform = partial(_perform, Call(request, params.input_responses))
+    around = request.lifespan_context.around
+    if around is not None:
+        return await around(params.name, params.arguments or {}, perform)
+    return await perform(params.name, params.arguments or {})
+
+
+async def _perform(call: Call, name: str, arguments: Json) -> ToolResult:
+    tool = call.caller.tools.get(aliases.TOOLS.get(name, name))
     if tool is None:
-        return failed(explain_unknown(params.name, call.caller.settings))
-    ignored = call.caller.settings.ignore_arguments
-    return await tool.call(call, params.arguments or {}, ignored, name=params.name)
+        return failed(explain_unknown(name, call.caller.settings))
+    return await tool.call(call, arguments, call.caller.settings.ignore_arguments, name=name)
 
 
 async def list_prompts(_: Request, __: PaginatedRequestParams | None) -> ListPromptsResult:

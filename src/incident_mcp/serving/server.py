@@ -41,6 +41,8 @@ def build_server(
     network: Network | None = None,
     limits: Limits = DOCUMENTED,
     closed: Callable[[], None] = lambda: None,
+    *,
+    one_call: bool = False,
 ) -> Server[Caller]:
     """Build the server for one caller.
 
@@ -49,6 +51,7 @@ def build_server(
         network: Answers instead of the network: a sandbox that outlives the server.
         limits: Time and size limits of each service.
         closed: Called after the last call, when the journal is written and the connections are closed.
+        one_call: The process ends after one call.
 
     Raises:
         SettingError: The settings contradict each other or name what does not exist.
@@ -58,12 +61,12 @@ def build_server(
     @asynccontextmanager
     async def lifespan(_: Server[Caller]) -> AsyncGenerator[Caller]:
         try:
-            async with open_caller(settings, tools, network, limits) as caller:
+            async with open_caller(settings, tools, network, limits, one_call=one_call) as caller:
                 yield caller
         finally:
             closed()
 
-    _configure_logging()
+    configure_logging()
     return make_server(_instructions(settings), lifespan)
 
 
@@ -100,7 +103,7 @@ def make_server(instructions: str, lifespan: Lifespan) -> Server[Caller]:
     return server
 
 
-def _configure_logging() -> None:
+def configure_logging() -> None:
     """Log warnings to stderr."""
     from rich.console import Console  # noqa: PLC0415
     from rich.logging import RichHandler  # noqa: PLC0415

@@ -12,7 +12,17 @@ from incident_mcp.records.text import inert
 
 NAME = "incident-mcp"
 URI = f"skill://{NAME}/SKILL.md"
-REFERENCES = ("references/oncall.md", "references/alerts.md", "references/catalog.md")
+REFERENCES = (
+    "references/oncall.md",
+    "references/alerts.md",
+    "references/catalog.md",
+    "references/timeline.md",
+    "references/follow_ups.md",
+    "references/checks.md",
+    "references/insight.md",
+    "references/post_mortems.md",
+    "references/status_pages.md",
+)
 """What belongs to one toolset; SKILL.md says when to read which."""
 FILES = {f"skill://{NAME}/{path}": path for path in ("SKILL.md", *REFERENCES)}
 """The path of each file in the skill's folder, by its URI."""

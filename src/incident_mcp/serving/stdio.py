@@ -30,21 +30,27 @@ MAX_BYTES = 64 * 1024 * 1024
 WATCH_SECONDS = 2
 QUIET_SECONDS = 5
 """Time without a line on stdin after which the server ends if its parent process is gone."""
+Build = Callable[[Callable[[], None]], Server[Any]]
+"""Builds a server that calls a function after its last call."""
 _log = logging.getLogger(__name__)
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, build: Build | None = None) -> int:
     """Serve until stdin closes, a signal arrives or the host is gone.
+
+    Args:
+        settings: The settings.
+        build: Builds another server than that of the settings.
 
     Returns:
         0 after the end of stdin. A signal ends the process with 128 + its number; if the host is gone, it ends with 1.
     """
-    return anyio.run(_serve, settings)
+    return anyio.run(_serve, settings, build)
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, build: Build | None) -> int:
     closed = anyio.Event()
-    server = build_server(settings, closed=closed.set)
+    server = build(closed.set) if build else build_server(settings, closed=closed.set)
     gc.freeze()
     gc.enable()
     wire = Wire(_take(0, "rb", os.open(os.devnull, os.O_RDONLY)), _take(1, "wb", 2), partial(_excerpt, settings))

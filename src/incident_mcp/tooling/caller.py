@@ -1,18 +1,31 @@
 """Who calls, and one call: all that a request carries, so that one process can serve several callers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from mcp.server import ServerRequestContext
 from mcp_types import InputResponses
 
+from incident_mcp.records.record import Json
 from incident_mcp.settings import Settings
-from incident_mcp.tooling.tools import ToolSpec
+from incident_mcp.tooling.tools import ToolResult, ToolSpec
 from incident_mcp.transport.seen import MemorySeen, SeenRecords
 from incident_mcp.transport.service import Service
 from incident_mcp.writing.confirm import Confirmation, Questions
 from incident_mcp.writing.safety import WriteSafety
+
+Perform = Callable[[str, Json], Awaitable[ToolResult]]
+"""Calls a tool by its name, with these arguments."""
+
+
+class Around(Protocol):
+    """Stands between a host and its calls: a recorder, or a replay."""
+
+    async def __call__(self, name: str, arguments: Json, perform: Perform) -> ToolResult:
+        """Return the result of a call of a tool."""
+        ...
 
 
 @dataclass
@@ -32,6 +45,8 @@ class Caller:
     ionhour: Service | None = None
     questions: Questions = field(default_factory=Questions)
     """Confirmations that were requested and not answered yet."""
+    around: Around | None = None
+    """Records or replays its calls."""
     seen: SeenRecords = field(default_factory=MemorySeen)
     """What the caller has been shown of records that others change, too."""
 

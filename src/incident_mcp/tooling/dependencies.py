@@ -88,6 +88,6 @@ DryRun = Annotated[bool, Field(description="Only show the request.")]
 IdempotencyKey = Annotated[
     str | None,
     Field(
-        description="Sent unchanged. Left out: an identical call is recognised as a repeat.",
+        description="Sent unchanged. Without it, an identical call is a repeat.",
     ),
 ]

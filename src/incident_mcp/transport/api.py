@@ -25,7 +25,7 @@ from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import A
 from incident_mcp.transport.connection import Progress, UnusableError, explain_failure
 from incident_mcp.transport.operation import Request
-from incident_mcp.transport.responses import Response, observe, read_response
+from incident_mcp.transport.responses import observe, read_response
 from incident_mcp.transport.retry import (
     Repeat,
     followed_by,
@@ -37,6 +37,7 @@ from incident_mcp.transport.retry import (
 )
 from incident_mcp.transport.seen import MemorySeen, SeenRecords
 from incident_mcp.transport.service import Cached, Service
+from incident_mcp.transport.tape import Response
 
 CACHE_SECONDS = 60.0
 MAX_CACHED = 500
@@ -59,12 +60,16 @@ class Api:
     seen: SeenRecords = field(default_factory=MemorySeen)
     """What the caller has been shown."""
     most_requests: int = MAX_REQUESTS
+    attempts: int | None = None
+    """The most attempts of a request; None: the service's limit."""
     requests: int = 0
     """Sent in this call."""
     sent_again: bool = False
     """Whether a request was sent again after an attempt whose outcome was unknown."""
     deadline: float = field(init=False)
     """`anyio.current_time()` at which the call's time is over."""
+    began: float = field(default_factory=unix_now, init=False)
+    """Unix seconds at which the call was made."""
 
     def __post_init__(self) -> None:
         self.renew()
@@ -72,6 +77,10 @@ class Api:
     def renew(self) -> None:
         """Restart the call's time."""
         self.deadline = anyio.current_time() + self.service.limits.call
+
+    def once(self) -> "Api":
+        """Return the service as a single read beside the call sees it: one request, which is not repeated."""
+        return Api(self.service, self.seen, most_requests=1 + _FOR_WRITES, attempts=1)
 
     def allow(self, rows: int) -> None:
         """Allow the call one request for each row that its caller asks for, if that is more than the usual limit."""
@@ -175,7 +184,8 @@ class Api:
         """Return the seconds until the next attempt, None if there is none."""
         limits = self.service.limits
         wait = wait_before(attempt, failure, limits.backoff)
-        return wait if repeatable and attempt < limits.attempts and self._has_time(wait) else None
+        attempts = self.attempts or limits.attempts
+        return wait if repeatable and attempt < attempts and self._has_time(wait) else None
 
     def _with_requested_wait(self, failure: ServiceError) -> ServiceError:
         return with_requested_wait(failure, fits=self._has_time(failure.retry_after or 0))
@@ -205,7 +215,9 @@ class Api:
         await self._wait_for_rate_limit(request)
         await self._take_slot(request)
         try:
-            response = await self._exchange_in_time(request)
+            tape = self.service.tape
+            send = self._exchange_in_time
+            response = await (tape.exchange(self.service.name, request, send) if tape else send(request))
         finally:
             self.service.slots.release()
         if len(response.content) > LARGE:
@@ -296,8 +308,8 @@ class Api:
             headers=headers,
             extensions={"trace": progress.follow()} if follow else None,
         ) as response:
-            observe(service, response.headers)
-            return Response(response.status_code, response.headers, await self._receive(request, response))
+            observe(service, response.headers, at := unix_now())
+            return Response(response.status_code, response.headers, await self._receive(request, response), at)
 
     async def _receive(self, request: Request, response: httpx2.Response) -> bytes:
         """Receive a body.

@@ -1,13 +1,11 @@
 """Reading a response: the record that it holds, or what its failure means."""
 
 import re
-from dataclasses import dataclass
 
 import httpx2
 from pydantic import ValidationError
 
 from incident_mcp.errors import NoAnswerError, NotSentError, RefusedError, ServiceError
-from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import A, read_answer, read_json
 from incident_mcp.transport.error_bodies import (
     MAX_SAID,
@@ -21,25 +19,23 @@ from incident_mcp.transport.error_bodies import (
 )
 from incident_mcp.transport.operation import Request
 from incident_mcp.transport.service import Service
+from incident_mcp.transport.tape import Response
 
 _PLAUSIBLE = (1_577_836_800, 4_102_444_800)
 """Unix seconds of 2020 and 2100: a `Date` outside them says nothing about the service's clock."""
 
 
-@dataclass(frozen=True)
-class Response:
-    """A response, its body read."""
+def observe(service: Service, headers: httpx2.Headers, at: float) -> None:
+    """Note what a response's headers say about the service: its clock, and what is left of its rate limit.
 
-    status: int
-    headers: httpx2.Headers
-    content: bytes
-
-
-def observe(service: Service, headers: httpx2.Headers) -> None:
-    """Note what a response's headers say about the service: its clock, and what is left of its rate limit."""
+    Args:
+        service: The service.
+        headers: The headers.
+        at: Unix seconds at which they arrived.
+    """
     date = read_date(headers.get("date", ""))
     if date is not None and _PLAUSIBLE[0] < date < _PLAUSIBLE[1]:
-        service.ahead = date - unix_now()
+        service.ahead = date - at
     remaining = headers.get("x-ratelimit-remaining", "")
     if service.rate_limit and re.fullmatch("[0-9]{1,9}", remaining, re.ASCII):
         service.rate_limit.observe_remaining(float(remaining))

@@ -1,9 +1,8 @@
 """What a caller has been shown of records that others change, too: a write to something that changed since is stale."""
 
-import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from incident_mcp.transport.service import Service
@@ -12,6 +11,8 @@ SEEN_SECONDS = 30 * 60
 """For how long a reading counts."""
 MAX_SEEN = 2_000
 """Records that are remembered for a caller: the oldest are forgotten first."""
+MAX_OWN_WRITES = 10
+"""Own writes that are remembered of a record."""
 
 
 class SeenRecords(Protocol):
@@ -28,8 +29,26 @@ class SeenRecords(Protocol):
 
 def record_key(service: Service, kind: str, number: str) -> str:
     """Return a record's key: other accounts and other services have other keys."""
-    account = hashlib.sha256(json.dumps([service.base_url, service.key.get_secret_value()]).encode()).hexdigest()
-    return f"{service.name} {account[:16]} {kind} {number.upper()}"
+    return f"{service.account} {kind} {number.upper()}"
+
+
+async def remember_own_write(seen: SeenRecords, keys: Iterable[str], start: float, end: float) -> None:
+    """Remember that the caller wrote to records between two Unix times: that may have moved their `updated_at`."""
+    for key in keys:
+        writes = [*await own_writes(seen, key), (start, end)][-MAX_OWN_WRITES:]
+        await seen.remember({_own_key(key): json.dumps(writes)})
+
+
+async def own_writes(seen: SeenRecords, key: str) -> list[tuple[float, float]]:
+    """Return when the caller wrote to a record: starts and ends, as Unix times by the service's clock."""
+    try:
+        return [(float(start), float(end)) for start, end in json.loads(await seen.find(_own_key(key)) or "[]")]
+    except (ValueError, TypeError):
+        return []
+
+
+def _own_key(key: str) -> str:
+    return f"{key} own writes"
 
 
 class MemorySeen:

@@ -1,8 +1,11 @@
 """A service: its address, its key, its connection pool, its rate limit and its cached lists."""
 
+import hashlib
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -13,6 +16,7 @@ from pydantic import SecretStr
 from incident_mcp.transport.connection import Route, make_client, with_transport
 from incident_mcp.transport.rate_limit import RateLimit
 from incident_mcp.transport.redaction import Redactor
+from incident_mcp.transport.tape import Tape
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,10 @@ class Service:
     cache: dict[str, Cached] = field(default_factory=dict[str, Cached], repr=False)
     page_sizes: dict[str, int] = field(default_factory=dict[str, int])
     """Rows a page, for lists whose larger pages were too large to read."""
+    replayed_account: str = ""
+    """The account of a recording that is replayed: the key is another one then."""
+    tape: Tape | None = field(default=None, repr=False)
+    """Records each exchange, or answers from a recording."""
     ahead: float | None = None
     """Seconds by which the service's clock is ahead of this machine's; None until a response has a date."""
     _client: httpx2.AsyncClient | None = field(default=None, repr=False)
@@ -84,6 +92,16 @@ class Service:
         self.slots = anyio.Semaphore(self.limits.at_once, fast_acquire=True)
         self.redact = Redactor([self.key])
         self.route = Route(urlsplit(self.base_url).hostname or self.base_url, self.url_variable)
+
+    @property
+    def account(self) -> str:
+        """A hash that identifies the service and the key."""
+        return self.replayed_account or self._account
+
+    @cached_property
+    def _account(self) -> str:
+        parts = [self.name, self.base_url, self.key.get_secret_value()]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     @property
     def host(self) -> str:

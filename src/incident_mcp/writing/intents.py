@@ -38,7 +38,7 @@ class Intent:
 
 def account_of(api: Api) -> str:
     """Return a hash that identifies a service and an API key."""
-    return fingerprint(api.service.name, api.service.base_url, api.service.key.get_secret_value())[:16]
+    return api.service.account
 
 
 def intent_of(api: Api, tool: str, request: Request, *more: str | None) -> Intent:

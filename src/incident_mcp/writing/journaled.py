@@ -21,6 +21,7 @@ from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import A, R, shorten
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.retry import Repeat
+from incident_mcp.transport.seen import remember_own_write
 from incident_mcp.writing.history import (
     History,
     created_at,
@@ -62,6 +63,8 @@ class JournaledWrite(Generic[A, R]):
     history: History = field(init=False)
     started: float = field(init=False)
     """`time.monotonic()` at which the write began."""
+    _remark: str | None = field(default=None, init=False)
+    """What the guard says about the result."""
 
     async def perform(self) -> WriteResult[R]:
         """Perform the write, unless an identical call did.
@@ -74,6 +77,8 @@ class JournaledWrite(Generic[A, R]):
         if repeated := await self.find_earlier():
             await self.log.record(plan.tool, plan.request, "repeated")
             return repeated
+        if not self.history.unresolved:
+            await self._check_guard()
         self.started = time.monotonic()
         limit = None if self.history.unresolved else self.safety.limit_for(plan)
         entry = self._new_entry()
@@ -83,7 +88,16 @@ class JournaledWrite(Generic[A, R]):
         if not isinstance(outcome, Done):
             raise WriteError(outcome)
         result, _ = outcome.value
-        return replace(result, note=join_sentences(result.note, self.safety.trouble) or None)
+        return replace(result, note=join_sentences(result.note, self._remark, self.safety.trouble) or None)
+
+    async def _check_guard(self) -> None:
+        """Check that nobody else changed what the write overwrites.
+
+        Raises:
+            StaleError: Somebody did.
+        """
+        if self.plan.guard is not None:
+            self._remark = await self.plan.guard.check()
 
     async def find_earlier(self) -> WriteResult[R] | None:
         """Return the result of an identical call that was done a moment ago, None if there was none.
@@ -140,7 +154,8 @@ class JournaledWrite(Generic[A, R]):
         if plan.repeat is Repeat.CHECKED:
             note = "The incident already matches this edit: nothing was sent, and no one was notified."
             return WriteResult(plan.to_record(identical), note=note)
-        note = f"An identical call was made before: nothing was sent. {plan.how_again}"
+        before = "This was done before" if plan.accept_any_effect else "An identical call was made before"
+        note = plan.already or f"{before}: nothing was sent. {plan.how_again}"
         return WriteResult(plan.to_record(identical), repeated=True, note=note)
 
     async def _find_identical(self, existing: Existing[A] | None) -> A | None:
@@ -241,7 +256,7 @@ class JournaledWrite(Generic[A, R]):
         try:
             yield
         except IncidentMcpError:
-            await self.safety.journal.undo(write)
+            await self._undo(write)
             raise
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -255,17 +270,33 @@ class JournaledWrite(Generic[A, R]):
             result, response = outcome.value
             targets = self.plan.targets_of(response) if self.plan.targets_of else ()
             await journal.mark_done(write, result.record.dump() if result.record else {}, targets)
+            await self._remember_effect(targets)
+            if self.plan.guard is not None:
+                await self.plan.guard.done(response)
             return outcome
         if isinstance(outcome.failure, NoAnswerError):
             unresolved = self.history.unresolved_entry
             left = unresolved.unsettled_seconds if unresolved else 0
             seconds = self.api.service.limits.attempt if outcome.failure.late else left
             await journal.mark_unknown(write, unsettled_seconds=seconds)
+            await self._remember_effect()
             outcome = replace(outcome, journal_trouble=self.safety.journal_trouble)
         else:
             # That this attempt did not take effect does not change what is known of an earlier one.
-            await journal.undo(write)
+            await self._undo(write)
         return outcome if isinstance(outcome, Unknown) else replace(outcome, earlier_unknown=self.history.unresolved)
+
+    async def _undo(self, write: PendingWrite) -> None:
+        """Forget an attempt that did not take effect; an earlier one may have."""
+        await self.safety.journal.undo(write)
+        if self.plan.guard is not None and not self.history.unresolved:
+            await self.plan.guard.undo()
+
+    async def _remember_effect(self, targets: tuple[str, ...] = ()) -> None:
+        """Remember that this write may have changed its targets, so that it does not count as somebody else's."""
+        api = self.api
+        began = api.began + (api.service.ahead or 0.0)
+        await remember_own_write(api.seen, {*self.plan.targets, *targets}, began, api.now())
 
     async def _resolve_or_send(self, write: PendingWrite, entry: Entry) -> _Outcome[R, A]:
         """Find the effect of an earlier attempt, or send the write."""
@@ -279,11 +310,14 @@ class JournaledWrite(Generic[A, R]):
                 await self.log.record(plan.tool, plan.request, "done before")
                 note = "An earlier, identical call already did this; nothing was sent."
                 return Done((WriteResult(plan.to_record(found), repeated=True, note=note), found))
+            await self._check_guard()
         return await self._send(write, entry.key, baseline)
 
     async def _send(self, write: PendingWrite, key: str, baseline: Baseline) -> _Outcome[R, A]:
         """Send the write, with the next key if a derived one leads to the record of an earlier intent."""
         api, plan, intent = self.api, self.plan, self.intent
+        if plan.guard is not None:
+            await plan.guard.begin()
         # Without a lookup by key, an attempt with the same key is the lookup.
         finds = plan.find_by_key is not None or plan.repeat is not Repeat.KEYED
         derived = not (plan.caller_key or plan.fixed_key)

@@ -18,6 +18,15 @@ from incident_mcp.writing.journal.entry import fingerprint
 from incident_mcp.writing.plan import Baseline, Existing
 
 
+class Made(Protocol):
+    """What was created at some time."""
+
+    @property
+    def made_at(self) -> str | None:
+        """When it was created, with all digits."""
+        ...
+
+
 class NoteLike(Protocol):
     """A note as its service returns it."""
 
@@ -51,11 +60,15 @@ class NoteFinder(Generic[N, A]):
     """Returns the notes, and whether there are more that were not read."""
     to_response: Callable[[N], A]
     """Returns what the service answers when it adds this note."""
+    kind: str = "note"
+    """What it is, for error messages."""
+    is_same: Callable[[N], bool] = lambda _: True
+    """Whether a note with the text also has what else is sent."""
 
     async def read_existing(self, window: float) -> Existing[A]:
         """Return the IDs of the existing notes, and an identical note of the last `window` seconds."""
         notes, _ = await self.read()
-        recent = (note for note in notes if has_text(note, self.text) and _is_made_since(note, self.api.now() - window))
+        recent = (note for note in notes if self._is_sent(note) and is_made_since(note, self.api.now() - window))
         identical = next(recent, None)
         ids = tuple(key for key, _ in _with_keys(notes))
         return Existing(ids, None if identical is None else self.to_response(identical))
@@ -68,18 +81,22 @@ class NoteFinder(Generic[N, A]):
         """
         notes, has_more = await self.read()
         new = _new_notes(notes, baseline)
-        if found := next((note for note in new if has_text(note, self.text)), None):
+        if found := next((note for note in new if self._is_sent(note)), None):
             return self.to_response(found)
-        if alike := next((note for note in new if _letters(note.text) == _letters(self.text)), None):
+        if alike := next((note for note in new if letters(note.text) == letters(self.text)), None):
             raise NoAnswerError(
-                f"There is a new note with nearly the same text ({alike.note_id}). It is unknown whether it is this"
-                " one, because the service may change texts. Check the notes before you add another one."
+                f"There is a new {self.kind} with nearly the same text ({alike.note_id}). It is unknown whether it is"
+                f" this one, because the service may change texts. Check the {self.kind}s before you add another one."
             )
         if has_more:
             raise NoAnswerError(
-                f"{self.api.service.name} returned only a part of the notes: it is unknown whether this one was added."
+                f"{self.api.service.name} returned only a part of the {self.kind}s: it is unknown whether this one was"
+                " added."
             )
         return None
+
+    def _is_sent(self, note: N) -> bool:
+        return has_text(note, self.text) and self.is_same(note)
 
 
 def has_text(note: NoteLike, text: str) -> bool:
@@ -92,11 +109,11 @@ def has_text(note: NoteLike, text: str) -> bool:
 def _new_notes(notes: Sequence[N], baseline: Baseline) -> list[N]:
     """Return the notes that were not there before a write."""
     if baseline.existing_ids is None:
-        return [note for note in notes if _is_made_since(note, baseline.started_at)]
+        return [note for note in notes if is_made_since(note, baseline.started_at)]
     return [note for key, note in _with_keys(notes) if key not in baseline.existing_ids]
 
 
-def _letters(text: str | None) -> str:
+def letters(text: str | None) -> str:
     """Return the first letters and digits of a text, which a service that changes markup or spaces preserves."""
     plain = unicodedata.normalize("NFKC", html_to_text((text or "")[:_READ]))
     return "".join(letter for letter in plain if letter.isalnum()).casefold()[:_COMPARED]
@@ -116,7 +133,8 @@ def _with_keys(notes: Sequence[N]) -> list[tuple[str, N]]:
     return keyed
 
 
-def _is_made_since(note: NoteLike, began: float) -> bool:
+def is_made_since(note: Made, began: float) -> bool:
+    """Return whether something was created since a Unix time of the service's clock."""
     made = parse_instant(note.made_at)
     return made is not None and made.timestamp() >= began - _PRECISION
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import anyio
 
-from incident_mcp.errors import IncidentMcpError, InputError, ServiceError, join_sentences
+from incident_mcp.errors import IncidentMcpError, InputError, ServiceError, StaleError, join_sentences
 from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import A, R, Record
 from incident_mcp.transport.api import Api
@@ -62,9 +62,20 @@ class Writer:
         """
         intent = _intent_of(api, plan)
         if dry_run:
-            return WriteResult(would_send=await self._planned(api, plan, intent))
-        await self._confirm(api, plan, _hash_of(plan, intent))
+            note = await self._check_guard(api, plan)
+            return WriteResult(would_send=await self._planned(api, plan, intent), note=note)
+        if await self._confirm(api, plan, _hash_of(plan, intent)) and plan.check_again is not None:
+            await plan.check_again()
         return await self._perform(api, plan, intent)
+
+    async def _check_guard(self, api: Api, plan: WritePlan[A, R]) -> str | None:
+        """Return what a call without dry_run would be rejected for, None if for nothing."""
+        if plan.guard is None or await self.is_repeat(api, plan):
+            return None
+        try:
+            return await plan.guard.check()
+        except StaleError as error:
+            return f"A call without dry_run would be rejected: {error}"
 
     async def perform_previewed(
         self,
@@ -238,6 +249,18 @@ class Writer:
         async with self.safety.journal.lock(f"declare-{account_of(api)}", api.deadline) as acquired:
             if not acquired:
                 raise WriteError.not_sent("Another declaration is in progress. Call again.")
+            yield
+
+    @asynccontextmanager
+    async def update_lock(self, api: Api, target: str) -> AsyncGenerator[None]:
+        """Let one update at a time read a record and replace it, over all processes with one journal.
+
+        Raises:
+            WriteError: Another one takes too long; nothing was sent.
+        """
+        async with self.safety.journal.lock(fingerprint("update", target), api.deadline) as acquired:
+            if not acquired:
+                raise WriteError.not_sent("Another update of the same record is in progress. Call again.")
             yield
 
     async def is_repeat(self, api: Api, plan: WritePlan[A, R]) -> bool:

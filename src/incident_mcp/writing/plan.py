@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Generic
+from typing import Generic, Protocol, TypeVar
 
 from incident_mcp.errors import RefusedError
 from incident_mcp.records.record import A, R
@@ -34,6 +34,33 @@ class Existing(Generic[A]):
     """One with the same text, created a moment ago."""
 
 
+A_contra = TypeVar("A_contra", contravariant=True)
+
+
+class Guard(Protocol[A_contra]):
+    """Keeps a write from overwriting what somebody else changed since the caller saw it."""
+
+    async def check(self) -> str | None:
+        """Return a remark for the result, None without one.
+
+        Raises:
+            StaleError: Somebody else changed it.
+        """
+        ...
+
+    async def begin(self) -> None:
+        """Remember that the write is sent now."""
+        ...
+
+    async def undo(self) -> None:
+        """Forget that it was sent: it did not take effect."""
+        ...
+
+    async def done(self, response: A_contra) -> None:
+        """Remember what the response shows."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class WritePlan(Generic[A, R]):
     """One logical write.
@@ -57,6 +84,7 @@ class WritePlan(Generic[A, R]):
         confirmed_with: What else a confirmation code is bound to, beyond the request.
         distinguished_by: What makes an otherwise identical call a different intent.
         again: How to do the same again on purpose, of a write without an idempotency key.
+        already: What to say if what it would make is there, whoever made it; empty: that an identical call was made.
         declares: Whether it declares an incident.
         targets: The resources that it writes to.
         targets_of: The resources that it wrote to, by the response.
@@ -64,7 +92,9 @@ class WritePlan(Generic[A, R]):
         matches_request: Whether the response's record is what was requested.
         still_in_effect: Whether what an identical, earlier write changed is unchanged; if not, a repeat is intended.
         repeat_request: Replaces the request after a lost attempt.
+        check_again: Raises if it must not be sent any more, after a person took time to confirm it.
         explain_refusal: Explains a refusal further, as with the names that would be valid.
+        guard: Keeps the write from overwriting what somebody else changed.
     """
 
     tool: str
@@ -85,6 +115,7 @@ class WritePlan(Generic[A, R]):
     confirmed_with: str = ""
     distinguished_by: str | None = None
     again: str = "change the text"
+    already: str = ""
     declares: bool = False
     targets: tuple[str, ...] = ()
     targets_of: Callable[[A], tuple[str, ...]] | None = None
@@ -92,7 +123,9 @@ class WritePlan(Generic[A, R]):
     matches_request: Callable[[A], bool] | None = None
     still_in_effect: Callable[[], Awaitable[bool]] | None = None
     repeat_request: Request | None = None
+    check_again: Callable[[], Awaitable[None]] | None = None
     explain_refusal: Callable[[RefusedError], Awaitable[str]] | None = None
+    guard: Guard[A] | None = None
 
     @property
     def how_again(self) -> str:

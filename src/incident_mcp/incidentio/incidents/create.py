@@ -16,6 +16,7 @@ from incident_mcp.incidentio.incidents.duplicates import find_duplicates, identi
 from incident_mcp.incidentio.incidents.get import read_incident
 from incident_mcp.incidentio.incidents.list import Mode
 from incident_mcp.incidentio.incidents.records import Incident, IncidentResponse
+from incident_mcp.incidentio.incidents.seen import remember_incident
 from incident_mcp.incidentio.names.custom_fields import custom_field_entries
 from incident_mcp.incidentio.names.finding import find_optional, id_of, name_of
 from incident_mcp.incidentio.names.roles import role_assignments
@@ -43,12 +44,12 @@ Roles = Annotated[
     dict[str, str] | None, Field(description='Role to person (email, name, Slack ID, me): {"lead": "a@b.c"}.')
 ]
 Timestamps = Annotated[
-    dict[str, str] | None, Field(description='Timestamp to date and time: {"Impact started": "2026-11-21T03:12:00Z"}.')
+    dict[str, str] | None, Field(description='Timestamp to instant: {"Impact started": "2026-11-21T03:12:00Z"}.')
 ]
 Despite = Annotated[
     list[str] | None,
     AfterValidator(lambda names: names and [part for name in names for part in name.split(",") if part.strip()]),
-    Field(description="Incidents to ignore as duplicates, as named in an earlier refusal."),
+    Field(description="Incidents that are no duplicates, from a refusal."),
 ]
 
 
@@ -63,7 +64,7 @@ async def incidentio_create_incident(
     status: Annotated[str | None, Field(description="Name or ID. Default: the account decides.")] = None,
     visibility: Annotated[Literal["public", "private"], Field(description="Who may see it.")] = "public",
     mode: Annotated[
-        Mode, Field(description="test alerts nobody; retrospective is for the past and is not announced.")
+        Mode, Field(description="test alerts nobody; retrospective: for the past, not announced.")
     ] = "standard",
     custom_fields: CustomFields = None,
     roles: Roles = None,
@@ -106,7 +107,9 @@ async def incidentio_create_incident(
         checked = await check_duplicates(api, writer, declaration, despite or ())
         if checked.repeated is not None:
             return checked.repeated
-        return checked.added_to(await writer.perform(api, declaration, dry_run=False))
+        declared = await writer.perform(api, declaration, dry_run=False)
+    await remember_incident(api, declared.record)
+    return checked.added_to(declared)
 
 
 def _with_details(question: str, details: Mapping[str, str | list[str] | None]) -> str:

@@ -14,6 +14,7 @@ from incident_mcp.incidentio.incident_statuses import STATUSES, is_closed
 from incident_mcp.incidentio.incidents.create import CustomFields, Roles, Timestamps
 from incident_mcp.incidentio.incidents.matching import RawIncidentResponse, matches_edit
 from incident_mcp.incidentio.incidents.records import Incident, IncidentResponse
+from incident_mcp.incidentio.incidents.seen import IncidentGuard, Seen, remember_incident
 from incident_mcp.incidentio.names.custom_fields import custom_field_entries
 from incident_mcp.incidentio.names.finding import find_optional, id_of, name_of
 from incident_mcp.incidentio.names.incidents import describe_incident
@@ -34,7 +35,7 @@ _TEXTS = ("summary", "call_url")
 _MAPS = ("custom_fields", "roles", "timestamps")
 Clear = Annotated[
     list[str] | None,
-    Field(description='Fields to clear: "summary", "call_url", "roles.lead", "timestamps.X", "custom_fields.X".'),
+    Field(description="Fields to clear: summary, call_url, roles.lead, timestamps.X, custom_fields.X."),
 ]
 
 
@@ -44,7 +45,7 @@ async def incidentio_edit_incident(
     settings: AppSettings,
     incident: IncidentRef,
     name: Annotated[str | None, Field(description="New name.")] = None,
-    summary: Annotated[str | None, Field(description="New summary; replaces the old one.")] = None,
+    summary: Annotated[str | None, Field(description="Replaces the old summary.")] = None,
     severity: Annotated[str | None, Field(description="Name or ID.")] = None,
     status: Annotated[str | None, Field(description="Name or ID.")] = None,
     call_url: Annotated[str | None, Field(description="Link to the call.")] = None,
@@ -54,6 +55,7 @@ async def incidentio_edit_incident(
     timestamps: Timestamps = None,
     clear: Clear = None,
     notify_incident_channel: Annotated[bool, Field(description="Tell the incident's channel.")] = False,
+    seen: Seen = None,
     dry_run: DryRun = False,
 ) -> WriteResult[Incident]:
     """Edit an incident. Omitted fields stay unchanged. To escalate, raise the severity."""
@@ -78,7 +80,8 @@ async def incidentio_edit_incident(
             " name it in clear. Not sent."
         )
     notify = notify_incident_channel
-    edit = plan_edit("incidentio_edit_incident", api, incident, fields, Incident, lambda edited: edited, notify=notify)
+    tool = "incidentio_edit_incident"
+    edit = plan_edit(tool, api, incident, fields, Incident, lambda edited: edited, notify=notify, seen=seen)
     values = without_none(
         status=name_of(to_status),
         severity=name_of(to_severity),
@@ -177,6 +180,7 @@ def plan_edit(
     to_record: Callable[[Incident], R],
     *,
     notify: bool,
+    seen: str | None = None,
 ) -> WritePlan[IncidentResponse, R]:
     """Plan an edit. Its request always states whether to notify the channel.
 
@@ -201,6 +205,7 @@ def plan_edit(
         targets_of=lambda response: journal_keys(api, response.incident.id, response.incident.reference),
         repeat_request=replace(request, body={"incident": fields, "notify_incident_channel": False}),
         explain_refusal=partial(valid_names, api, fields),
+        guard=IncidentGuard(api, at, fields, seen, lambda response: remember_incident(api, response.incident)),
     )
 
 
@@ -214,12 +219,14 @@ async def _find_edited(api: Api, incident: str, fields: Json, _: Baseline) -> In
     if not matches_edit(raw.incident, fields):
         return None
     try:
-        return read_body(raw.model_dump(), IncidentResponse)
+        found = read_body(raw.model_dump(), IncidentResponse)
     except ValidationError:
         raise NoAnswerError(
             f"{api.service.name} returned the incident without a readable ID, so it is unknown whether the edit took"
             " effect."
         ) from None
+    await remember_incident(api, found.incident)
+    return found
 
 
 TOOLS = [write_tool(incidentio_edit_incident, "Edit an incident")]

@@ -12,6 +12,7 @@ from incident_mcp.incidentio.incident_statuses import STATUSES, Category
 from incident_mcp.incidentio.incident_types import TYPES
 from incident_mcp.incidentio.incidents.records import IncidentRow, Incidents
 from incident_mcp.incidentio.incidents.search import search
+from incident_mcp.incidentio.incidents.seen import remember_rows
 from incident_mcp.incidentio.named_rows import CachedList, N
 from incident_mcp.incidentio.names.custom_fields import custom_field_filter
 from incident_mcp.incidentio.names.finding import find
@@ -141,9 +142,12 @@ async def incidentio_list_incidents(
     api.allow(limit)
     query = await _build_query(api, locals(), settings.me)
     if name_contains is not None:
-        return await search(api, query, name_contains, limit=limit, after=after)
-    rows = await read_rows(api, LIST.request(query), IncidentRow, limit=limit, after=after)
-    return Incidents(incidents=rows, **rows.paging)
+        found = await search(api, query, name_contains, limit=limit, after=after)
+    else:
+        rows = await read_rows(api, LIST.request(query), IncidentRow, limit=limit, after=after)
+        found = Incidents(incidents=rows, **rows.paging)
+    await remember_rows(api, found.incidents)
+    return found
 
 
 async def _build_query(api: Api, arguments: Json, me: str | None) -> Parameters:

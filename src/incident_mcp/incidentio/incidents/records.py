@@ -7,7 +7,9 @@ from typing import Annotated, Any, Self, cast
 from pydantic import AliasPath, BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
 from incident_mcp.incidentio.actors import Actor
+from incident_mcp.incidentio.incidents.impact import has_unreadable_end, impact_for
 from incident_mcp.incidentio.pages import last_with_id
+from incident_mcp.records.clock import utc_now
 from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import Instant, Json, Listed, Long, Name, Record, is_foreign, part, parts
 
@@ -88,6 +90,10 @@ def _times(entries: list[Json]) -> Json | None:
     return by_name((timestamp, time) for timestamp, time in read if parse_instant(time))
 
 
+Timestamps = Annotated[dict[str, Instant] | None, flattened(_times)]
+"""The date and time by incident timestamp."""
+
+
 def _durations(entries: list[Json]) -> Json | None:
     """Return the seconds by duration metric, for known durations."""
     read = [(part(entry, "duration_metric"), entry.get("value_seconds")) for entry in entries]
@@ -96,6 +102,15 @@ def _durations(entries: list[Json]) -> Json | None:
         for metric, seconds in read
         if isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds)
     )
+
+
+def _lead(entries: list[Json]) -> str | None:
+    """Return the incident lead's name, from role assignments."""
+    leads = [_person(part(entry, "assignee")) for entry in entries if part(entry, "role").get("role_type") == "lead"]
+    return ", ".join(dict.fromkeys(filter(None, leads))) or None
+
+
+Lead = Annotated[str | None, flattened(_lead)]
 
 
 class Incident(Long):
@@ -122,9 +137,8 @@ class Incident(Long):
     custom_fields: Annotated[dict[str, list[str]] | None, flattened(_values)] = Field(
         default=None, validation_alias="custom_field_entries"
     )
-    timestamps: Annotated[dict[str, Instant] | None, flattened(_times)] = Field(
-        default=None, validation_alias="incident_timestamp_values"
-    )
+    timestamps: Timestamps = Field(default=None, validation_alias="incident_timestamp_values")
+    impact_for: str | None = Field(default=None, validation_alias="how long customers have been affected")
     duration_seconds: Annotated[dict[str, int] | None, flattened(_durations)] = Field(
         default=None, validation_alias="duration_metrics"
     )
@@ -145,21 +159,24 @@ class Incident(Long):
     severity_id: str | None = Field(default=None, validation_alias=AliasPath("severity", "id"), exclude=True)
     made_at: str | None = Field(default=None, validation_alias="created_at", exclude=True)
     """`created_at` unrounded."""
+    changed_at: str | None = Field(default=None, validation_alias="updated_at", exclude=True)
+    """`updated_at` unrounded."""
+    lead: Lead = Field(default=None, validation_alias="incident_role_assignments", exclude=True)
+    end_unreadable: Annotated[bool, flattened(has_unreadable_end)] = Field(
+        default=False, validation_alias="incident_timestamp_values", exclude=True
+    )
+
+    def dump(self) -> Json:
+        """Return the record as JSON, with how long the impact has lasted until now."""
+        lasted = None if self.end_unreadable else impact_for(self.timestamps, utc_now(), self.status_category)
+        dump = self.model_copy(update={"impact_for": lasted})
+        return super(Incident, dump).dump()
 
 
 class IncidentResponse(BaseModel):
     """The response envelope of one incident."""
 
     incident: Incident
-
-
-def _lead(entries: list[Json]) -> str | None:
-    """Return the incident lead's name, from role assignments."""
-    leads = [_person(part(entry, "assignee")) for entry in entries if part(entry, "role").get("role_type") == "lead"]
-    return ", ".join(dict.fromkeys(filter(None, leads))) or None
-
-
-Lead = Annotated[str | None, flattened(_lead)]
 
 
 class IncidentRow(Record):
@@ -176,6 +193,8 @@ class IncidentRow(Record):
     created_at: Instant | None = None
     updated_at: Instant | None = None
     """Omitted if the incident was not updated since it was created."""
+    changed_at: str | None = Field(default=None, validation_alias="updated_at", exclude=True)
+    """`updated_at` unrounded."""
 
     @field_validator("updated_at")
     @classmethod

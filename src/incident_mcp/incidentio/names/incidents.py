@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 import anyio
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from incident_mcp.errors import IncidentMcpError, RefusedError, ServiceError
 from incident_mcp.incidentio.access import LIST, read_one
@@ -26,6 +26,7 @@ class IncidentName(Record):
     id: str
     reference: str | None = None
     name: str | None = None
+    mode: str | None = Field(default=None, exclude=True)
 
 
 class _Response(BaseModel):

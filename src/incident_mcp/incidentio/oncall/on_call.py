@@ -122,20 +122,23 @@ def _instant(argument: str, value: str) -> datetime:
 
 async def _now(api: Api, chosen: Schedule | None) -> OnCall:
     """Return who is on call now."""
+    states, now, note, unreadable = await states_now(api, chosen)
+    if len(states) > MOST_ROWS:
+        return _in_lines(states, label(now, None), note, unreadable)
+    return OnCall(on_call=[state.row() for state in states], now=label(now, None), note=note, unreadable=unreadable)
+
+
+async def states_now(api: Api, chosen: Schedule | None) -> tuple[Sequence["State"], datetime, str | None, int | None]:
+    """Return the state of one schedule or of all, the instant, a note, and how many schedules could not be read."""
     if chosen is not None:
         rows, note = [await read_schedule(api, chosen.id)], None
     else:
         rows, note = await _read_with_next(api)
     # After a response: only then the service's clock is known.
-    instant = datetime.fromtimestamp(api.now(), UTC)
+    now = datetime.fromtimestamp(api.now(), UTC)
     unreadable = rows.unreadable if isinstance(rows, Rows) else None
-    if len(rows) > MOST_ROWS:
-        return _in_lines(
-            [_state(merge_next(row), row, instant) for row in rows], label(instant, None), note, unreadable
-        )
-    found = await _with_next(api, rows)
-    states = [_state(row, before, instant) for row, before in zip(found, rows, strict=True)]
-    return OnCall(on_call=[state.row() for state in states], now=label(instant, None), note=note, unreadable=unreadable)
+    found = [merge_next(row) for row in rows] if len(rows) > MOST_ROWS else await _with_next(api, rows)
+    return [_state(row, before, now) for row, before in zip(found, rows, strict=True)], now, note, unreadable
 
 
 async def _with_next(api: Api, rows: Sequence[Schedule]) -> list[Schedule]:
@@ -167,7 +170,7 @@ async def _read_pages(api: Api, rows: Rows[Schedule]) -> Rows[Schedule]:
 
 
 @dataclass(frozen=True)
-class _State:
+class State:
     """One schedule at an instant."""
 
     schedule: Schedule
@@ -233,9 +236,9 @@ class _State:
         return one_line(f"{line}, then {following}" if following else line)
 
 
-def _state(schedule: Schedule, before: Schedule, now: datetime) -> _State:
+def _state(schedule: Schedule, before: Schedule, now: datetime) -> State:
     """Return the state of a schedule whose next shifts were merged into its current ones."""
-    state = _State(schedule, now)
+    state = State(schedule, now)
     known = max((shift.ends for shift in before.next_shifts), default=None)
     if schedule.next_shifts or known is None or state.until is None:
         return state
@@ -243,7 +246,7 @@ def _state(schedule: Schedule, before: Schedule, now: datetime) -> _State:
     return replace(state, is_open=state.until == known or state.until >= now + timedelta(days=NEXT_DAYS))
 
 
-def _in_lines(states: Sequence[_State], now: str, note: str | None, unreadable: int | None) -> OnCall:
+def _in_lines(states: Sequence[State], now: str, note: str | None, unreadable: int | None) -> OnCall:
     lines = [state.line(with_next=True) for state in states]
     if tokens(lines) > MOST_TOKENS:
         lines = [state.line(with_next=False) for state in states]
@@ -297,7 +300,7 @@ async def _over(api: Api, schedules: Sequence[Schedule], window: _Window) -> OnC
 
 def _at_start(schedule: Schedule, entries: Entries, window: _Window) -> OnCallRow:
     """Describe a schedule at the start of a window, which its entries cover."""
-    state = _State(at_instant(schedule, entries, window.start), window.start)
+    state = State(at_instant(schedule, entries, window.start), window.start)
     return replace(state, is_open=bool(state.until and state.until >= window.end)).row()
 
 

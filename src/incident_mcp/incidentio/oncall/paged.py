@@ -198,7 +198,7 @@ class _Targets:
         if not found:
             return [f"nobody ({via} has nobody {'next' if target.takes == 'next' else 'on call now'})"]
         where = {"all": f" (all of {via})", "next": f" (next on {via})"}.get(target.takes, f" via {via}") if via else ""
-        return [_ring(reachable.get(user.id), user, where) for user in found]
+        return [describe_reachable(reachable.get(user.id), user, where) for user in found]
 
     def _name(self, target: Target) -> str | None:
         if target.kind != "schedule":
@@ -229,8 +229,8 @@ def _distinct(users: Iterable[User]) -> list[User]:
     return list({user.id: user for user in users}.values())
 
 
-def _ring(reachability: Reachability | None, user: User, where: str) -> str:
-    """Describe whom a page rings."""
+def describe_reachable(reachability: Reachability | None, user: User, where: str = "") -> str:
+    """Return a name, and why a page does not or may not reach that person."""
     named = (reachability.user if reachability else name_of_user(user)) + where
     if reachability is None:
         return f"{named} (may not be reached: was not checked)"

@@ -44,23 +44,47 @@ async def _find(api: Api, kind: str, value: str, workspace: int | None) -> int:
     Raises:
         InputError: The name is unknown or ambiguous, or the number is 0.
     """
-    if re.fullmatch(r"[0-9]{1,16}(\.0+)?", value, re.ASCII):
-        number = int(float(value))
-        if number < 1:
-            raise InputError(f"{kind}_id must be a name or a number from 1. Not sent.")
+    number = read_number(f"{kind}_id", value)
+    if number is not None:
         return number
     names, searched = await _names(api, kind, workspace)
+    return pick(f"{kind}_id", value, names, f"none of the last {searched} incidents has a {kind}")
+
+
+def read_number(argument: str, value: str) -> int | None:
+    """Return an argument that is a number; None if it is a name.
+
+    Raises:
+        InputError: The number is 0.
+    """
+    if not re.fullmatch(r"[0-9]{1,16}(\.0+)?", value, re.ASCII):
+        return None
+    number = int(float(value))
+    if number < 1:
+        raise InputError(f"{argument} must be a name or a number from 1. Not sent.")
+    return number
+
+
+def pick(argument: str, value: str, names: Mapping[int, str], none: str) -> int:
+    """Return the number of the only one with a name, regardless of case.
+
+    Args:
+        argument: Where the name was passed.
+        value: The name.
+        names: The known names.
+        none: What an unknown name means, like "none of the 9 checks is".
+
+    Raises:
+        InputError: The name is unknown or ambiguous.
+    """
     found = [number for number, name in names.items() if _plain(name) == _plain(value)]
     if len(found) == 1:
         return found[0]
     shown = repr(shorten(value, 60))
     if found:
-        raise InputError(f"{kind}_id: {shown} is ambiguous: {', '.join(map(str, sorted(found)))}. Pass the number.")
+        raise InputError(f"{argument}: {shown} is ambiguous: {', '.join(map(str, sorted(found)))}. Pass the number.")
     known = ", ".join(f"{name} ({number})" for number, name in list(names.items())[:MAX_SHOWN]) or "none"
-    raise InputError(
-        f"{kind}_id: none of the last {searched} incidents has a {kind} named {shown}. Known: {known}."
-        " Pass one of these, or a number."
-    )
+    raise InputError(f"{argument}: {none} named {shown}. Known: {known}. Pass one of these, or a number.")
 
 
 def _plain(name: str) -> str:

@@ -122,6 +122,6 @@ TOOLS = [
         similar_incidents,
         "Similar past incidents",
         toolset=INSIGHT,
-        keywords="seen before happened before past history same known recurring again how was it fixed",
+        keywords="seen happened before past earlier history recurring precedent known problem last year",
     )
 ]

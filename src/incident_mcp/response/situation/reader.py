@@ -12,7 +12,8 @@ from incident_mcp.incidentio import incident_updates
 from incident_mcp.incidentio.access import LIST
 from incident_mcp.incidentio.actors import Actor
 from incident_mcp.incidentio.incidents.alert_links import AlertId
-from incident_mcp.incidentio.incidents.records import Lead
+from incident_mcp.incidentio.incidents.impact import has_unreadable_end
+from incident_mcp.incidentio.incidents.records import Lead, Timestamps, flattened
 from incident_mcp.incidentio.pages import MAX_PAGE_SIZE, each_page, read_rows
 from incident_mcp.ionhour.incidents.access import read_incident as read_alert
 from incident_mcp.ionhour.incidents.access import unresolved_incidents as unresolved_alerts
@@ -21,6 +22,7 @@ from incident_mcp.ionhour.incidents.records import severity_rank
 from incident_mcp.records.record import Json, Record, Whole, part
 from incident_mcp.response.links import LinkedIncident, alert_id, declared_since, start_day
 from incident_mcp.response.reading import Part, Reading, Timestamp
+from incident_mcp.response.situation.silences import MAX_REQUESTS
 from incident_mcp.settings import KEY_VARIABLES, Settings
 from incident_mcp.tooling.dependencies import Services
 from incident_mcp.transport.api import Api
@@ -50,6 +52,10 @@ class OpenIncident(LinkedIncident):
         default=False, validation_alias="incident_role_assignments"
     )
     created_at: Timestamp | None = None
+    timestamps: Timestamps = Field(default=None, validation_alias="incident_timestamp_values")
+    end_unreadable: Annotated[bool, flattened(has_unreadable_end)] = Field(
+        default=False, validation_alias="incident_timestamp_values"
+    )
 
 
 class Update(Record):
@@ -77,7 +83,7 @@ class SituationReader:
         self.services = services
         self.now = now
         self.limit = limit
-        self.reading = Reading(services, limit, "Pass a smaller limit.")
+        self.reading = Reading(services, limit, "Pass a smaller limit.", beside=MAX_REQUESTS)
         self.problems = self.reading.problems
         self.open: list[OpenIncident] | None = None
         self.alerts: list[Alert] | None = None

@@ -4,15 +4,21 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
+import anyio
 from pydantic import Field
 
-from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS, AlertId
+from incident_mcp.incidentio.incidents.alert_links import AlertId
+from incident_mcp.incidentio.incidents.seen import remember_rows
 from incident_mcp.ionhour.incidents.records import IonhourIncident as Alert
 from incident_mcp.records.clock import utc_now
+from incident_mcp.records.fitting import is_larger
 from incident_mcp.records.instants import format_duration, parse_instant, to_second
-from incident_mcp.records.record import Listed, Record, shorten
+from incident_mcp.records.record import Json, Listed, Record, shorten
 from incident_mcp.response.links import LinkedIncident, alert_id, start_day
+from incident_mcp.response.situation.impact import impact_of, is_recovered
 from incident_mcp.response.situation.reader import OpenIncident, SituationReader, Update
+from incident_mcp.response.situation.silences import Silence, SilenceReader
+from incident_mcp.settings import Settings
 from incident_mcp.tooling.dependencies import AppSettings, BothServices
 from incident_mcp.tooling.tools import read_tool
 
@@ -41,6 +47,8 @@ class SituationIncident(Record):
     status: str | None = None
     lead: str | None = None
     age: str | None = None
+    impact_for: str | None = None
+    """How long customers have been affected, by its timestamps or its alerts; absent if unknown."""
     latest_update: LatestUpdate | None = None
 
 
@@ -91,13 +99,25 @@ class Situation(Listed):
     links: list[Link] | None = None
     links_known_by: str | None = None
     gaps: Gaps | None = None
+    silenced_by: list[Silence] | None = None
+    """Why nothing may fire: active maintenance windows and paused checks."""
     problems: list[str] | None = None
     """What could not be read."""
 
     def most_tokens(self, rows: int) -> float:
         """Return the token budget of the result: under 2,500 for 20 rows of each service."""
         rows = max(len(self.incidents or ()), len(self.ionhour_incidents or ()), 20)
-        return 121 * rows
+        return 125 * rows
+
+    def _fitted(self, dump: Json, most: float) -> Json:
+        # Very short texts with the mark of a cut cost more than is estimated.
+        return super()._fitted(dump, most * 0.96) if is_larger(dump, most) else dump
+
+
+def links_and_gaps(reader: SituationReader, settings: Settings) -> tuple[list[Link], Gaps | None]:
+    """Return how what was read is linked, and what is missing."""
+    links = _links(reader)
+    return links, _gaps(reader, links, timedelta(minutes=settings.stale_minutes))
 
 
 def _links(reader: SituationReader) -> list[Link]:
@@ -132,7 +152,7 @@ def _gaps(reader: SituationReader, links: Sequence[Link], stale: timedelta) -> G
 
     gaps = Gaps(
         not_declared=_undeclared(reader, links) or None,
-        check_recovered=references(lambda row: _is_recovered(reader, row)),
+        check_recovered=references(lambda row: is_recovered(reader, row)),
         no_lead=references(lambda row: row.has_no_lead),
         no_recent_update=references(lambda row: _is_neglected(reader, row, stale)),
     )
@@ -156,20 +176,6 @@ def _without_start(reader: SituationReader, alerts: Sequence[Alert]) -> list[int
     return unknown
 
 
-def _is_recovered(reader: SituationReader, incident: OpenIncident) -> bool:
-    """Return whether all alerts that an incident names are known to have recovered."""
-    if not 0 < len(incident.alerts) < MAX_ALERTS:
-        return False
-    alerts = [reader.known_alerts.get(alert) for alert in incident.alerts]
-    return all(alert is not None and _has_recovered(alert) for alert in alerts)
-
-
-def _has_recovered(alert: Alert) -> bool:
-    # One that is down again keeps the time of its earlier recovery.
-    state = (alert.state or "").upper()
-    return state not in ("", "ACTIVE", "OPEN") and bool(alert.recovered_at or alert.resolved_at)
-
-
 def _is_neglected(reader: SituationReader, incident: OpenIncident, stale: timedelta) -> bool:
     """Return whether an incident is known to have had no update for longer than `stale`."""
     update = reader.latest(incident)
@@ -190,6 +196,7 @@ def _incident(reader: SituationReader, row: OpenIncident) -> SituationIncident:
         status=row.status,
         lead=row.lead,
         age=_since(reader.now, row.created_at),
+        impact_for=impact_of(reader, row),
         latest_update=_latest(reader, update) if update else None,
     )
 
@@ -226,6 +233,15 @@ def _since(now: datetime, time: datetime | None) -> str | None:
     return None if time is None else format_duration((now - time).total_seconds())
 
 
+def _problems(reader: SituationReader, silences: SilenceReader) -> list[str]:
+    """Return what could not be read; of a service whose incidents could not be read, not what hides its alerts."""
+    return [
+        *reader.problems.lines(),
+        *(silences.incidentio.lines() if reader.open is not None else ()),
+        *(silences.ionhour.lines() if reader.alerts is not None else ()),
+    ]
+
+
 async def situation(
     services: BothServices,
     settings: AppSettings,
@@ -236,10 +252,17 @@ async def situation(
     Start here. Incidents come by severity, then age; alerts unacknowledged first. If a service is down, you get the
     other, and `problems` lists what could not be read.
     """
-    reader = SituationReader(services, utc_now(), limit)
-    await reader.read(settings)
-    links = _links(reader)
-    gaps = _gaps(reader, links, timedelta(minutes=settings.stale_minutes))
+    reader, silences = SituationReader(services, utc_now(), limit), SilenceReader(services, settings)
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(silences.read)
+        await reader.read(settings)
+    if services.incidentio is not None:
+        await remember_rows(services.incidentio, reader.shown)
+    links, gaps = links_and_gaps(reader, settings)
+    return _answer(reader, silences, links, gaps)
+
+
+def _answer(reader: SituationReader, silences: SilenceReader, links: Sequence[Link], gaps: Gaps | None) -> Situation:
     total = len(reader.open or ())
     return Situation(
         as_of=to_second(reader.now),
@@ -247,11 +270,12 @@ async def situation(
         incidents_not_shown=total - len(reader.shown) or None,
         ionhour_incidents=_alerts(reader),
         ionhour_incidents_not_shown=reader.alerts_total - len(reader.shown_alerts) or None,
-        has_more=total > limit or reader.alerts_total > limit,
-        links=links or None,
-        links_known_by="the alert's number and public id in the incident's summary" if links else None,
+        has_more=max(total, reader.alerts_total) > reader.limit,
+        links=list(links) or None,
+        links_known_by="alert number and public id in the summary" if links else None,
         gaps=gaps,
-        problems=reader.problems.lines() or None,
+        silenced_by=silences.rows(reader.known_alerts.values()) or None,
+        problems=_problems(reader, silences) or None,
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import AliasPath, Field
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.incidents.alert_links import MAX_ALERTS, AlertId, alerts_in
 from incident_mcp.incidentio.pages import read_unpaged
+from incident_mcp.incidentio.timeline import attachments
 from incident_mcp.ionhour.incidents.access import read_incident as read_alert
 from incident_mcp.ionhour.incidents.records import IonhourIncident as Alert
 from incident_mcp.records.record import Record
@@ -23,14 +24,10 @@ from incident_mcp.response.links import (
 from incident_mcp.response.reading import Part
 from incident_mcp.response.timeline.reader import TimelineReader
 from incident_mcp.transport.api import Api
-from incident_mcp.transport.operation import Operation
 
 
 class _Attachment(Record):
     title: str | None = Field(default=None, validation_alias=AliasPath("resource", "title"))
-
-
-LIST_ATTACHMENTS = Operation("GET", "/v1/incident_attachments", scope="attachments.view")
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ async def _attached(reader: TimelineReader, api: Api, incident: LinkedIncident) 
     named: dict[AlertId, None] = {}
 
     async def read_attached() -> None:
-        rows = await read_unpaged(api, LIST_ATTACHMENTS.request([("incident_id", incident.id)]), _Attachment)
+        rows = await read_unpaged(api, attachments.LIST.request([("incident_id", incident.id)]), _Attachment)
         named.update(dict.fromkeys(alert for row in rows for alert in alerts_in(row.title)))
         reader.problems.add_unreadable(rows.unreadable, "attachment")
         reader.owners_known = not rows.unreadable

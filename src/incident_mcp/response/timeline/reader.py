@@ -13,6 +13,7 @@ from incident_mcp.incidentio import incident_updates
 from incident_mcp.incidentio.actors import Actor
 from incident_mcp.incidentio.names.incidents import IncidentName, incident_names
 from incident_mcp.incidentio.pages import Rows, read_rows
+from incident_mcp.incidentio.timeline import items
 from incident_mcp.ionhour.events import read_events
 from incident_mcp.ionhour.notes import Notes, read_notes
 from incident_mcp.records.instants import parse_instant, to_second
@@ -21,7 +22,6 @@ from incident_mcp.response.links import LinkedIncident
 from incident_mcp.response.reading import Part, Reading, Timestamp
 from incident_mcp.tooling.dependencies import Services
 from incident_mcp.transport.api import Api
-from incident_mcp.transport.operation import Operation
 
 MAX_ENTRIES = 1000
 """Updates and timeline items that are read of one incident."""
@@ -82,9 +82,6 @@ class _Item(Record):
     timestamp: Timestamp | None = None
 
 
-LIST_ITEMS = Operation("GET", "/v2/incident_timeline_items", scope="incidents.view")
-
-
 class TimelineReader:
     """Collects the entries of a timeline by their keys.
 
@@ -139,7 +136,7 @@ class TimelineReader:
 
     async def _read_items(self, api: Api, incident: LinkedIncident) -> None:
         """Read an incident's timeline items."""
-        request = LIST_ITEMS.request([("incident_id", incident.id)])
+        request = items.LIST.request([("incident_id", incident.id)])
         rows = await read_rows(api, request, _Item, limit=MAX_ENTRIES)
         for row in rows:
             entry = TimelineEntry(

@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from incident_mcp.errors import InputError
+from incident_mcp.incidentio.incidents.seen import remember_rows
 from incident_mcp.records.fitting import FEW
 from incident_mcp.records.record import Listed
 from incident_mcp.response.timeline.linked import Linked, find_alerts, find_incident
@@ -63,6 +64,8 @@ async def incident_timeline(
         linked = await find_alerts(reader, incident)
     else:
         linked = await find_incident(reader, ionhour_incident_id or 0)
+    if linked.incident is not None and services.incidentio is not None:
+        await remember_rows(services.incidentio, [linked.incident])
     if after is not None:
         reader.check_owner(after)
     await reader.read(linked.incident, linked.alerts)

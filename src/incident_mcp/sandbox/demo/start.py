@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from .paging import FULL_STEPS
+from incident_mcp.records.tokens import count_tokens
+
+from .outage import OUTAGE
 from .steps import STEPS, Step
 from .walk import Caller, StepError, Walk, facts
 
@@ -32,7 +34,7 @@ def run(server: Sequence[str] = SERVER, *, full: bool = False) -> int:
 
     Args:
         server: The command that starts the server.
-        full: Whether to page people and hand over on-call too.
+        full: Whether to walk an outage of several hours instead.
 
     Returns:
         0, or 1 if a step failed; its name is printed.
@@ -45,8 +47,8 @@ def run(server: Sequence[str] = SERVER, *, full: bool = False) -> int:
     failure = None
     try:
         with tempfile.TemporaryDirectory(prefix="incident-mcp-demo-") as state:
-            steps = FULL_STEPS if full else STEPS
-            anyio.run(_walk_in_time, walk, _parameters(server, os.environ, state), steps)
+            steps = OUTAGE if full else STEPS
+            anyio.run(_walk_in_time, walk, _parameters(server, os.environ, state, full=full), steps)
     except* (StepError, MCPError, OSError, LookupError, KeyboardInterrupt) as failures:
         failure = _first(failures)
     if failure is not None:
@@ -56,11 +58,13 @@ def run(server: Sequence[str] = SERVER, *, full: bool = False) -> int:
     return 0
 
 
-def _parameters(server: Sequence[str], environ: Mapping[str, str], state: str) -> StdioServerParameters:
+def _parameters(server: Sequence[str], environ: Mapping[str, str], state: str, *, full: bool) -> StdioServerParameters:
     """Return how to start the server: without the caller's keys and settings, and with its own state folder."""
     plain = {name: value for name, value in environ.items() if not name.startswith(("INCIDENT", "IONHOUR"))}
     return StdioServerParameters(
-        command=server[0], args=list(server[1:]), env={**plain, "INCIDENT_MCP_STATE_DIR": state}
+        command=server[0],
+        args=list(server[1:]),
+        env={**plain, "INCIDENT_MCP_STATE_DIR": state, **({"INCIDENT_MCP_TOOLSETS": "all"} if full else {})},
     )
 
 
@@ -76,7 +80,7 @@ async def _walk(walk: Walk, server: StdioServerParameters, steps: Sequence[Step]
     walk.console.print(Text("incident-mcp demo", style="bold"))
     walk.console.print(
         Text(
-            "An incident from first alert to close, on made-up data in memory; nothing leaves this machine. Each step"
+            "An incident, on made-up data in memory; nothing leaves this machine. Each step"
             " shows its purpose, the tool call, the answer and how long it took."
         )
     )
@@ -86,6 +90,9 @@ async def _walk(walk: Walk, server: StdioServerParameters, steps: Sequence[Step]
     async with Client(server) as client:
         tools = (await client.list_tools()).tools
         walk.start_seconds = walk.took = time.perf_counter() - began
+        walk.list_tokens = count_tokens(
+            [tool.model_dump(include={"name", "description", "input_schema"}) for tool in tools]
+        )
         walk.show(Text(f"connected: {len(tools)} tools, MCP {client.protocol_version}"))
         for step in steps:
             await anyio.sleep(PAUSE if walk.console.is_terminal else 0)
@@ -108,17 +115,20 @@ def _print_failure(walk: Walk, failure: BaseException) -> None:
 
 
 def _print_end(walk: Walk, *, full: bool) -> None:
+    reference = walk.incident["reference"]
+    taken_over = f"{reference} taken over, resolved, and written up"
     summary = {
-        "Incidents": f"{walk.declared} declared: {walk.incident['reference']}, from first alert to close",
+        "Incidents": taken_over if full else f"{walk.declared} declared: {reference}, from first alert to close",
         "Steps": f"{walk.number}, each checked",
         "Tool calls": f"{walk.calls}: {walk.calls - walk.rejections} answered, {walk.rejections} rejected on purpose",
+        "Tokens": f"{walk.tokens:,} in calls and answers, {walk.list_tokens:,} in the list of tools",
         "Time": f"{walk.seconds:.2f} s in tool calls, {walk.start_seconds:.1f} s to start the server",
     }
     walk.console.print()
     walk.console.print(Panel(facts(summary, *summary), title="Done", title_align="left", border_style="green"))
     walk.console.print(
         Text(
-            ("" if full else "`incident-mcp demo --full` also pages somebody and hands over on-call. ")
+            ("" if full else "`incident-mcp demo --full` walks an outage of three hours up to its post-mortem. ")
             + "To try it with an assistant, add `incident-mcp --sandbox` as an MCP server; README.md shows how for each"
             " host."
         )

@@ -13,8 +13,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from incident_mcp.records.tokens import count_tokens
+
 Json = dict[str, Any]
 
+MOST_SHOWN = 200
+"""Characters of an argument that are shown."""
 LABEL = 9
 """Width of the column with `call` and the time."""
 
@@ -39,6 +43,10 @@ class Walk:
     number: int = 0
     calls: int = 0
     rejections: int = 0
+    tokens: int = 0
+    """Of the calls and their answers."""
+    list_tokens: int = 0
+    """Of the list of tools."""
     declared: int = 0
     """Calls that declared an incident, according to their answers."""
     start_seconds: float = 0
@@ -51,16 +59,15 @@ class Walk:
     """The Ionhour incident that the demo starts from."""
     incident: Json = field(default_factory=dict[str, Any])
     """The incident.io incident that was declared."""
-    on_call: str = ""
-    """Who is on call now."""
-    relieved: str = ""
-    """Who would be on call in the middle of the override."""
     code: str = ""
     """The code of the page's preview."""
+    cursor: str = ""
+    """Of the first catch-up."""
     page: Json = field(default_factory=dict[str, Any])
-    override: Json = field(default_factory=dict[str, Any])
-    middle: str = ""
-    """An instant within the override."""
+    public: Json = field(default_factory=dict[str, Any])
+    """The incident on the status page."""
+    draft: Json = field(default_factory=dict[str, Any])
+    """The draft of the post-mortem."""
 
     def begin(self, title: str, why: str) -> None:
         """Print the heading of a step."""
@@ -113,6 +120,7 @@ class Caller:
         walk.took = time.perf_counter() - began
         walk.seconds += walk.took
         text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+        walk.tokens += count_tokens([tool, arguments]) + count_tokens(text)
         return text, None if result.is_error else result.structured_content or {}
 
 
@@ -120,7 +128,8 @@ def _call_as_text(tool: str, arguments: Json) -> Text:
     text = Text(tool, style="bold")
     for name, value in arguments.items():
         text.append(f" {name}=", style="not bold cyan")
-        text.append(json.dumps(value, ensure_ascii=False), style="not bold")
+        shown = json.dumps(value, ensure_ascii=False)
+        text.append(shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}…", style="not bold")
     return text
 
 

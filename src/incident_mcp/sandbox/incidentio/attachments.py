@@ -95,3 +95,7 @@ ROUTES = {
     ("GET", "/v1/incident_attachments"): list_attachments,
     ("POST", "/v1/incident_attachments"): create_attachment,
 }
+SCOPES = {
+    ("GET", "/v1/incident_attachments"): ("attachments.view",),
+    ("POST", "/v1/incident_attachments"): ("attachments.create",),
+}

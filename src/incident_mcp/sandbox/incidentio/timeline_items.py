@@ -55,3 +55,7 @@ ROUTES = {
     ("GET", "/v2/incident_timeline_items"): list_timeline_items,
     ("POST", "/v2/incident_timeline_items"): create_timeline_item,
 }
+SCOPES = {
+    ("GET", "/v2/incident_timeline_items"): ("incidents.view",),
+    ("POST", "/v2/incident_timeline_items"): ("timeline_items.create",),
+}

@@ -14,10 +14,13 @@ Choices = Mapping[str, tuple[Collection[str], str]]
 """Parameter to the values that it takes, in any case, and the text that lists the documented ones."""
 
 
-def read_query(call: Call, numbers: Collection[str] = (), choices: Choices | None = None) -> dict[str, str]:
-    """Return the query's parameters: `page`, `limit`, these numbers and these choices."""
+def read_query(
+    call: Call, numbers: Collection[str] = (), choices: Choices | None = None, *, paged: bool = True
+) -> dict[str, str]:
+    """Return the query's parameters: `page` and `limit` if the list is `paged`, these numbers and these choices."""
     query = dict(call.query)
-    messages = {key: _message(key, value, numbers, choices or {}) for key, value in query.items()}
+    known = {*numbers, *(_PAGING if paged else ())}
+    messages = {key: _message(key, value, known, choices or {}) for key, value in query.items()}
     problems = [Problem(message, key) for key, message in messages.items() if message]
     if problems:
         raise ApiError(400, *problems)
@@ -26,7 +29,7 @@ def read_query(call: Call, numbers: Collection[str] = (), choices: Choices | Non
 
 def _message(key: str, value: str, numbers: Collection[str], choices: Choices) -> str | None:
     """Return the error message for a parameter, or None if it is valid."""
-    if key in {*numbers, *_PAGING}:
+    if key in numbers:
         least = 1 if key in _PAGING else 0
         valid = value.isdecimal() and int(value) >= least
         return None if valid else f"{key} must be a number not less than {least}"
@@ -36,9 +39,16 @@ def _message(key: str, value: str, numbers: Collection[str], choices: Choices) -
     return None if value.upper() in accepted else f"{key} must be one of the following values: {documented}"
 
 
-def page(rows: list[Json], query: dict[str, str]) -> Json:
-    """Return one page of the rows in the documented envelope."""
-    limit, number = min(int(query.get("limit", 20)), MOST), int(query.get("page", 1))
+def require_workspace(query: dict[str, str]) -> int:
+    """Return the workspace of a list that is documented to require one."""
+    if "workspaceId" not in query:
+        raise ApiError(400, Problem("workspaceId must be a number not less than 0", "workspaceId"))
+    return int(query["workspaceId"])
+
+
+def page(rows: list[Json], query: dict[str, str], default: int = 20) -> Json:
+    """Return one page of the rows in the documented envelope; `default` is the limit of a request without one."""
+    limit, number = min(int(query.get("limit", default)), MOST), int(query.get("page", 1))
     return envelope(rows[(number - 1) * limit : number * limit], len(rows), number, limit)
 
 

@@ -13,6 +13,8 @@ SECRET = "confirmation-secret"  # noqa: S105  # a file name
 """The file with the secret behind confirmation codes."""
 CLOSED_INCIDENTS = "closed-incidents"
 """How the names of the files begin that keep what was read of closed incidents."""
+SEEN = "seen.json"
+"""The file with what `incident-mcp call` has shown."""
 _LOCK = "lock-"
 
 
@@ -26,7 +28,7 @@ def private_folder(folder: Path) -> Path:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.name.startswith((_LOCK, NAME, SECRET, CLOSED_INCIDENTS)) and not path.is_symlink()
+    return path.name.startswith((_LOCK, NAME, SECRET, SEEN, CLOSED_INCIDENTS)) and not path.is_symlink()
 
 
 def publish(new: Path, path: Path) -> None:

@@ -11,6 +11,7 @@ from incident_mcp.incidentio.incident_statuses import STATUSES, IncidentStatus, 
 from incident_mcp.incidentio.incident_updates import NOTIFIED, IncidentUpdate, plan_update
 from incident_mcp.incidentio.incidents.edit import plan_edit
 from incident_mcp.incidentio.incidents.records import Incident
+from incident_mcp.incidentio.incidents.seen import Seen
 from incident_mcp.incidentio.names.finding import candidates, find
 from incident_mcp.incidentio.names.incidents import describe_incident, incident_name
 from incident_mcp.records.record import Instant, Record, quoted
@@ -58,6 +59,7 @@ async def incidentio_close_incident(
     notify_incident_channel: Annotated[
         bool, Field(description="Notify the incident's channel; a message always does.")
     ] = True,
+    seen: Seen = None,
     dry_run: DryRun = False,
 ) -> WriteResult[ClosedIncident]:
     """Close an incident without a post-incident flow.
@@ -75,13 +77,14 @@ async def incidentio_close_incident(
             await incident_name(api, incident),
             ClosedIncident,
             _from_update,
+            seen=seen,
             message=message,
             to_incident_status_id=closed.id,
         )
         question += f" and say {quoted(message)}; {NOTIFIED}."
         return await writer.perform(api, replace(update, question=question, destructive=True), dry_run=dry_run)
     fields = {"incident_status_id": closed.id}
-    edit = plan_edit(tool, api, incident, fields, ClosedIncident, _from_edit, notify=notify_incident_channel)
+    edit = plan_edit(tool, api, incident, fields, ClosedIncident, _from_edit, notify=notify_incident_channel, seen=seen)
     question += "; its channel is notified." if notify_incident_channel else "; its channel is not notified."
     return await writer.perform(api, replace(edit, question=question, destructive=True), dry_run=dry_run)
 

@@ -1,0 +1,1 @@
+"""Post-mortems: one file a tool, and the documents that they share."""

@@ -1,0 +1,1 @@
+"""Status pages: one file a tool or resource."""

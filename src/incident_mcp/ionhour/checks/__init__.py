@@ -1,0 +1,1 @@
+"""Ionhour checks: list and get."""

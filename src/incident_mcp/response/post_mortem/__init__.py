@@ -1,0 +1,1 @@
+"""Drafts of post-mortems whose sentences cite what they rest on."""

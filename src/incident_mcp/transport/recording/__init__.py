@@ -1,0 +1,1 @@
+"""Recording requests and answers in a file, redacted, and answering from such a file."""
