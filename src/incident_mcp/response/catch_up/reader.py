@@ -19,7 +19,7 @@ from incident_mcp.records.clock import utc_now
 from incident_mcp.records.instants import to_second
 from incident_mcp.records.record import Record
 from incident_mcp.response.catch_up import ionhour
-from incident_mcp.response.catch_up.cursor import Cursor
+from incident_mcp.response.catch_up.cursor import Cursor, IncidentState
 from incident_mcp.response.catch_up.events import Event, Position
 from incident_mcp.response.catch_up.incidents import (
     MODES,
@@ -244,22 +244,23 @@ class CatchUpReader:
             source: self.streams[source].after(reported) if source in self.streams else mark
             for source, mark in self.cursor.marks.items()
         }
-        updates = None if "updates" in self.unread else self._updates
-        rows = [] if "incidents" in self.unread else self._incidents
         known = self._known
         if self._alerts is not None:
-            known = ionhour.next_known(self._alerts, known, left)
-            dropped = ionhour.dropped(self._alerts, known, left)
-            marks["ionhour"] = marks["ionhour"].past(
-                dropped, (event for event in left if event.change.ionhour_incident)
-            )
+            waiting = [event for event in left if event.change.ionhour_incident]
+            known = ionhour.next_known(self._alerts, known, waiting)
+            marks["ionhour"] = marks["ionhour"].past(ionhour.dropped(self._alerts, known, waiting), waiting)
         return Cursor(
             marks=marks,
-            incidents=next_states(rows, updates, self.cursor.incidents, left),
+            incidents=self._states(left),
             alerts=known.alerts,
             tracked_from=known.tracked_from,
             ionhour=self.cursor.ionhour,
         )
+
+    def _states(self, left: Sequence[Event]) -> dict[int, IncidentState]:
+        rows = [] if "incidents" in self.unread else self._incidents
+        updates = None if "updates" in self.unread else self._updates
+        return next_states(rows, updates, self.cursor.incidents, left)
 
 
 def _reaches(rows: Sequence[Update], mark: Position) -> bool:
