@@ -23,6 +23,7 @@ SOURCES = {
 """What an answer calls a source, to the path that it is read from."""
 PAGES = ("page_unanswered", "page_expired")
 """Kinds whose text names who was paged."""
+MANY = 12
 PAGE_ENDS_AFTER = timedelta(seconds=900)
 
 
@@ -102,7 +103,12 @@ class World:
         return reference
 
     def declare_late(self, choice: int) -> None:
-        """Declare an incident that appears with times of up to four minutes ago, as does its first message."""
+        """Declare an incident that appears with times of up to four minutes ago, as does its first message.
+
+        Not after many other changes: a cursor knows 40 of a source.
+        """
+        if self._recent(self.box.incidentio.updates) + self._recent(self.box.incidentio.incidents) > MANY:
+            return
         began = self.now - timedelta(seconds=choice % 240, microseconds=choice)
         reference = self.declare(choice)
         self._row(reference).update(dict.fromkeys(("created_at", "updated_at"), rfc3339(began)))
@@ -207,7 +213,8 @@ class World:
 
     def fire(self, choice: int) -> None:
         """Let an alert fire, up to four minutes before it appears."""
-        title, instant = self.tag(), self.now - timedelta(seconds=choice % 240)
+        is_late = self._recent(self.box.incidentio.rows["alerts"]) < MANY
+        title, instant = self.tag(), self.now - timedelta(seconds=choice % 240 * is_late)
         self.firing[title] = ulid(instant, title)
         times = dict.fromkeys(("created_at", "updated_at"), rfc3339(instant))
         row = {**self.alert_row, "id": self.firing[title], "title": title, "status": "firing", **times}
@@ -264,6 +271,10 @@ class World:
         del choice
         self.down.clear()
         self.box.heal()
+
+    def _recent(self, rows: list[Json]) -> int:
+        """Return how many rows are so recent that a cursor holds their changes."""
+        return sum(self.now - datetime.fromisoformat(row["created_at"]) < timedelta(minutes=10) for row in rows)
 
     def _row(self, reference: str) -> Json:
         return next(row for row in self.box.incidentio.incidents if row["reference"] == reference)
@@ -322,12 +333,15 @@ class Told:
             case _:
                 self.once.append((kind, subject))
                 if kind == "new":
-                    self.leads[change["incident"]] = change.get("lead", "")
+                    now = self.world.leads[change["incident"]]
+                    assert _is_same(change.get("lead", ""), now)
+                    self.leads[change["incident"]] = now
 
     def _lead(self, reference: str, lead: str) -> None:
-        assert lead == self.world.leads[reference], "somebody else leads now"
-        assert lead != self.leads[reference], "that was reported before"
-        self.leads[reference] = lead
+        now = self.world.leads[reference]
+        assert _is_same(lead, now), "somebody else leads now"
+        assert now != self.leads[reference], "that was reported before"
+        self.leads[reference] = now
 
     def _ionhour(self, number: int, kind: str) -> None:
         state = "failing" if kind == "alert_opened" else "well"
@@ -345,6 +359,11 @@ class Told:
         assert set(world.firing) <= set(self.opened)
         assert {number: _health(state) for number, state in world.ionhour.items()} == self.ionhour
         assert {ref: self.leads[ref] for ref in world.severity} == {ref: world.leads[ref] for ref in world.severity}
+
+
+def _is_same(shown: str, whole: str) -> bool:
+    """Return whether a text is another one, or its start: long answers have short texts."""
+    return whole.startswith(shown.removesuffix("…")) and bool(shown) == bool(whole)
 
 
 def _health(state: str) -> str:

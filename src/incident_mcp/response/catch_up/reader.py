@@ -19,7 +19,7 @@ from incident_mcp.records.clock import utc_now
 from incident_mcp.records.instants import to_second
 from incident_mcp.records.record import Record
 from incident_mcp.response.catch_up import ionhour
-from incident_mcp.response.catch_up.cursor import Cursor
+from incident_mcp.response.catch_up.cursor import Cursor, IncidentState
 from incident_mcp.response.catch_up.events import Event, Position
 from incident_mcp.response.catch_up.incidents import (
     MODES,
@@ -30,7 +30,7 @@ from incident_mcp.response.catch_up.incidents import (
     update_events,
 )
 from incident_mcp.response.catch_up.pages import FiredAlert, Page, alert_events, page_events
-from incident_mcp.response.catch_up.watermark import Stream, Watermark
+from incident_mcp.response.catch_up.watermark import Stream
 from incident_mcp.response.reading import Part, Reading
 from incident_mcp.settings import KEY_VARIABLES, Settings
 from incident_mcp.tooling.dependencies import Services
@@ -244,25 +244,23 @@ class CatchUpReader:
             source: self.streams[source].after(reported) if source in self.streams else mark
             for source, mark in self.cursor.marks.items()
         }
-        updates = None if "updates" in self.unread else self._updates
-        rows = [] if "incidents" in self.unread else self._incidents
-        known = self._known_after(marks, left)
+        known = self._known
+        if self._alerts is not None:
+            waiting = [event for event in left if event.change.ionhour_incident]
+            known = ionhour.next_known(self._alerts, known, waiting)
+            marks["ionhour"] = marks["ionhour"].past(ionhour.dropped(self._alerts, known, waiting), waiting)
         return Cursor(
             marks=marks,
-            incidents=next_states(rows, updates, self.cursor.incidents, left),
+            incidents=self._states(left),
             alerts=known.alerts,
             tracked_from=known.tracked_from,
             ionhour=self.cursor.ionhour,
         )
 
-    def _known_after(self, marks: dict[str, Watermark], left: Sequence[Event]) -> ionhour.Known:
-        """Return what the cursor keeps of Ionhour's alerts, and move their mark past those that it drops."""
-        if self._alerts is None:
-            return self._known
-        known = ionhour.next_known(self._alerts, self._known, left)
-        dropped = ionhour.dropped(self._alerts, known, left)
-        marks["ionhour"] = marks["ionhour"].past(dropped, (event for event in left if event.change.ionhour_incident))
-        return known
+    def _states(self, left: Sequence[Event]) -> dict[int, IncidentState]:
+        rows = [] if "incidents" in self.unread else self._incidents
+        updates = None if "updates" in self.unread else self._updates
+        return next_states(rows, updates, self.cursor.incidents, left)
 
 
 def _reaches(rows: Sequence[Update], mark: Position) -> bool:
