@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from incident_mcp.records.tokens import count_tokens
 from incident_mcp.response import find_tools, use_tools
 from incident_mcp.settings import Settings
 from incident_mcp.tooling.schemas import Shipped
@@ -118,8 +119,14 @@ def _table(toolset: Toolset, tools: list[ToolSpec]) -> str:
         f"| `{spec.name}` | {_summary(spec).rstrip('.').replace('|', '/')} | {'writes' if spec.writes else 'reads'} |"
         for spec in tools
     ]
-    head = f"**`{toolset.name}`** ({len(tools)} tool{'s' if len(tools) > 1 else ''}, {offered}): {toolset.description}"
+    count = f"{len(tools)} tool{'s' if len(tools) > 1 else ''}"
+    head = f"**`{toolset.name}`** ({count}, {sum(map(_cost, tools)):,} tokens, {offered}): {toolset.description}"
     return "\n".join([head, "", "| Tool | What it does | |", "|---|---|---|", *rows])
+
+
+def _cost(spec: ToolSpec) -> int:
+    """Return the tokens of a tool in a list."""
+    return count_tokens({"name": spec.name, "description": spec.description, "inputSchema": input_schema(spec)})
 
 
 def _summary(spec: ToolSpec) -> str:
