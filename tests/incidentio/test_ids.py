@@ -161,7 +161,7 @@ OF_INCIDENT: list[tuple[str, dict[str, Any]]] = [
     (spec.name, first | ({"dry_run": True} if "dry_run" in spec.definition.input_schema["properties"] else {}))
     for spec in TOOLS
     for first in EXAMPLES.get(spec.name, [])[:1]
-    if "incident" in spec.definition.input_schema["properties"]
+    if "incident" in spec.definition.input_schema["properties"] and "text" not in first
 ]
 
 

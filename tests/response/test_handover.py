@@ -11,7 +11,7 @@ from tests.response.seeded import incident
 
 pytestmark = pytest.mark.anyio
 
-EXAMPLES = {"handover": {}}
+EXAMPLES = {"handover": [{}, {"schedule": "Payments primary"}]}
 TOOL = "handover"
 SCHEDULE = "Ledger nights"
 BUSY = ("INC-114", "INC-112", "INC-116")
@@ -62,7 +62,7 @@ async def test_the_next_person_on_call_is_named_with_whether_a_page_reaches_them
 
 async def test_outstanding_follow_ups_are_named_with_who_owns_them(call: Caller) -> None:
     lines = (await call.ok(TOOL))["follow_ups"]
-    assert lines[-1] == "Ask the bank for a week's notice of new host keys (Sam Lindqvist, INC-112)"
+    assert lines[-1] == "Ask the bank for a week's notice of new host keys (Sam Lindqvist, INC-112)", lines
     assert "Tell support within five minutes when 3-D Secure fails (nobody, INC-107)" in lines
     assert not any("data centers" in line for line in lines)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from incident_mcp.incidentio.oncall.on_call import State, states_now
 from incident_mcp.incidentio.oncall.paged import describe_reachable, users_on
 from incident_mcp.incidentio.oncall.reachability import YES, Reachability, reachability_of
 from incident_mcp.incidentio.oncall.schedules import SCHEDULES
-from incident_mcp.incidentio.pages import read_rows
+from incident_mcp.incidentio.pages import Rows, read_rows
 from incident_mcp.incidentio.users import User
 from incident_mcp.ionhour.incidents.records import IonhourIncident as Alert
 from incident_mcp.records.clock import utc_now
@@ -129,7 +129,8 @@ class _HandoverReader:
         query = [("status[one_of]", "triggered"), ("status[one_of]", "pending")]
         rows = await find_escalations(api, query)
         waiting = [row for row in rows if row.status in (None, "triggered", "pending")]
-        more = _Rest(len(waiting), complete=rows.complete and not rows.unreadable)
+        self._check(rows, "page")
+        more = _Rest(len(waiting))
         oldest = sorted(waiting, key=lambda row: row.created_at or "")
         self.pages = more.add_to([_describe_page(row, self.open.now) for row in oldest])
 
@@ -138,10 +139,17 @@ class _HandoverReader:
         since = to_second(self.open.now - timedelta(days=FOLLOW_UP_DAYS))[:10]
         request = follow_ups.LIST.request([("created_at[gte]", since)])
         rows = await read_rows(api, request, FollowUp, limit=MOST_FOLLOW_UPS)
-        left = [row for row in rows if row.status == "outstanding"]
-        more = _Rest(len(left), complete=rows.complete and not rows.unreadable)
+        left = sorted((row for row in rows if row.status == "outstanding"), key=lambda row: row.created_at or "")
+        self._check(rows, "follow-up")
+        more = _Rest(len(left))
         shown = await with_references(api, left[:MOST_LINES], None)
         self.follow_ups = more.add_to([_describe_follow_up(row) for row in shown])
+
+    def _check(self, rows: Rows[Any], row: str) -> None:
+        """Add what was not read of a list to the problems."""
+        self.problems.add_unreadable(rows.unreadable, row)
+        if not rows.complete:
+            self.problems.add(f"There are more {row}s: {len(rows)} were read.")
 
     async def _read_on_call(self, api: Api, schedule: str | None) -> None:
         """Read who is on call and who is next, and whether those can be reached."""
@@ -195,24 +203,21 @@ class _HandoverReader:
         if self.open.alerts is None:
             return None
         waiting = [alert for alert in self.open.alerts if alert.acknowledged_at is None]
-        more = _Rest(len(waiting), complete=self.open.alerts_total <= len(self.open.alerts))
+        more = _Rest(len(waiting))
         return more.add_to([_describe_alert(alert, self.open.now, gaps) for alert in waiting])
 
 
 class _Rest:
     """How many rows there are beyond those that are shown."""
 
-    def __init__(self, count: int, *, complete: bool) -> None:
+    def __init__(self, count: int) -> None:
         self.hidden = max(0, count - MOST_LINES)
-        self.complete = complete
 
     def add_to(self, lines: Sequence[str]) -> list[str]:
         """Return the lines that are shown, and one that counts the others."""
         shown = list(lines[:MOST_LINES])
         if self.hidden:
             shown.append(f"and {self.hidden} more")
-        if not self.complete:
-            shown.append("not all were read")
         return shown
 
 

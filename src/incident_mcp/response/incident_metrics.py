@@ -102,7 +102,8 @@ class IncidentMetrics(Listed):
     """How long it took, by group; the last row of a service is of all its incidents."""
 
     since: str
-    until: str
+    until: str | None = None
+    """Absent for now."""
     incidentio: list[MetricsRow] | None = None
     ionhour: list[MetricsRow] | None = None
     note: str | None = None
@@ -277,7 +278,7 @@ async def incident_metrics(
     left = by in ("type", "team") and reader.ionhour is not None
     return IncidentMetrics(
         since=to_second(start),
-        until=to_second(end),
+        until=to_second(end) if until else None,
         incidentio=_rows(reader.incidentio),
         ionhour=_rows(reader.ionhour),
         note=f"Ionhour's alerts have no {by}." if left else None,

@@ -8,7 +8,7 @@ from incident_mcp.sandbox.seeds.incidentio_status_pages import component_id
 
 pytestmark = pytest.mark.anyio
 
-EXAMPLES = {"incidentio_list_status_pages": [{}, {"page": "Paysand"}]}
+EXAMPLES = {"incidentio_list_status_pages": [{}, {"page": "01HR4B1YM0HEKQJTT09YP32MSC"}]}
 
 LIST, PUBLISH = "incidentio_list_status_pages", "incidentio_publish_incident"
 PAGE = account_ulid("status page Paysand")

@@ -7,7 +7,9 @@ from incident_mcp.sandbox.engine.clock import account_ulid
 
 pytestmark = pytest.mark.anyio
 
-EXAMPLES = {"incidentio_list_published": [{"page": "Paysand"}, {"page": "Paysand for partners", "limit": 1}]}
+EXAMPLES = {
+    "incidentio_list_published": [{"page": "01HR4B1YM0HEKQJTT09YP32MSC"}, {"page": "Paysand for partners", "limit": 1}]
+}
 
 LIST = "incidentio_list_published"
 WEBHOOKS = account_ulid("published Delayed webhooks")

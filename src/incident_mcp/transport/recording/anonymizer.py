@@ -45,7 +45,8 @@ _PREFIXED = re.compile(
     r"(?<![A-Za-z0-9])(?:xox[a-z]-|xapp-|gh[pousr]_|github_pat_|glpat-|sk-|[spr]k_(?:live|test)_|AKIA|ASIA|AIza|ya29\."
     r"|inc_|eyJ)[A-Za-z0-9_.-]{8,}"
 )
-_LONG = re.compile(r"[A-Za-z0-9_-]{32,}")
+_LONG = re.compile(r"(?<![A-Za-z0-9_-])(?<!\bc1\.)[A-Za-z0-9_-]{32,}")
+"""Not the cursor of `catch_up`, which holds instants and hashes: later calls pass it on."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _SHORTEST_TAG, _LONGEST_TAG = 4, 200
 _LONGEST_SLUG = 40
