@@ -61,9 +61,9 @@ class CatchUp(Listed):
         return self.model_copy(update=self._answer.fields(min(rows, len(self.changes))))
 
     def most_tokens(self, rows: int) -> float:
-        """Return the token budget of the result: 1,200 for 30 changes."""
+        """Return the token budget of the result: 1,200 for 30 changes, and what the problems cost."""
         more = max(0, rows - _FEW_ROWS) * _MORE_TOKENS
-        return max(_FEW_TOKENS, tokens(self.cursor) + _LEAST_FOR_ROWS) + more
+        return max(_FEW_TOKENS, tokens(self.cursor) + _LEAST_FOR_ROWS) + more + tokens(self.problems or [])
 
     def _excess(self) -> float:
         """Return by how many tokens the result is too large if its texts are cut to `_LEAST_TEXT` characters."""
