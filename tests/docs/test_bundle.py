@@ -81,7 +81,7 @@ async def test_the_unpacked_bundle_starts_as_its_manifest_says_and_lists_its_too
         listed = [tool.name for tool in (await client.list_tools()).tools]
         answer = await client.call_tool("ionhour_get_incident", {"incident_id": 4512})
     assert listed == [tool["name"] for tool in manifest["tools"]]
-    # What is not listed only reads, so there is nothing for use_write_tool.
-    assert listed == [*(spec.name for spec in TOOLS if spec.toolset.default), "find_tools", "use_read_tool"]
+    finding = ["find_tools", "use_read_tool", "use_write_tool"]
+    assert listed == [*(spec.name for spec in TOOLS if spec.toolset.default), *finding]
     assert not answer.is_error
     assert (bundle / ".venv").is_dir(), "it ran from its own environment"

@@ -171,8 +171,9 @@ async def test_every_tool_reads_a_reference_as_it_is_pasted(connect: Connect, pa
     async with connect() as call:
         for tool, arguments in OF_INCIDENT:
             assert await call.ok(tool, **arguments | {"incident": pasted})
-    paths = {request.path for request in call.box.requests if request.path.startswith("/v2/incidents/")}
-    assert paths <= {"/v2/incidents/114", f"/v2/incidents/{INCIDENT['INC-114']}"}
+    read = {request.path.split("/")[3] for request in call.box.requests if request.path.startswith("/v2/incidents/")}
+    # A list of related incidents also reads their names, by ID.
+    assert {number for number in read if number.isdigit()} == {"114"}
 
 
 @pytest.mark.anyio
