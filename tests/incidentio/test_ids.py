@@ -11,7 +11,6 @@ from incident_mcp.catalogue import TOOLS
 from incident_mcp.errors import InputError
 from incident_mcp.incidentio.ids import path_id
 from incident_mcp.sandbox import Sandbox
-from tests.account import INCIDENT
 from tests.conftest import Connect
 from tests.examples import EXAMPLES
 
