@@ -14,7 +14,7 @@ EXAMPLES = {
         {"page": 2, "limit": 3},
         {},
     ],
-    "ionhour_get_check": [{"check": "checkout-web"}, {"check": "203"}],
+    "ionhour_get_check": [{"check": "203"}, {"check": "checkout-web"}],
 }
 LIST, GET = "ionhour_list_checks", "ionhour_get_check"
 
