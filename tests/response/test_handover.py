@@ -6,6 +6,7 @@ import pytest
 
 from incident_mcp.records.tokens import tokens
 from incident_mcp.sandbox import Fault, Sandbox
+from incident_mcp.sandbox.engine.clock import rfc3339
 from tests.conftest import Caller, Connect
 from tests.response.seeded import incident
 
@@ -138,3 +139,12 @@ async def test_texts_of_others_start_no_line_and_stay_quoted(call: Caller) -> No
 async def test_at_most_twenty_requests(call: Caller) -> None:
     await call.ok(TOOL)
     assert len(call.box.requests) <= 25
+
+
+async def test_what_it_showed_is_not_overwritten_blindly(call: Caller) -> None:
+    await call.ok(TOOL)
+    row = incident(call.box, "INC-114")
+    row["name"], row["updated_at"] = "Renamed by somebody else", rfc3339(call.box.incidentio.clock.tick())
+    error = await call.error("incidentio_edit_incident", incident="INC-114", summary="Short.")
+    assert "Renamed by somebody else" in error
+    assert call.box.writes() == []

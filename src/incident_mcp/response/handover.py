@@ -11,6 +11,7 @@ from pydantic import Field
 from incident_mcp.incidentio.follow_ups import follow_ups
 from incident_mcp.incidentio.follow_ups.lists import with_references
 from incident_mcp.incidentio.follow_ups.records import FollowUp
+from incident_mcp.incidentio.incidents.seen import remember_rows
 from incident_mcp.incidentio.names.finding import find
 from incident_mcp.incidentio.oncall.escalations import Escalation, find_escalations
 from incident_mcp.incidentio.oncall.on_call import State, states_now
@@ -97,6 +98,8 @@ async def handover(
         chosen = (await find(services.incidentio, SCHEDULES, schedule)).id
     reader = _HandoverReader(services, settings)
     await reader.read(chosen)
+    if services.incidentio is not None:
+        await remember_rows(services.incidentio, reader.open.shown)
     return reader.to_handover()
 
 
