@@ -13,7 +13,6 @@ from incident_mcp.incidentio.severities import SEVERITIES, Severities
 from incident_mcp.ionhour.incidents.access import read_full_incident as read_alert
 from incident_mcp.records.record import Record, shorten
 from incident_mcp.records.text import inert
-from incident_mcp.response.handover import handover as read_handover
 from incident_mcp.response.situation.situation import Situation, situation
 from incident_mcp.response.timeline.timeline import Timeline, incident_timeline
 from incident_mcp.tooling.caller import Call
@@ -42,6 +41,9 @@ async def _open(call: Call) -> Situation:
 
 
 async def _to_hand_over(call: Call) -> Record:
+    # Imported only when needed: its modules would slow the start of every server.
+    from incident_mcp.response.handover import handover as read_handover  # noqa: PLC0415
+
     return await read_handover(await services(call), call.caller.settings)
 
 
