@@ -7,6 +7,7 @@ import pytest
 
 from incident_mcp.sandbox import Fault
 from incident_mcp.sandbox.engine.clock import rfc3339
+from tests.response.altered import alter
 from tests.response.seeded import incident
 
 pytestmark = pytest.mark.anyio
@@ -128,6 +129,35 @@ async def test_the_window_is_cut_to_the_second(call, box):
 async def test_teams_go_by_name(call):
     groups = [row["group"] for row in (await call.ok(TOOL, since="2026-10-01", by="team"))["incidentio"]]
     assert groups == ["Payments", "none", "all"]
+
+
+@pytest.mark.parametrize("until", ["9999-12-31", "2026-11-22T03:00:00Z", "2999-01-01"])
+async def test_a_window_may_end_in_the_future(call, until):
+    ends = await call.ok(TOOL, since="2026-10-01", until=until)
+    assert ends["incidentio"] == (await call.ok(TOOL, since="2026-10-01"))["incidentio"]
+
+
+@pytest.mark.parametrize("value", [10**400, 1e308, -1, True, "5", None, [], {}])
+async def test_what_is_no_duration_counts_as_missing(call, box, value):
+    metric = {"duration_metric": {"id": "1", "name": "Time to acknowledge"}, "status": "success"}
+    alter(
+        box,
+        "/v2/incidents",
+        lambda body: [row.update(duration_metrics=[metric | {"value_seconds": value}]) for row in body["incidents"]],
+    )
+    told = (await call.ok(TOOL, since="2026-10-01"))["incidentio"][-1]
+    assert told["acknowledge"] == {"count": 0, "missing": told["incidents"]}
+
+
+async def test_an_incident_whose_status_cannot_be_read_counts_and_one_without_a_start_is_named(call, box):
+    before = (await call.ok(TOOL, since="2026-10-01"))["incidentio"][-1]["incidents"]
+    listed = sum(row["mode"] == "standard" for row in box.incidentio.incidents)
+    alter(box, "/v2/incidents", lambda body: [row.update(incident_status=None) for row in body["incidents"]])
+    assert before < (await call.ok(TOOL, since="2026-10-01"))["incidentio"][-1]["incidents"] == listed
+    alter(box, "/v2/incidents", lambda body: [row.update(created_at="soon") for row in body["incidents"]])
+    answer = await call.ok(TOOL, since="2026-10-01")
+    assert answer["incidentio"][-1]["incidents"] == 0
+    assert f"{listed} of incident.io's incidents have no readable start and are not counted." in answer["problems"]
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,10 @@ By = Literal["severity", "type", "team", "check"]
 MOST_READ = 1_000
 """Incidents that are read of each service."""
 MOST_GROUPS = 20
-_COUNTED = ("live", "learning", "paused", "closed")
-"""Categories of what was an incident: not of what was declined, merged, canceled or not accepted yet."""
+_NOT_COUNTED = ("triage", "declined", "merged", "canceled")
+"""Categories of what was no incident of its own, or is not accepted yet."""
+_LONGEST = 1e9
+"""Seconds: a longer duration is no duration."""
 _ACKNOWLEDGE, _RESOLVE = ("acknowledg", "respond"), ("resolv", "fix")
 """Parts of the names of an account's duration metrics and timestamps."""
 _REPORTED = ("reported",)
@@ -49,7 +51,7 @@ def _read_durations(value: object) -> object:
 
 
 def _is_duration(seconds: object) -> bool:
-    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < math.inf
+    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < _LONGEST
 
 
 class _Incident(Record):
@@ -155,12 +157,16 @@ class _Reader:
 
     async def _read_incidentio(self, api: Api) -> None:
         # The filter takes days: the window is cut here.
-        last = (self.end + timedelta(days=1)).date().isoformat()
         query = [("mode[one_of]", "standard"), ("created_at[gte]", self.start.date().isoformat())]
-        query += [("created_at[lte]", last), ("sort_by", "created_at_newest_first")]
+        if self.end < utc_now():
+            query.append(("created_at[lte]", (self.end + timedelta(days=1)).date().isoformat()))
+        query.append(("sort_by", "created_at_newest_first"))
         rows = await read_rows(api, LIST.request(query), _Incident, limit=MOST_READ)
         self._check(complete=rows.complete, count=len(rows), unreadable=rows.unreadable, whose="incident.io's")
-        counted = [row for row in rows if row.category in _COUNTED and self._is_in(parse_instant(row.created_at))]
+        self._check_times((row.created_at for row in rows), "incident.io's")
+        counted = [
+            row for row in rows if row.category not in _NOT_COUNTED and self._is_in(parse_instant(row.created_at))
+        ]
         groups = await self._groups(api)
         self.incidentio = [_Timed(groups(row), row.seconds(_ACKNOWLEDGE), row.seconds(_RESOLVE)) for row in counted]
 
@@ -183,6 +189,7 @@ class _Reader:
             unreadable += page.unreadable or 0
             more = page.has_more
         self._check(complete=not more, count=len(rows), unreadable=unreadable, whose="Ionhour's")
+        self._check_times((row.started_at for row in rows), "Ionhour's")
         began = [(row, parse_instant(row.started_at)) for row in rows]
         self.ionhour = [
             _Timed(
@@ -198,6 +205,11 @@ class _Reader:
         if self.by == "severity":
             return [alert.severity or "none"]
         return [alert.check or alert.dependency_name or "none"] if self.by == "check" else []
+
+    def _check_times(self, times: Iterable[str | None], whose: str) -> None:
+        """Name the incidents of which it is not known whether they are in the window."""
+        if unknown := sum(parse_instant(time) is None for time in times):
+            self.reading.problems.add(f"{unknown} of {whose} incidents have no readable start and are not counted.")
 
     def _check(self, *, complete: bool, count: int, unreadable: int | None, whose: str) -> None:
         self.reading.problems.add_unreadable(unreadable, f"of {whose} incidents row")
