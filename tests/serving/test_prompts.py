@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from incident_mcp.catalogue import TOOLS
 from incident_mcp.records.tokens import count_tokens
 from incident_mcp.sandbox import Fault, Sandbox
 from tests.conftest import NOW
+from tests.spawned import run
 
 from .conftest import HEADING, HIDDEN, TOKEN, VERSIONS, Serve
 
@@ -297,3 +299,10 @@ async def test_the_postmortem_says_how_to_read_the_rest_and_the_handover_has_the
     assert len(first["entries"]) + len(rest["entries"]) <= len(whole)
     assert [row["at"] for row in latest["entries"]] == [row["at"] for row in whole[-len(latest["entries"]) :]]
     assert len(latest["entries"]) >= 25
+
+
+def test_the_handover_s_modules_are_loaded_only_when_it_is_asked_for() -> None:
+    code = "import sys, incident_mcp.serving.offerings; print(*sys.modules, sep='\\n')"
+    loaded = run(sys.executable, "-c", code).stdout.split()
+    assert "incident_mcp.response.prompts" in loaded
+    assert [name for name in loaded if "oncall" in name or "follow_ups" in name] == []
