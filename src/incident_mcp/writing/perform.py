@@ -107,7 +107,7 @@ class Writer:
             return await self._preview(api, plan, intent, preview)
         code = await self.safety.codes.check(confirm, request)
         if plan.remember_seconds:
-            # What the preview told as an earlier call's doing must not be done again because the answer took a while.
+            # What the preview showed as an earlier call's doing must not be done again because the answer took a while.
             plan = replace(plan, remember_seconds=plan.remember_seconds + age_of(code))
         now = await self._preview_again(preview, needed=self.needs_confirmation(destructive=plan.destructive))
         changed = await self._is_changed(api, plan, code, now)

@@ -12,7 +12,7 @@ from mcp import Client
 from incident_mcp.records.tokens import count_tokens
 from incident_mcp.response.catch_up.cursor import MAX_LENGTH
 from incident_mcp.response.catch_up.events import KINDS
-from incident_mcp.response.catch_up.watermark import MAX_TOLD
+from incident_mcp.response.catch_up.watermark import MAX_REPORTED
 from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.sandbox.engine.clock import rfc3339
 from incident_mcp.sandbox.engine.service import Call
@@ -79,7 +79,7 @@ async def test_a_night_comes_most_urgent_first_in_six_requests_and_1200_tokens(c
 
 
 async def test_thirty_long_changes_with_a_large_cursor_stay_inside_1200_tokens(call, box):
-    for number in range(MAX_TOLD - 5):
+    for number in range(MAX_REPORTED - 5):
         update(box, "INC-114", f"{number} " + "The queue drains slowly. " * 40, seconds=number)
         box.ionhour.incidents.append({**alert(box, 4514), "id": 5_000 + number * 9, "title": "checkout is down " * 9})
     first = await call.ok("catch_up", since=SINCE)

@@ -375,8 +375,10 @@ def _describe(current: Incident, shown: Shown | None, changes: Changes, seen: st
     if shown is None:
         what = f"{which} was updated at {now}, not at {quoted(seen or '', 60)}"
     else:
-        told = _listed(changes) or "something that a list does not show"
-        what = f"Somebody else changed {which} since you read it (updated_at {shown.updated_at}, now {now}): {told}"
+        described = _listed(changes) or "something that a list does not show"
+        what = (
+            f"Somebody else changed {which} since you read it (updated_at {shown.updated_at}, now {now}): {described}"
+        )
     return f"{what}. Not sent. To send it anyway, pass seen={now}."
 
 

@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 from incident_mcp.errors import InputError
 from incident_mcp.response.catch_up.events import HASH_BYTES, LAST, Position
-from incident_mcp.response.catch_up.watermark import MAX_TOLD, Watermark
+from incident_mcp.response.catch_up.watermark import MAX_REPORTED, Watermark
 
 MAX_LENGTH = 2_048
 """Characters of a cursor."""
@@ -133,8 +133,8 @@ def _write_mark(out: "_Writer", watermark: Watermark) -> None:
     if is_exact:
         out.number(micros)
         out.raw(mark.tie.to_bytes(HASH_BYTES, "big"))
-    out.number(len(watermark.told))
-    for tie in sorted(watermark.told):
+    out.number(len(watermark.reported))
+    for tie in sorted(watermark.reported):
         out.raw(tie.to_bytes(HASH_BYTES, "big"))
 
 
@@ -182,7 +182,7 @@ def _read_mark(content: "_Reader") -> Watermark:
     seconds, is_exact = divmod(content.number(2**40), 2)
     micros = content.number(999_999) if is_exact else 0
     tie = int.from_bytes(content.raw(HASH_BYTES), "big") if is_exact else LAST
-    ties = [int.from_bytes(content.raw(HASH_BYTES), "big") for _ in range(content.number(MAX_TOLD))]
+    ties = [int.from_bytes(content.raw(HASH_BYTES), "big") for _ in range(content.number(MAX_REPORTED))]
     return Watermark(Position(seconds * 1_000_000 + micros, tie), frozenset(ties))
 
 

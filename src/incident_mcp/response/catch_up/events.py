@@ -35,7 +35,7 @@ class Change(Record):
 
     kind: str
     at: str | None = None
-    """Month, day and time in UTC; absent if the service does not tell when."""
+    """Month, day and time in UTC; absent if unknown."""
     incident: str | None = None
     """Its reference; its ID where the reference is unknown."""
     name: str | None = None

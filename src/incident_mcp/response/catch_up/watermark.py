@@ -14,7 +14,7 @@ from incident_mcp.response.catch_up.events import Event, Position
 
 OVERLAP = timedelta(minutes=5)
 """How late a row may appear, and how far a service's clocks may be apart."""
-MAX_TOLD = 40
+MAX_REPORTED = 40
 """Reported changes after a watermark that a cursor holds."""
 
 
@@ -23,7 +23,7 @@ class Watermark:
     """Everything up to `mark` was reported, and after it the changes with these hashes."""
 
     mark: Position
-    told: frozenset[int] = frozenset()
+    reported: frozenset[int] = frozenset()
 
     def past(self, reported: Iterable[Event], left: Iterable[Event]) -> "Watermark":
         """Return a watermark after these reported changes, as far as it stays before those that are left."""
@@ -44,12 +44,12 @@ class Stream:
     def __init__(self, watermark: Watermark, events: Sequence[Event], now: datetime) -> None:
         self._watermark = watermark
         self._behind = Position.of(now.replace(microsecond=0) - OVERLAP)
-        self._told = [event.position for event in events if self._is_held(event)]
-        untold = [event for event in events if not (event.hidden or self._was_reported(event))]
-        self._by_state = list(filter(_is_by_state, untold))
-        self.without_time = sum(event.at is None and not event.by_state for event in untold)
+        self._held = [event.position for event in events if self._is_held(event)]
+        unreported = [event for event in events if not (event.hidden or self._was_reported(event))]
+        self._by_state = list(filter(_is_by_state, unreported))
+        self.without_time = sum(event.at is None and not event.by_state for event in unreported)
         """Number of changes that cannot be placed, and are not reported."""
-        later = self._later(untold)
+        later = self._later(unreported)
         self._placed = later[: bisect(later, Position.of(now + OVERLAP), key=_place)]
         self.in_future = len(later) - len(self._placed)
         """Number of changes that lie in the future: they are reported when their time has come."""
@@ -68,12 +68,12 @@ class Stream:
         """Return as many changes as are shown of this source, but its oldest ones: a cursor can always hold these."""
         count = sum(event in shown for event in self._placed)
         differences = [event for event in self._by_state if event in shown]
-        return self._placed[:count] + differences[: max(0, MAX_TOLD - len(self._told))]
+        return self._placed[:count] + differences[: max(0, MAX_REPORTED - len(self._held))]
 
     def overflows(self, shown: AbstractSet[Event]) -> bool:
         """Return whether a cursor cannot hold which changes were reported, if these are reported now."""
         first = self._first_left(shown)
-        return first is not None and sum(place > first for place in self._reported(shown)) > MAX_TOLD
+        return first is not None and sum(place > first for place in self._reported(shown)) > MAX_REPORTED
 
     def after(self, shown: AbstractSet[Event]) -> Watermark:
         """Return the watermark once these changes are reported."""
@@ -82,13 +82,13 @@ class Stream:
         mark = max(self._watermark.mark, self._behind)
         mark = min(mark, first.before) if first else mark
         later = [place for place in reported if place > mark]
-        if len(later) > MAX_TOLD:
+        if len(later) > MAX_REPORTED:
             # More than 40 changes in five minutes: late rows are recognised for a shorter time.
-            mark = max(mark, min(later[-MAX_TOLD - 1], first.before) if first else later[-MAX_TOLD - 1])
-        return Watermark(mark, frozenset(place.tie for place in later[-MAX_TOLD:] if place > mark))
+            mark = max(mark, min(later[-MAX_REPORTED - 1], first.before) if first else later[-MAX_REPORTED - 1])
+        return Watermark(mark, frozenset(place.tie for place in later[-MAX_REPORTED:] if place > mark))
 
     def _was_reported(self, event: Event) -> bool:
-        return event.reported or (event.tie in self._watermark.told and not event.by_state)
+        return event.reported or (event.tie in self._watermark.reported and not event.by_state)
 
     def _is_held(self, event: Event) -> bool:
         """Return whether a change was reported and lies after the mark, so that a cursor must hold it."""
@@ -98,7 +98,7 @@ class Stream:
         return next((event.position for event in self._placed if event not in shown), None)
 
     def _reported(self, shown: AbstractSet[Event]) -> list[Position]:
-        return sorted([*self._told, *(event.position for event in self.pending if event.at and event in shown)])
+        return sorted([*self._held, *(event.position for event in self.pending if event.at and event in shown)])
 
 
 def _is_by_state(event: Event) -> bool:

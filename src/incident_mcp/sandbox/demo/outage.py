@@ -84,7 +84,7 @@ async def acknowledge(walk: Walk, call: Caller) -> None:
 
 
 async def tell_customers(walk: Walk, call: Caller) -> None:
-    """Customers are told on the status page: a preview of what becomes public, then the same call with its code."""
+    """Customers are informed on the status page: a preview of what becomes public, then the same call with its code."""
     public: Json = {
         "page": PAGE,
         "name": PUBLIC_NAME,

@@ -75,7 +75,7 @@ class Anonymizer:
     """Replaces secrets and personal data by placeholders that stay the same for a session.
 
     Args:
-        session: Letters that tell the placeholders of one session from those of another.
+        session: Letters that distinguish the placeholders of one session from those of another.
     """
 
     def __init__(self, session: str) -> None:
