@@ -105,11 +105,9 @@ def _activity(account: IncidentIO, start: datetime, ids: dict[int, str]) -> Iter
             user = None if who == "workflow" else slim_user(by_name(account.users, who))
             body[actors.get(kind, "actor")] = {"user": user} if user else WORKFLOW
         yield _activity_entry(ids[number], start, when, kind, title, {kind: body} if content else {})
-    content = {"event_title": "Told the ten largest merchants", "creator": WORKFLOW}
-    entry = _activity_entry(
-        STREAM, start, "50m", "workflow_ran", "A workflow added an event", {"workflow_ran": content}
-    )
-    yield entry | {"parent_id": ids[114]}
+    body = {"event_title": "Told the ten largest merchants", "creator": WORKFLOW}
+    row = _activity_entry(STREAM, start, "50m", "workflow_ran", "A workflow added an event", {"workflow_ran": body})
+    yield row | {"parent_id": ids[114]}
 
 
 def _record(account: IncidentIO, value: str | list[str]) -> object:
