@@ -280,9 +280,9 @@ class Api:
 
     async def _wait_for_rate_limit(self, request: Request) -> None:
         limit = self.service.rate_limit
-        wait = limit.take() if limit else 0.0
+        wait = await limit.take() if limit else 0.0
         if limit and wait and not self._has_time(wait):
-            limit.put_back()
+            await limit.put_back()
             seconds = math.ceil(wait)
             raise NotSentError(
                 f"{request.label} waits: {self.service.name}'s rate limit is used up. Call again in {seconds} s."
@@ -308,7 +308,7 @@ class Api:
             headers=headers,
             extensions={"trace": progress.follow()} if follow else None,
         ) as response:
-            observe(service, response.headers, at := unix_now())
+            await observe(service, response.headers, at := unix_now())
             return Response(response.status_code, response.headers, await self._receive(request, response), at)
 
     async def _receive(self, request: Request, response: httpx2.Response) -> bytes:
