@@ -62,6 +62,8 @@ class Api:
     most_requests: int = MAX_REQUESTS
     attempts: int | None = None
     """The most attempts of a request; None: the service's limit."""
+    may_write: Callable[[], bool] | None = None
+    """Whether a write may still be sent: checked last, after all waits."""
     requests: int = 0
     """Sent in this call."""
     sent_again: bool = False
@@ -209,12 +211,19 @@ class Api:
                 f"{request.label} was not sent: the {seconds:g} s that a call may take are over. Call again."
             )
 
+    def _check_may_write(self, request: Request) -> None:
+        if request.method != "GET" and self.may_write is not None and not self.may_write():
+            raise NotSentError(
+                f"{request.label} was not sent: the lock that keeps identical calls apart was lost. Call again."
+            )
+
     async def _attempt(self, request: Request, answer: type[A]) -> A:
         self._check(request)
         self.requests += 1
         await self._wait_for_rate_limit(request)
         await self._take_slot(request)
         try:
+            self._check_may_write(request)
             tape = self.service.tape
             send = self._exchange_in_time
             response = await (tape.exchange(self.service.name, request, send) if tape else send(request))
