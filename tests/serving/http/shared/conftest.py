@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,9 +104,6 @@ def redis(redis_process: RedisServer) -> Iterator[RedisServer]:
     yield redis_process
     if redis_process.process is not None:
         redis_process.resume()
-
-
-Share = Callable[[], "AsyncIterator[SharedState]"]
 
 
 @asynccontextmanager

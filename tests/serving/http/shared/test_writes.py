@@ -27,8 +27,8 @@ Run = Callable[..., Awaitable[Any]]
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "AT_MOST_SECONDS", 0.3)
-    monkeypatch.setattr(connection, "AWAY_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "AT_MOST_SECONDS", 0.15)
+    monkeypatch.setattr(connection, "AWAY_SECONDS", 0.5)
     monkeypatch.setattr(unsaved, "RETRY_EVERY_SECONDS", 0.05)
     monkeypatch.setattr(locks, "LOCK_SECONDS", 1.5)
     monkeypatch.setattr(locks, "RENEWED_EVERY_SECONDS", 0.1)
@@ -81,7 +81,7 @@ def is_not_sent(result: CallToolResult) -> bool:
 
 async def usable(state: SharedState) -> None:
     with anyio.fail_after(10):
-        while await state.trouble():
+        while await state.trouble():  # noqa: ASYNC110  # no event
             await anyio.sleep(0.05)
 
 
@@ -118,6 +118,8 @@ async def test_whatever_happens_to_redis_at_any_step_there_is_one_effect_and_not
             happens = {"stopped": redis.stop, "killed": redis.kill, "emptied": redis.flush, "restarted": redis.restart}
             steps.happen = happens.get(end, lambda: None)
             first = await call.perform(case.tool, **case.arguments)
+            # A step more than before is not taken now.
+            steps.at = None
             told = f"step {step}: {text_of(first)}"
             assert case.count(box.state()) == (0 if first.is_error else 1), told
             assert not first.is_error or is_not_sent(first), told
