@@ -37,8 +37,12 @@ def observe(service: Service, headers: httpx2.Headers, at: float) -> None:
     if date is not None and _PLAUSIBLE[0] < date < _PLAUSIBLE[1]:
         service.ahead = date - at
     remaining = headers.get("x-ratelimit-remaining", "")
-    if service.rate_limit and re.fullmatch("[0-9]{1,9}", remaining, re.ASCII):
+    if not re.fullmatch("[0-9]{1,9}", remaining, re.ASCII):
+        return
+    if service.rate_limit:
         service.rate_limit.observe_remaining(float(remaining))
+    if service.observer:
+        service.observer.remaining(service, int(remaining))
 
 
 def read_response(service: Service, request: Request, response: Response, answer: type[A]) -> A:
