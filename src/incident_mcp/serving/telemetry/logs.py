@@ -7,6 +7,7 @@ import sys
 import traceback
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import TextIO
 
 from opentelemetry.trace import get_current_span
 
@@ -40,7 +41,7 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields)
 
 
-class _Handler(logging.StreamHandler[object]):
+class _Handler(logging.StreamHandler[TextIO]):
     """Writes to stderr. A record that cannot be written is dropped: the usual report of that would quote it."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
@@ -48,7 +49,7 @@ class _Handler(logging.StreamHandler[object]):
 
 
 def configure_json_logging() -> None:
-    """Log warnings, and what uvicorn logs, as JSON to stderr; pass `log_config=None` to uvicorn, so that it stays so."""
+    """Log warnings, and what uvicorn logs, to stderr as JSON; uvicorn needs `log_config=None` to leave that alone."""
     handler = _Handler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -63,7 +64,7 @@ def configure_json_logging() -> None:
 
 def _message(record: logging.LogRecord) -> str:
     try:
-        if record.name == _ACCESS and isinstance(record.args, tuple):
+        if record.name.startswith("uvicorn.") and isinstance(record.args, tuple):
             return record.msg % tuple(_without_query(each) for each in record.args)
         return record.getMessage()
     except Exception as error:  # noqa: BLE001  # the arguments do not fit the message, or one has a faulty repr
