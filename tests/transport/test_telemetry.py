@@ -13,6 +13,7 @@ from incident_mcp.transport.operation import Operation, Request
 from incident_mcp.transport.rate_limit import RateLimit
 from incident_mcp.transport.service import Limits, Service
 from incident_mcp.transport.tape import Response, Send
+from incident_mcp.transport.telemetry import Target
 
 pytestmark = pytest.mark.anyio
 GET = Operation("GET", "/things/{thing}")
@@ -31,7 +32,7 @@ class Log:
         self.events: list[tuple[object, ...]] = []
 
     @contextmanager
-    def attempt(self, service: Service, operation: Operation, number: int) -> Generator["Log"]:
+    def attempt(self, service: Target, operation: Operation, number: int) -> Generator["Log"]:
         self.events.append((service.name, operation.method, operation.path, number))
         try:
             yield self
@@ -45,13 +46,13 @@ class Log:
     def headers(self) -> Mapping[str, str]:
         return {"traceparent": "the span"}
 
-    def waits_to_repeat(self, _: Service, operation: Operation, seconds: float) -> None:
+    def waits_to_repeat(self, _: Target, operation: Operation, seconds: float) -> None:
         self.events.append(("repeat", operation.path, seconds > 0))
 
-    def waits_for_rate_limit(self, _: Service, seconds: float) -> None:
+    def waits_for_rate_limit(self, _: Target, seconds: float) -> None:
         self.events.append(("rate limit", seconds > 0))
 
-    def remaining(self, _: Service, requests: int) -> None:
+    def remaining(self, _: Target, requests: int) -> None:
         self.events.append(("remaining", requests))
 
 

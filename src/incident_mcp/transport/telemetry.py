@@ -5,12 +5,20 @@ An observer sees paths as templates only, and no body, query or key.
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from incident_mcp.transport.operation import Operation
 
-if TYPE_CHECKING:
-    from incident_mcp.transport.service import Service
+
+class Target(Protocol):
+    """The service that a request goes to."""
+
+    name: str
+
+    @property
+    def host(self) -> str:
+        """The host name."""
+        ...
 
 
 class Attempt(Protocol):
@@ -24,7 +32,7 @@ class Attempt(Protocol):
 class Observer(Protocol):
     """Observes the requests to a service. It is called in the task that sends the request, and must not wait."""
 
-    def attempt(self, service: "Service", operation: Operation, number: int) -> AbstractContextManager[Attempt]:
+    def attempt(self, service: Target, operation: Operation, number: int) -> AbstractContextManager[Attempt]:
         """Return what surrounds one attempt on the network; an exception that passes through it is the failure.
 
         Args:
@@ -38,14 +46,14 @@ class Observer(Protocol):
         """Return the headers that link the request to the current span."""
         ...
 
-    def waits_to_repeat(self, service: "Service", operation: Operation, seconds: float) -> None:
+    def waits_to_repeat(self, service: Target, operation: Operation, seconds: float) -> None:
         """Note that a request is repeated after so many seconds."""
         ...
 
-    def waits_for_rate_limit(self, service: "Service", seconds: float) -> None:
+    def waits_for_rate_limit(self, service: Target, seconds: float) -> None:
         """Note that a request waits so many seconds for the service's rate limit."""
         ...
 
-    def remaining(self, service: "Service", requests: int) -> None:
+    def remaining(self, service: Target, requests: int) -> None:
         """Note how many requests the service reports as remaining in its rate limit."""
         ...

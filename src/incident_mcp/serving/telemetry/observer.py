@@ -11,7 +11,7 @@ from incident_mcp.errors import NoAnswerError, NotSentError, TooLargeError
 from incident_mcp.serving.telemetry.measures import Measures
 from incident_mcp.serving.telemetry.trace_context import format_traceparent
 from incident_mcp.transport.operation import Operation
-from incident_mcp.transport.service import Service
+from incident_mcp.transport.telemetry import Target
 
 _REQUEST_ID = re.compile("[A-Za-z0-9._:-]{1,100}", re.ASCII)
 _FIRST_ERROR = 400
@@ -55,7 +55,7 @@ class ApiObserver:
         self._measures = measures
 
     @contextmanager
-    def attempt(self, service: Service, operation: Operation, number: int) -> Generator[_Attempt]:
+    def attempt(self, service: Target, operation: Operation, number: int) -> Generator[_Attempt]:
         """Surround one attempt with a span."""
         labels = {"service": service.name, "operation": f"{operation.method} {operation.path}"}
         began = time.monotonic()
@@ -71,7 +71,7 @@ class ApiObserver:
                 self._measures.requests.add(1, {**labels, "result": attempt.result})
 
     @contextmanager
-    def _span(self, service: Service, operation: Operation, number: int) -> Generator[Span]:
+    def _span(self, service: Target, operation: Operation, number: int) -> Generator[Span]:
         if self._tracer is None:
             yield INVALID_SPAN
             return
@@ -96,17 +96,17 @@ class ApiObserver:
         context = get_current_span().get_span_context()
         return {"traceparent": format_traceparent(context)} if self._tracer and context.is_valid else {}
 
-    def waits_to_repeat(self, service: Service, operation: Operation, seconds: float) -> None:
+    def waits_to_repeat(self, service: Target, operation: Operation, seconds: float) -> None:
         """Count a request that is repeated."""
         labels = {"service": service.name, "operation": f"{operation.method} {operation.path}"}
         self._measures.retries.add(1, labels)
         self._measures.retry_wait.add(seconds, {"service": service.name})
 
-    def waits_for_rate_limit(self, service: Service, seconds: float) -> None:
+    def waits_for_rate_limit(self, service: Target, seconds: float) -> None:
         """Count the wait for the service's rate limit."""
         self._measures.rate_limit_wait.add(seconds, {"service": service.name})
 
-    def remaining(self, service: Service, requests: int) -> None:
+    def remaining(self, service: Target, requests: int) -> None:
         """Note how many requests the service reports as remaining."""
         self._measures.remaining.set(requests, {"service": service.name})
 
