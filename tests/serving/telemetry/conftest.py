@@ -26,7 +26,7 @@ from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.callers import open_caller
 from incident_mcp.serving.server import make_server
 from incident_mcp.serving.telemetry import Telemetry
-from incident_mcp.serving.telemetry.exporting import SafeSpanExporter
+from incident_mcp.serving.telemetry.exporting import WithoutPayload
 from incident_mcp.serving.telemetry.trace_context import BoundedTraceContext
 from incident_mcp.settings import Settings
 from incident_mcp.tooling.caller import Caller
@@ -88,7 +88,7 @@ class _HeaderLog(httpx2.AsyncBaseTransport):
 def make_exported() -> tuple[Exported, TracerProvider]:
     exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
     tracers = TracerProvider(shutdown_on_exit=False)
-    tracers.add_span_processor(SimpleSpanProcessor(SafeSpanExporter(exporter)))
+    tracers.add_span_processor(WithoutPayload(SimpleSpanProcessor(exporter)))
     meters = MeterProvider([reader], shutdown_on_exit=False)
     return Exported(Telemetry(tracers, meters), exporter, reader), tracers
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Generator
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +28,7 @@ def _restore_logging() -> Generator[None]:
     root.handlers.clear()
     loggers = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger in map(logging.getLogger, NAMES)]
     yield
+    logging.captureWarnings(capture=False)
     root.handlers[:] = kept
     root.setLevel(level)
     for logger, handlers, own, propagate in loggers:
@@ -101,6 +103,28 @@ def test_an_exception_is_its_types_and_places_without_their_texts(capsys: pytest
     assert [each["type"] for each in line["exception"]] == ["builtins.KeyError", "builtins.ValueError"]
     assert all("test_logs.py" in each["at"][-1] for each in line["exception"])
     assert MARKER not in json.dumps(line)
+
+
+def test_an_exception_group_names_what_is_in_it(capsys: pytest.CaptureFixture[str]):
+    configure_json_logging()
+    try:
+        raise ExceptionGroup(MARKER, [ValueError(MARKER), *[KeyError(MARKER)] * 1000])
+    except ExceptionGroup:
+        log.exception("It failed")
+    [line] = lines(capsys)
+    types = [each["type"] for each in line["exception"]]
+    assert types[:3] == ["builtins.ExceptionGroup", "builtins.ValueError", "builtins.KeyError"]
+    assert len(types) == 5
+    assert MARKER not in json.dumps(line)
+
+
+def test_a_warning_is_a_line(capsys: pytest.CaptureFixture[str]):
+    configure_json_logging()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+    [line] = lines(capsys)
+    assert line["logger"] == "py.warnings"
 
 
 def test_a_deep_exception_is_bounded(capsys: pytest.CaptureFixture[str]):

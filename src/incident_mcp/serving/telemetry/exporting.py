@@ -1,5 +1,6 @@
 """Sending spans and metrics, with the OpenTelemetry SDK. Nothing here blocks or fails a call."""
 
+import contextlib
 import logging
 import uuid
 from collections.abc import Sequence
@@ -17,8 +18,8 @@ from opentelemetry.sdk.metrics.export import (
     PeriodicExportingMetricReader,
 )
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from prometheus_client import (
     CollectorRegistry,
     make_asgi_app,  # pyright: ignore[reportUnknownVariableType]  # the app that it makes has no type
@@ -47,9 +48,8 @@ class Exporting:
             # It logs each attempt of an endpoint that is down.
             logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
         if destinations.spans:
-            exporter = SafeSpanExporter(OTLPSpanExporter(destinations.spans), Failures("Spans", destinations.spans))
             self.tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
-            self.tracers.add_span_processor(BatchSpanProcessor(exporter))
+            self.tracers.add_span_processor(WithoutPayload(BatchSpanProcessor(_SpanExporter(destinations.spans))))
         readers: list[MetricReader] = []
         if destinations.metrics:
             readers.append(PeriodicExportingMetricReader(_MetricExporter(destinations.metrics)))
@@ -99,35 +99,52 @@ class Failures:
         self._failing = failed
 
 
-class SafeSpanExporter(SpanExporter):
-    """Exports spans without what callers and services wrote.
+class WithoutPayload(SpanProcessor):
+    """Hands ended spans on without what callers and services wrote.
+
+    This is done before they are queued: a name in a request may be as long as a request.
 
     Args:
-        exporter: Sends them.
-        failures: Logs failures.
+        processor: Sends them.
     """
 
-    def __init__(self, exporter: SpanExporter, failures: Failures | None = None) -> None:
-        self._exporter = exporter
-        self._failures = failures
+    def __init__(self, processor: SpanProcessor) -> None:
+        self._processor = processor
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export spans; a failure is a result."""
-        try:
-            result = self._exporter.export([without_payload(span) for span in spans])
-        except Exception:  # noqa: BLE001  # the SDK would log its text
-            result = SpanExportResult.FAILURE
-        if self._failures is not None:
-            self._failures.note(failed=result is not SpanExportResult.SUCCESS)
-        return result
+    def on_end(self, span: ReadableSpan) -> None:
+        """Hand a span on."""
+        # An exception would end the call.
+        with contextlib.suppress(Exception):
+            self._processor.on_end(without_payload(span))
 
     def shutdown(self) -> None:
-        """End the exporter."""
-        self._exporter.shutdown()
+        """End the processor."""
+        self._processor.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Send what the exporter holds."""
-        return self._exporter.force_flush(timeout_millis)
+        """Send what the processor holds."""
+        return self._processor.force_flush(timeout_millis)
+
+
+class _SpanExporter(OTLPSpanExporter):
+    """Exports spans; a failure is a result.
+
+    Args:
+        endpoint: Address of the endpoint.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(endpoint)
+        self._failures = Failures("Spans", endpoint)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export spans."""
+        try:
+            result = super().export(spans)
+        except Exception:  # noqa: BLE001  # the SDK would log its text
+            result = SpanExportResult.FAILURE
+        self._failures.note(failed=result is not SpanExportResult.SUCCESS)
+        return result
 
 
 class _MetricExporter(OTLPMetricExporter):

@@ -7,7 +7,7 @@ import sys
 import traceback
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TextIO
+from typing import TextIO, cast
 
 from opentelemetry.trace import get_current_span
 
@@ -58,6 +58,7 @@ def configure_json_logging() -> None:
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.INFO)
+    logging.captureWarnings(capture=True)
     # At INFO it logs every URL with its query.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
 
@@ -83,12 +84,16 @@ def _safe(text: str) -> str:
 
 def describe_exception(error: BaseException) -> list[Json]:
     """Return the types of an exception and its causes, and where each was raised: their texts may hold anything."""
-    causes: list[Json] = []
-    found: BaseException | None = error
-    while found is not None and len(causes) < MOST_CAUSES:
-        causes.append({"type": f"{type(found).__module__}.{type(found).__qualname__}"[:200], "at": _frames(found)})
-        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
-    return causes
+    described: list[Json] = []
+    pending: list[BaseException] = [error]
+    while pending and len(described) < MOST_CAUSES:
+        found = pending.pop(0)
+        described.append({"type": f"{type(found).__module__}.{type(found).__qualname__}"[:200], "at": _frames(found)})
+        if isinstance(found, BaseExceptionGroup):
+            pending.extend(cast("BaseExceptionGroup[BaseException]", found).exceptions[:MOST_CAUSES])
+        cause = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
+        pending.extend([] if cause is None else [cause])
+    return described
 
 
 def _frames(error: BaseException) -> list[str]:

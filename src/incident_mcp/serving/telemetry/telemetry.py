@@ -17,6 +17,7 @@ from incident_mcp.serving.telemetry.observer import ApiObserver
 from incident_mcp.serving.telemetry.tool_calls import ObservedCalls
 from incident_mcp.serving.telemetry.trace_context import App, BoundedTraceContext
 from incident_mcp.tooling.caller import Around, Caller
+from incident_mcp.writing.journal.protocol import Journal
 
 CLOSING_SECONDS = 2.0
 _log = logging.getLogger(__name__)
@@ -80,13 +81,18 @@ class Telemetry:
         trace.set_tracer_provider(self._tracers)
         set_global_textmap(BoundedTraceContext())
 
-    def observed(self, around: Around | None) -> Around:
-        """Return what stands around tool calls to observe them, and around it what records or replays them."""
-        return ObservedCalls(self._tracer, self._measures, around)
+    def observed(self, around: Around | None, journal: Journal | None = None) -> Around:
+        """Return what stands around tool calls to observe them.
+
+        Args:
+            around: Records or replays the calls; it is called within.
+            journal: The caller's journal, whose failures are counted.
+        """
+        return ObservedCalls(self._tracer, self._measures, around, journal)
 
     def observe(self, caller: Caller) -> None:
         """Observe a caller's calls and the requests to its services from now on."""
-        caller.around = self.observed(caller.around)
+        caller.around = self.observed(caller.around, caller.safety.journal)
         for service in (caller.incidentio, caller.ionhour):
             if service is not None:
                 service.observer = self.observer
@@ -100,7 +106,7 @@ class Telemetry:
         self._measures.sign_ins_refused.add(1, {"reason": self._measures.bounded_reason(reason)})
 
     def journal_failed(self) -> None:
-        """Count a failure to read or write the journal."""
+        """Count a failure of the journal outside of tool calls."""
         self._measures.journal_failures.add(1)
 
     async def close(self) -> None:

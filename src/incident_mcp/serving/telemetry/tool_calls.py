@@ -13,6 +13,7 @@ from incident_mcp.serving.telemetry.measures import Measures
 from incident_mcp.tooling import aliases
 from incident_mcp.tooling.caller import Around, Perform
 from incident_mcp.tooling.tools import ToolResult, shipped_tools
+from incident_mcp.writing.journal.protocol import Journal
 
 UNKNOWN = "unknown"
 KNOWN = frozenset(tool.name for tool in shipped_tools())
@@ -38,12 +39,17 @@ class ObservedCalls:
         tracer: Makes a span of a call that has none; None: there are no spans.
         measures: The metrics.
         around: Records or replays the calls.
+        journal: The caller's journal, whose failures are counted.
     """
 
-    def __init__(self, tracer: Tracer | None, measures: Measures, around: Around | None) -> None:
+    def __init__(
+        self, tracer: Tracer | None, measures: Measures, around: Around | None, journal: Journal | None = None
+    ) -> None:
         self._tracer = tracer
         self._measures = measures
         self._around = around
+        self._journal = journal
+        self._in_trouble = False
 
     async def __call__(self, name: str, arguments: Json, perform: Perform) -> ToolResult:
         """Call a tool, and count the call by its outcome."""
@@ -61,7 +67,16 @@ class ObservedCalls:
                 span.set_attribute("incident_mcp.tool.outcome", outcome)
                 self._measures.tool_calls.add(1, {"tool": tool, "outcome": outcome})
                 self._measures.tool_seconds.record(time.monotonic() - began, {"tool": tool})
+                self._look_at_journal()
         return result
+
+    def _look_at_journal(self) -> None:
+        """Count a failure of the journal once, until it works again."""
+        journal = self._journal
+        in_trouble = journal is not None and bool(journal.trouble or journal.unreadable or journal.lost)
+        if in_trouble and not self._in_trouble:
+            self._measures.journal_failures.add(1)
+        self._in_trouble = in_trouble
 
     @contextmanager
     def _span(self, tool: str) -> Generator[Span]:
