@@ -107,10 +107,8 @@ def test_an_exception_is_its_types_and_places_without_their_texts(capsys: pytest
 
 def test_an_exception_group_names_what_is_in_it(capsys: pytest.CaptureFixture[str]):
     configure_json_logging()
-    try:
-        raise ExceptionGroup(MARKER, [ValueError(MARKER), *[KeyError(MARKER)] * 1000])
-    except ExceptionGroup:
-        log.exception("It failed")
+    group = ExceptionGroup(MARKER, [ValueError(MARKER), *[KeyError(MARKER)] * 1000])
+    log.error("It failed", exc_info=group)
     [line] = lines(capsys)
     types = [each["type"] for each in line["exception"]]
     assert types[:3] == ["builtins.ExceptionGroup", "builtins.ValueError", "builtins.KeyError"]

@@ -24,7 +24,7 @@ def outcomes(exported: Exported) -> dict[str, int]:
 
 async def test_a_question_is_an_outcome(exported: Exported):
     async def ask(_: str, __: Json) -> ToolResult:
-        return InputRequiredResult(input_requests={})
+        return InputRequiredResult(request_state="s")
 
     await exported.telemetry.observed(None)(TOOL, {}, ask)
     assert outcomes(exported) == {"question": 1}
@@ -111,11 +111,10 @@ async def test_a_span_that_cannot_be_handed_on_fails_no_call(exported: Exported,
 async def test_a_long_name_is_not_kept_until_it_is_sent(exported: Exported):
     tracer = cast("TracerProvider", exported.telemetry._tracers).get_tracer("mcp-python-sdk")
     long = "x" * 1_000_000
-    with tracer.start_as_current_span(
-        f"prompts/get {long}", attributes={"mcp.method.name": "prompts/get", "gen_ai.prompt.name": long}
-    ):
-        pass
-    with tracer.start_as_current_span(long, attributes={"mcp.method.name": long, "jsonrpc.request.id": long}):
-        pass
+    prompt = {"mcp.method.name": "prompts/get", "gen_ai.prompt.name": long}
+    unknown = {"mcp.method.name": long, "jsonrpc.request.id": long}
+    for attributes in (prompt, unknown):
+        with tracer.start_as_current_span(long, attributes=attributes):
+            pass
     assert [span.name for span in exported.spans] == ["prompts/get", "unknown"]
     assert len(exported.written()) < 10_000

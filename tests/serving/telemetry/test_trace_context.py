@@ -108,6 +108,21 @@ async def test_the_trace_of_one_request_ends_with_it(exported: Exported, server_
     assert second.parent is None
 
 
+@pytest.mark.anyio
+async def test_in_a_session_each_request_has_its_own_parent(exported: Exported, server_of: MakeServer):
+    app = server_of(exported.telemetry, exported.headers).streamable_http_app(json_response=True)
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}
+    start = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
+    async with http_client(app) as client:
+        accept = {"Accept": "application/json, text/event-stream"}
+        answer = await client.post("/mcp", json=start, headers={**accept, "traceparent": PARENT})
+        session = {"Mcp-Session-Id": answer.headers["mcp-session-id"]}
+        for trace in ("a" * 32, "b" * 32):
+            await call(client, "2025-11-25", {}, {**session, "traceparent": PARENT.replace(TRACE, trace)})
+    traces = [f"{span.context.trace_id:032x}" for span in exported.tool_spans() if span.context]
+    assert traces == ["a" * 32, "b" * 32]
+
+
 @pytest.mark.parametrize("parent", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_traceparent_is_ignored(parent: str, caplog: pytest.LogCaptureFixture):
     assert read_trace_context(parent) is None
