@@ -112,7 +112,7 @@ async def test_waits_for_the_rate_limit_and_what_remains_of_it_are_observed():
     await Api(service).send(REQUEST, Thing)
     limit.level = 0.5
     await Api(service).send(REQUEST, Thing)
-    assert log.events == [FIRST, (200, None), ("rate limit", True), FIRST, ("remaining", 0), (200, None)]
+    assert log.events == [FIRST, (200, None), ("rate limit", True), FIRST, (200, None), ("remaining", 0)]
     await service.close()
 
 

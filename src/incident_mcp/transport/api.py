@@ -27,7 +27,7 @@ from incident_mcp.records.record import A
 from incident_mcp.transport.connection import Progress, UnusableError, explain_failure
 from incident_mcp.transport.error_bodies import read_request_id
 from incident_mcp.transport.operation import Request
-from incident_mcp.transport.responses import observe, read_response
+from incident_mcp.transport.responses import observe, observe_remaining, read_response
 from incident_mcp.transport.retry import (
     Repeat,
     followed_by,
@@ -241,7 +241,8 @@ class Api:
         with observer.attempt(self.service, request.operation, number) as attempt:
             response = await self._exchange_in_time(request)
             attempt.answered(response.status, read_request_id(response.headers))
-            return response
+        observe_remaining(self.service, response.headers)
+        return response
 
     async def _exchange_in_time(self, request: Request) -> Response:
         """Send a request and receive its response within the attempt's time.

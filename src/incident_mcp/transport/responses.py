@@ -37,11 +37,14 @@ def observe(service: Service, headers: httpx2.Headers, at: float) -> None:
     if date is not None and _PLAUSIBLE[0] < date < _PLAUSIBLE[1]:
         service.ahead = date - at
     remaining = headers.get("x-ratelimit-remaining", "")
-    if not re.fullmatch("[0-9]{1,9}", remaining, re.ASCII):
-        return
-    if service.rate_limit:
+    if service.rate_limit and re.fullmatch("[0-9]{1,9}", remaining, re.ASCII):
         service.rate_limit.observe_remaining(float(remaining))
-    if service.observer:
+
+
+def observe_remaining(service: Service, headers: httpx2.Headers) -> None:
+    """Report what is left of the service's rate limit to the service's observer."""
+    remaining = headers.get("x-ratelimit-remaining", "")
+    if service.observer and re.fullmatch("[0-9]{1,9}", remaining, re.ASCII):
         service.observer.remaining(service, int(remaining))
 
 
