@@ -114,13 +114,26 @@ def test_the_server_reads_session_messages_and_writes_them():
         assert anyio.run(main) == 7
 
 
-def test_a_listen_handler_makes_a_server_offer_changes_of_its_lists():
-    with relied_on("ListenHandler", "serving/server.py serves subscriptions/listen with it"):
-        deep = import_module("mcp.server.subscriptions")
-        listen = deep.ListenHandler(deep.InMemorySubscriptionBus())
+def test_a_listen_handler_s_frames_are_routed_by_the_subscription_s_id():
+    with relied_on("subscriptions/listen", "serving/subscriptions/listen.py serves it"):
+        key = import_module("mcp.shared.subscriptions").SUBSCRIPTION_ID_META_KEY
+
+        async def listen(request: Any, params: Any) -> Any:
+            meta = {key: request.request_id}
+            filters = types.SubscriptionFilter(resource_subscriptions=params.notifications.resource_subscriptions)
+            ack = types.SubscriptionsAcknowledgedNotificationParams(notifications=filters, _meta=meta)
+            update = types.ResourceUpdatedNotificationParams(uri="a://b", _meta=meta)
+            for frame in (
+                types.SubscriptionsAcknowledgedNotification(params=ack),
+                types.ResourceUpdatedNotification(params=update),
+            ):
+                await request.session.send_notification(frame, related_request_id=request.request_id)
+            return types.SubscriptionsListenResult(_meta=meta)
 
         async def run(client: Any) -> None:
-            assert client.server_capabilities.tools.list_changed is True
+            async with client.listen(resource_subscriptions=["a://b"]) as subscription:
+                assert subscription.honored.resource_subscriptions == ["a://b"]
+                assert [each.uri async for each in subscription] == ["a://b"]
 
         served(run, on_list_tools=no_tools, on_subscriptions_listen=listen)
 

@@ -41,7 +41,7 @@ from incident_mcp.records.record import Json, shorten
 from incident_mcp.records.text import inert
 from incident_mcp.response.completions import complete
 from incident_mcp.response.prompts import PROMPTS
-from incident_mcp.response.resources import ACCOUNT, TEMPLATES, read_account
+from incident_mcp.response.resources import ACCOUNT, SITUATION, TEMPLATES, read_account, read_situation
 from incident_mcp.serving import skill
 from incident_mcp.tooling import aliases
 from incident_mcp.tooling.caller import Call, Request
@@ -132,7 +132,13 @@ async def list_resources(_: Request, __: PaginatedRequestParams | None) -> ListR
         Resource(uri=uri, name=uri.rpartition("/")[2], description=description, mime_type="application/json")
         for uri, (description, _) in ACCOUNT.items()
     ]
-    return ListResourcesResult(resources=[*skill.resources(), *account])
+    situation = Resource(
+        uri=SITUATION,
+        name="situation",
+        description="What is on fire in both services. Subscribe to it to be notified of changes.",
+        mime_type="application/json",
+    )
+    return ListResourcesResult(resources=[*skill.resources(), situation, *account])
 
 
 async def list_resource_templates(_: Request, __: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
@@ -164,6 +170,8 @@ async def _read(call: Call, uri: str) -> tuple[str, str]:
     """Return the type and the text of a resource."""
     if uri in skill.FILES:
         return "text/markdown", skill.read_skill(skill.FILES[uri])
+    if uri == SITUATION:
+        return "application/json", await read_situation(call)
     if uri in ACCOUNT:
         return "application/json", await read_account(call.caller, uri)
     for template, page in TEMPLATES.items():
