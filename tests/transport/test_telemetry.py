@@ -56,7 +56,9 @@ class Log:
         self.events.append(("remaining", requests))
 
 
-def service_that(*replies: httpx2.Response | Exception, rate_limit: LocalRateLimit | None = None) -> tuple[Service, Log]:
+def service_that(
+    *replies: httpx2.Response | Exception, rate_limit: LocalRateLimit | None = None
+) -> tuple[Service, Log]:
     waiting = list(replies)
     log = Log()
 

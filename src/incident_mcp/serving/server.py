@@ -14,10 +14,10 @@ from incident_mcp.serving import offerings
 from incident_mcp.serving.callers import open_caller
 from incident_mcp.serving.skill import offer_skills
 from incident_mcp.settings import Settings
-from incident_mcp.tooling.caller import Caller, Request
+from incident_mcp.tooling.caller import Callers, Request
 from incident_mcp.transport.service import DOCUMENTED, Limits, Network
 
-Lifespan = Callable[[Server[Caller]], AbstractAsyncContextManager[Caller]]
+Lifespan = Callable[[Server[Callers]], AbstractAsyncContextManager[Callers]]
 ListenHandler = Callable[[Request, SubscriptionsListenRequestParams], Awaitable[SubscriptionsListenResult]]
 """Serves `subscriptions/listen`: `serving.subscriptions.Listen`."""
 NAME = "incident-mcp"
@@ -45,7 +45,7 @@ def build_server(
     closed: Callable[[], None] = lambda: None,
     *,
     one_call: bool = False,
-) -> Server[Caller]:
+) -> Server[Callers]:
     """Build the server for one caller.
 
     Args:
@@ -61,7 +61,7 @@ def build_server(
     tools = select(settings)
 
     @asynccontextmanager
-    async def lifespan(_: Server[Caller]) -> AsyncGenerator[Caller]:
+    async def lifespan(_: Server[Callers]) -> AsyncGenerator[Callers]:
         try:
             async with open_caller(settings, tools, network, limits, one_call=one_call) as caller:
                 yield caller
@@ -72,13 +72,22 @@ def build_server(
     return make_server(_instructions(settings), lifespan)
 
 
-def make_server(instructions: str, lifespan: Lifespan, listen: ListenHandler | None = None) -> Server[Caller]:
+def make_server(
+    instructions: str,
+    lifespan: Lifespan,
+    listen: ListenHandler | None = None,
+    *,
+    fresh: CacheHint = FRESH,
+    request_state: RequestStateSecurity | None = None,
+) -> Server[Callers]:
     """Make a server whose requests find their caller in what the lifespan yields, and keep nothing else.
 
     Args:
         instructions: Text for the model.
-        lifespan: Opens and closes the caller of a connection.
+        lifespan: Opens and closes the callers.
         listen: Serves subscriptions; None: one of this server alone, which polls.
+        fresh: For how long lists may be cached, and whether callers may share them.
+        request_state: Seals what a client returns with its answer to a question; None: with a key of this process.
     """
     lists = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
     server = Server(
@@ -87,7 +96,7 @@ def make_server(instructions: str, lifespan: Lifespan, listen: ListenHandler | N
         version=__version__,
         instructions=instructions,
         lifespan=lifespan,
-        cache_hints=dict.fromkeys(lists, FRESH),
+        cache_hints=dict.fromkeys(lists, fresh),
         # No argument is sent as an HTTP header.
         get_tool_input_schema=lambda _: None,
         on_list_tools=offerings.list_tools,
@@ -101,7 +110,8 @@ def make_server(instructions: str, lifespan: Lifespan, listen: ListenHandler | N
         on_subscriptions_listen=listen or _listen_later(),
     )
     # Rejects request state that this server did not seal: it comes from the client.
-    server.middleware.append(RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=NAME))
+    security = request_state or RequestStateSecurity.ephemeral()
+    server.middleware.append(RequestStateBoundary(security, default_audience=NAME))
     offer_skills(server)
     return server
 

@@ -53,6 +53,10 @@ class Caller:
     state_folder: Callable[[], Path] | None = None
     """Finds the state folder, where what was read may be kept; None where nothing is."""
 
+    def caller_of(self, request: "Request") -> "Caller":  # noqa: ARG002  # as `Callers` has it
+        """Return itself: it implements `Callers` where it is the only one."""
+        return self
+
     async def close(self) -> None:
         """Write the journal and close the connections."""
         self.safety.journal.close()
@@ -61,7 +65,20 @@ class Caller:
                 await service.close()
 
 
-Request = ServerRequestContext[Caller]
+class Callers(Protocol):
+    """All who call one server: what its lifespan yields."""
+
+    def caller_of(self, request: "Request") -> Caller:
+        """Return who makes a request."""
+        ...
+
+
+Request = ServerRequestContext[Callers]
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who makes a request."""
+    return request.lifespan_context.caller_of(request)
 
 
 @dataclass(frozen=True)
@@ -74,8 +91,8 @@ class Call:
 
     @property
     def caller(self) -> Caller:
-        """Who makes the request. On stdio the lifespan makes the only caller."""
-        return self.request.lifespan_context
+        """Who makes the request."""
+        return caller_of(self.request)
 
     @property
     def client(self) -> str | None:

@@ -81,8 +81,8 @@ class Service:
     cache: dict[str, Cached] = field(default_factory=dict[str, Cached], repr=False)
     page_sizes: dict[str, int] = field(default_factory=dict[str, int])
     """Rows a page, for lists whose larger pages were too large to read."""
-    replayed_account: str = ""
-    """The account of a recording that is replayed: the key is another one then."""
+    known_account: str = ""
+    """Identifies the account in place of its key: where keys are rotated, and in a replay."""
     tape: Tape | None = field(default=None, repr=False)
     """Records each exchange, or answers from a recording."""
     observer: Observer | None = field(default=None, repr=False)
@@ -99,7 +99,7 @@ class Service:
     @property
     def account(self) -> str:
         """A hash that identifies the service and the key."""
-        return self.replayed_account or self._account
+        return self.known_account or self._account
 
     @cached_property
     def _account(self) -> str:

@@ -29,7 +29,7 @@ from incident_mcp.serving.telemetry import Telemetry
 from incident_mcp.serving.telemetry.exporting import WithoutPayload
 from incident_mcp.serving.telemetry.trace_context import BoundedTraceContext
 from incident_mcp.settings import Settings
-from incident_mcp.tooling.caller import Caller
+from incident_mcp.tooling.caller import Caller, Callers
 from incident_mcp.transport.service import Limits, Service
 
 SOON = Limits(attempt=3, call=10, backoff=0.01)
@@ -102,20 +102,20 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> Exported:
     return made
 
 
-MakeServer = Callable[..., Server[Caller]]
+MakeServer = Callable[..., Server[Callers]]
 
 
 @pytest.fixture
 def server_of(box: Sandbox, tmp_path: Path) -> MakeServer:
     """Make a server on the sandbox: `server_of(exported.telemetry, exported.headers)`."""
 
-    def make(telemetry: Telemetry, headers: list[httpx2.Headers], **options: Any) -> Server[Caller]:
+    def make(telemetry: Telemetry, headers: list[httpx2.Headers], **options: Any) -> Server[Callers]:
         settings = Settings(
             **{"sandbox": True, "state_dir": tmp_path / "state", "toolsets": ("all",), **options},
         )
 
         @asynccontextmanager
-        async def lifespan(_: Server[Caller]) -> AsyncGenerator[Caller]:
+        async def lifespan(_: Server[Callers]) -> AsyncGenerator[Callers]:
             async with open_caller(settings, select(settings), box, SOON) as caller:
                 for service in services_of(caller):
                     assert service.transport
