@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass
 from typing import cast
 
-from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import Json, part, parts, shorten
 from incident_mcp.serving.subscriptions.events import Event, stamp_of
 from incident_mcp.tooling.feed import FeedEntry
@@ -110,9 +109,8 @@ def _entry(name: str, content: Json, number: str, at: float) -> FeedEntry | None
         case "status_page_incident.update_shared":
             update = part(content, "update")
             title, status = _text(part(content, "status_page_incident"), "name"), _text(update, "incident_status")
-            published = parse_instant(_text(update, "published_at"))
-            since = min(at, published.timestamp()) if published else at
-            return FeedEntry(number, "status_page_update", since, None, title, status, _text(update, "message"))
+            # Its place is when it was sent, even where it was published earlier: a later repeat is reported, too.
+            return FeedEntry(number, "status_page_update", at, None, title, status, _text(update, "message"))
         case _:
             return None
 
