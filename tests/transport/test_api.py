@@ -17,7 +17,7 @@ from pydantic import BaseModel, SecretStr
 from incident_mcp.errors import NoAnswerError, NotSentError, RefusedError, ServiceError, TooLargeError
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Operation
-from incident_mcp.transport.rate_limit import RateLimit
+from incident_mcp.transport.rate_limit import LocalRateLimit
 from incident_mcp.transport.retry import Repeat
 from incident_mcp.transport.service import Limits, Service
 
@@ -35,7 +35,7 @@ class Thing(BaseModel):
 class Wire:
     """Answers in turn, the last one for ever, and keeps what it was asked."""
 
-    def __init__(self, *replies: Reply, limits: Limits = QUICK, bucket: RateLimit | None = None) -> None:
+    def __init__(self, *replies: Reply, limits: Limits = QUICK, bucket: LocalRateLimit | None = None) -> None:
         self.replies, self.requests = list(replies), list[httpx2.Request]()
         self.service = Service(
             "A service",
@@ -344,22 +344,22 @@ async def test_a_key_that_the_service_tells_back_is_taken_out(wire: Make) -> Non
 
 
 async def test_the_pace_follows_what_the_service_says_is_left(wire: Make) -> None:
-    bucket = RateLimit(size=1200, rate=20)
+    bucket = LocalRateLimit(size=1200, rate=20)
     sent = wire(ok(**{"X-RateLimit-Remaining": "2"}), bucket=bucket)
     await sent.send()
     assert bucket.level <= 2
-    assert [round(bucket.take(), 1) for _ in range(4)] == [0.0, 0.0, 0.0, 0.1]
+    assert [round(await bucket.take(), 1) for _ in range(4)] == [0.0, 0.0, 0.0, 0.1]
 
 
 @pytest.mark.parametrize("remaining", ["", "-1", "many", "12abc"])
 async def test_a_remainder_that_is_none_changes_nothing(remaining: str, wire: Make) -> None:
-    bucket = RateLimit(size=1200, rate=20)
+    bucket = LocalRateLimit(size=1200, rate=20)
     await wire(ok(**{"X-RateLimit-Remaining": remaining}), bucket=bucket).send()
     assert bucket.level > 1190
 
 
 async def test_a_wait_for_the_rate_limit_past_the_calls_time_takes_no_token(wire: Make) -> None:
-    bucket = RateLimit(size=1, rate=0.001)
+    bucket = LocalRateLimit(size=1, rate=0.001)
     sent = wire(ok(), bucket=bucket)
     await sent.send()
     level = bucket.level
@@ -415,7 +415,7 @@ def raw(code: int, name: str, value: str) -> httpx2.Response:
 @pytest.mark.parametrize("value", ODD.values(), ids=ODD)
 @pytest.mark.parametrize("name", ["X-RateLimit-Remaining", "Retry-After", "Date", "Content-Type", "Set-Cookie"])
 async def test_an_odd_header_never_fails_a_call(name: str, value: str, wire: Make) -> None:
-    bucket = RateLimit(size=1200, rate=20)
+    bucket = LocalRateLimit(size=1200, rate=20)
     sent = wire(raw(200, name, value), bucket=bucket)
     assert (await sent.send()).id == "1"
     assert (await sent.send("GET", Repeat.READ)).id == "1"
@@ -425,7 +425,7 @@ async def test_an_odd_header_never_fails_a_call(name: str, value: str, wire: Mak
 
 @pytest.mark.parametrize("latin", [b"\xb2", b"\xb9\xb2", b"\xff", b"\x80"])
 async def test_a_header_that_is_no_utf_8_never_fails_a_call(latin: bytes, wire: Make) -> None:
-    bucket = RateLimit(size=1200, rate=20)
+    bucket = LocalRateLimit(size=1200, rate=20)
     for name in (b"X-RateLimit-Remaining", b"Retry-After", b"Date"):
         sent = wire(httpx2.Response(200, json={"id": "1"}, headers=[(name, latin)]), bucket=bucket)
         assert (await sent.send()).id == "1"
@@ -463,9 +463,9 @@ async def test_an_odd_wait_in_the_body_of_a_429_is_read_likewise(wait: Any, wire
 
 
 async def test_a_passed_deadline_is_never_called_a_rate_limit(wire: Make) -> None:
-    for bucket in (None, RateLimit(size=1200, rate=20), RateLimit(size=1, rate=50)):
+    for bucket in (None, LocalRateLimit(size=1200, rate=20), LocalRateLimit(size=1, rate=50)):
         if bucket and bucket.size == 1:
-            bucket.take()
+            await bucket.take()
         sent = wire(ok(), bucket=bucket)
         api = Api(sent.service)
         api.deadline = anyio.current_time() - 1

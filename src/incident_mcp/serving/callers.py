@@ -13,7 +13,7 @@ from incident_mcp.catalogue import reachable
 from incident_mcp.settings import KEY_VARIABLES, URL_VARIABLES, Settings
 from incident_mcp.tooling.caller import Caller
 from incident_mcp.tooling.tools import ToolSpec
-from incident_mcp.transport.rate_limit import RateLimit
+from incident_mcp.transport.rate_limit import LocalRateLimit
 from incident_mcp.transport.redaction import Redactor
 from incident_mcp.transport.service import DOCUMENTED, Limits, Network, Service
 from incident_mcp.writing.codes import SECRET_BYTES, ConfirmationCodes, secret_in
@@ -77,7 +77,7 @@ def _make_caller(
     ionhour = service("ionhour", "Ionhour", settings.ionhour_url, settings.ionhour_key)
     if incidentio is not None:
         # The vendor's limit: 1200 requests in a burst, refilled at 20 a second. Ionhour documents no numbers.
-        incidentio.rate_limit = RateLimit(size=1200, rate=20)
+        incidentio.rate_limit = LocalRateLimit(size=1200, rate=20)
     _redact_all_keys([service for service in (incidentio, ionhour) if service is not None])
     safety = WriteSafety(
         # What a sandbox of this process did is gone with it, so its journal is not kept either.

@@ -14,7 +14,7 @@ from incident_mcp.tooling.feed import Feed
 from incident_mcp.tooling.tools import ToolResult, ToolSpec
 from incident_mcp.transport.seen import MemorySeen, SeenRecords
 from incident_mcp.transport.service import Service
-from incident_mcp.writing.confirm import Confirmation, Questions
+from incident_mcp.writing.confirm import Confirmation, MemoryQuestions, Questions
 from incident_mcp.writing.safety import WriteSafety
 
 Perform = Callable[[str, Json], Awaitable[ToolResult]]
@@ -44,7 +44,7 @@ class Caller:
     incidentio: Service | None = None
     """The account at incident.io, with everything cached of it; None without a key."""
     ionhour: Service | None = None
-    questions: Questions = field(default_factory=Questions)
+    questions: Questions = field(default_factory=MemoryQuestions)
     """Confirmations that were requested and not answered yet."""
     around: Around | None = None
     """Records or replays its calls."""

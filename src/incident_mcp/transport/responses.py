@@ -25,7 +25,7 @@ _PLAUSIBLE = (1_577_836_800, 4_102_444_800)
 """Unix seconds of 2020 and 2100: a `Date` outside them says nothing about the service's clock."""
 
 
-def observe(service: Service, headers: httpx2.Headers, at: float) -> None:
+async def observe(service: Service, headers: httpx2.Headers, at: float) -> None:
     """Note what a response's headers say about the service: its clock, and what is left of its rate limit.
 
     Args:
@@ -38,7 +38,14 @@ def observe(service: Service, headers: httpx2.Headers, at: float) -> None:
         service.ahead = date - at
     remaining = headers.get("x-ratelimit-remaining", "")
     if service.rate_limit and re.fullmatch("[0-9]{1,9}", remaining, re.ASCII):
-        service.rate_limit.observe_remaining(float(remaining))
+        await service.rate_limit.observe_remaining(float(remaining))
+
+
+def observe_remaining(service: Service, headers: httpx2.Headers) -> None:
+    """Report what is left of the service's rate limit to the service's observer."""
+    remaining = headers.get("x-ratelimit-remaining", "")
+    if service.observer and re.fullmatch("[0-9]{1,9}", remaining, re.ASCII):
+        service.observer.remaining(service, int(remaining))
 
 
 def read_response(service: Service, request: Request, response: Response, answer: type[A]) -> A:

@@ -17,6 +17,7 @@ from incident_mcp.transport.connection import Route, make_client, with_transport
 from incident_mcp.transport.rate_limit import RateLimit
 from incident_mcp.transport.redaction import Redactor
 from incident_mcp.transport.tape import Tape
+from incident_mcp.transport.telemetry import Observer
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class Service:
     """The account of a recording that is replayed: the key is another one then."""
     tape: Tape | None = field(default=None, repr=False)
     """Records each exchange, or answers from a recording."""
+    observer: Observer | None = field(default=None, repr=False)
+    """Makes spans and metrics of the requests."""
     ahead: float | None = None
     """Seconds by which the service's clock is ahead of this machine's; None until a response has a date."""
     _client: httpx2.AsyncClient | None = field(default=None, repr=False)

@@ -7,7 +7,7 @@ client asks and repeats the call with the answer, so the tool runs again from th
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from mcp import MCPError
 from mcp.server import ServerRequestContext
@@ -38,14 +38,37 @@ FORM: Json = {
 """Accepting an empty form does not confirm: hosts in automatic mode do that without asking anyone."""
 
 
+class Questions(Protocol):
+    """One caller's questions without an answer yet. Each is about one exact request and can be answered once.
+
+    Asynchronous, since replicas may share them: the answer may arrive at another one.
+    """
+
+    async def ask(self, request: str) -> str:
+        """Open a question and return its nonce.
+
+        Raises:
+            NotConfirmedError: It cannot be kept.
+        """
+        ...
+
+    async def close(self, nonce: str, request: str) -> bool:
+        """Close a question, and return whether it was open and is about this request.
+
+        Raises:
+            NotConfirmedError: That cannot be read.
+        """
+        ...
+
+
 @dataclass
-class Questions:
-    """Questions without an answer yet. Each is about one exact request and can be answered once."""
+class MemoryQuestions:
+    """Implements `Questions` in memory."""
 
     _open: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
     """Nonce to the request that the question is about, and the time when it was asked."""
 
-    def ask(self, request: str) -> str:
+    async def ask(self, request: str) -> str:
         """Open a question and return its nonce."""
         now = time.monotonic()
         self._open = {nonce: each for nonce, each in self._open.items() if each[1] > now - KEPT_SECONDS}
@@ -55,7 +78,7 @@ class Questions:
         self._open[nonce] = (request, now)
         return nonce
 
-    def close(self, nonce: str, request: str) -> bool:
+    async def close(self, nonce: str, request: str) -> bool:
         """Close a question, and return whether it was open and is about this request."""
         question = self._open.pop(nonce, None)
         return question is not None and question[0] == request and question[1] > time.monotonic() - KEPT_SECONDS
@@ -108,7 +131,7 @@ class Confirmation:
                 " elicitation). Stop, and ask a human to make this change. Not sent."
             )
         if is_version_at_least(self.host.protocol_version, _ASKS_BY_RESULT):
-            answer = self._answered(question, request)
+            answer = await self._answered(question, request)
         else:
             answer = await self._elicited(question)
         _check(answer, question)
@@ -126,14 +149,14 @@ class Confirmation:
             )
             raise NotConfirmedError(f"The host could not ask for confirmation ({why}): {question} Not sent.") from None
 
-    def _answered(self, question: str, request: str) -> ElicitResult:
+    async def _answered(self, question: str, request: str) -> ElicitResult:
         """Return the answer that came with the call; without one, end the call with the question."""
         for key, answer in (self.answers or {}).items():
             nonce = key.removeprefix(_PREFIX)
-            if nonce != key and isinstance(answer, ElicitResult) and self.questions.close(nonce, request):
+            if nonce != key and isinstance(answer, ElicitResult) and await self.questions.close(nonce, request):
                 return answer
         form = ElicitRequestFormParams(message=question, requested_schema=FORM)
-        key = _PREFIX + self.questions.ask(request)
+        key = _PREFIX + await self.questions.ask(request)
         raise InputRequired(InputRequiredResult(input_requests={key: ElicitRequest(params=form)}))
 
 

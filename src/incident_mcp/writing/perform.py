@@ -215,6 +215,7 @@ class Writer:
         return asked
 
     async def _perform(self, api: Api, plan: WritePlan[A, R], intent: Intent) -> WriteResult[R]:
+        api.may_write = self.safety.journal.holds_locks
         if not plan.remember_seconds:
             return await self._perform_unjournaled(api, plan, intent)
         asked_at = unix_now()

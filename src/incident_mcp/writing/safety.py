@@ -36,7 +36,7 @@ class WriteSafety:
     def journal_trouble(self) -> str | None:
         """Why the journal could not be saved, and what that means for a repeat of the call."""
         trouble = self.journal.trouble
-        return trouble and f"{trouble}; a repeat of this call is recognised only until the server ends."
+        return trouble and f"{trouble}; {self.journal.consequence}"
 
     @property
     def trouble(self) -> str | None:

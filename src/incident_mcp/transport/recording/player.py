@@ -115,7 +115,7 @@ class Player:
             (name.encode(errors="replace"), value.encode(errors="replace")) for name, value in line.headers.items()
         ]
         headers = httpx2.Headers(pairs)
-        observe(self.services[service], headers, self._now)
+        await observe(self.services[service], headers, self._now)
         return Response(line.status, headers, self._content(line, request), self._now)
 
     async def _turn(self, place: int) -> None:

@@ -33,6 +33,8 @@ class MemoryJournal:
     Its methods run in threads, one at a time, because a subclass reads and writes files.
     """
 
+    consequence = "a repeat of this call is recognised only until the server ends."
+
     def __init__(self) -> None:
         self.trouble: str | None = None
         self.unreadable: str | None = None
@@ -130,6 +132,10 @@ class MemoryJournal:
         """Keep other tasks from the same name, and yield whether that succeeded before the deadline."""
         async with self._task_locks.hold(name, deadline) as acquired:
             yield acquired
+
+    def holds_locks(self) -> bool:
+        """Return True: only the end of the process takes them away."""
+        return True
 
     def close(self) -> None:
         """Do nothing: there is nothing to close."""

@@ -41,11 +41,17 @@ class JournalError(Exception):
 class Journal(Protocol):
     """The journal of one caller.
 
-    A journal that cannot be written never fails a call: `trouble` then contains the reason.
+    A journal that cannot be written never fails a call that was sent: `trouble` then contains the reason. A shared one
+    may fail a call before that, with a `WriteError`.
     """
 
-    trouble: str | None
-    """Why the last change could not be saved."""
+    @property
+    def trouble(self) -> str | None:
+        """Why the last change could not be saved."""
+        ...
+
+    consequence: str
+    """What trouble means for a repeat of a call: the end of a sentence."""
     unreadable: str | None
     """Why an existing journal could not be read just now."""
     lost: bool
@@ -120,6 +126,10 @@ class Journal(Protocol):
         Returns:
             A context manager that yields whether the lock was acquired in time.
         """
+        ...
+
+    def holds_locks(self) -> bool:
+        """Return whether all locks of this task are still held: without them nothing more may be sent."""
         ...
 
     def close(self) -> None:

@@ -1,0 +1,126 @@
+"""The connection to Redis: every call of a script has a time limit, and one typed failure."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import anyio
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
+from redis.exceptions import ConnectionError as LostConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from incident_mcp.errors import SettingError
+from incident_mcp.writing.journal.entry import fingerprint
+
+PREFIX = "incident-mcp:"
+"""All keys start with it."""
+CONNECT_SECONDS = 1.0
+ANSWER_SECONDS = 2.0
+AT_MOST_SECONDS = 3.0
+"""For one script, connection included."""
+AWAY_SECONDS = 1.0
+"""For how long Redis counts as away after it did not answer: a call must not wait for it at every step."""
+MAX_CONNECTIONS = 64
+
+FAILURES = (RedisError, OSError, TimeoutError)
+_AWAY = (LostConnectionError, RedisTimeoutError, OSError, TimeoutError)
+
+
+class RedisAwayError(Exception):
+    """Redis did not run a script, or its answer did not arrive; the text says why."""
+
+
+def make_client(url: str) -> "Redis":
+    """Return a client that repeats nothing by itself: a script must not run twice without its caller's knowledge.
+
+    Raises:
+        SettingError: The address cannot be used. Its text holds no part of it: there may be a password.
+    """
+    try:
+        pool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]  # its options are untyped
+            url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=ANSWER_SECONDS,
+            decode_responses=True,
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=ANSWER_SECONDS,
+            socket_keepalive=True,
+            health_check_interval=15,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except (ValueError, TypeError):
+        raise SettingError(
+            "INCIDENT_MCP_REDIS_URL cannot be used: it must be like redis://HOST:PORT/0, rediss://USER:PASSWORD@HOST:PORT/0"
+            " or unix:///PATH, with special characters of the password percent-encoded."
+        ) from None
+    return Redis.from_pool(pool)
+
+
+def key_of(kind: str, *parts: object) -> str:
+    """Return the key of something; what identifies it cannot be read back."""
+    return f"{PREFIX}{kind}:{fingerprint(*parts)[:40]}"
+
+
+class Connection:
+    """Runs scripts on Redis.
+
+    Args:
+        client: The client.
+    """
+
+    def __init__(self, client: "Redis") -> None:
+        self.client = client
+        self._scripts: dict[str, AsyncScript] = {}
+        self._away_until = 0.0
+        self._why = ""
+
+    async def run(self, script: str, keys: Sequence[str], arguments: Sequence[str | float] = ()) -> Any:  # noqa: ANN401  # what the script returns
+        """Run a script that does the same when it runs twice, and return what it returns.
+
+        It is not cancelled: what Redis did must be known. It is sent again once if the connection turns out to be
+        closed.
+
+        Raises:
+            RedisAwayError: It did not run, or its answer did not arrive.
+        """
+        if time.monotonic() < self._away_until:
+            raise RedisAwayError(self._why)
+        registered = self._scripts.get(script) or self._scripts.setdefault(script, self.client.register_script(script))
+        with anyio.CancelScope(shield=True):
+            try:
+                with anyio.fail_after(AT_MOST_SECONDS):
+                    return await _run(registered, keys, arguments)
+            except FAILURES as error:
+                raise self._failure(error) from None
+
+    async def ping(self) -> None:
+        """Check that Redis answers, whether it counts as away or not.
+
+        Raises:
+            RedisAwayError: It does not.
+        """
+        try:
+            with anyio.fail_after(CONNECT_SECONDS):
+                await self.client.ping()  # pyright: ignore[reportUnknownMemberType, reportGeneralTypeIssues]  # typed for both clients
+        except FAILURES as error:
+            raise self._failure(error) from None
+        self._away_until = 0.0
+
+    def _failure(self, error: Exception) -> RedisAwayError:
+        # Only the kind: a text may hold the address with its password.
+        why = "no answer in time" if isinstance(error, TimeoutError | RedisTimeoutError) else type(error).__name__
+        if isinstance(error, _AWAY):
+            self._away_until, self._why = time.monotonic() + AWAY_SECONDS, why
+        return RedisAwayError(why)
+
+
+async def _run(script: AsyncScript, keys: Sequence[str], arguments: Sequence[str | float]) -> object:
+    try:
+        return await script(list(keys), list(arguments))  # pyright: ignore[reportUnknownVariableType]
+    except LostConnectionError:
+        # An idle connection that the other side closed.
+        return await script(list(keys), list(arguments))  # pyright: ignore[reportUnknownVariableType]
