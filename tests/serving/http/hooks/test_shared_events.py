@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 from incident_mcp.errors import NotSentError
 from incident_mcp.records.clock import unix_now
 from incident_mcp.serving.http.hooks.replays import Claim
+from incident_mcp.serving.http.shared.connection import make_client
 from incident_mcp.serving.http.shared.events import CHANNEL, RedisEvents, RedisFeed, RedisReplays
 from incident_mcp.serving.subscriptions import Event
 from incident_mcp.tooling.feed import FeedEntry
@@ -25,9 +26,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.team]
 
 @asynccontextmanager
 async def connected(server: RedisServer, *, decode: bool = True) -> AsyncIterator[Redis]:
-    client = Redis.from_url(
-        server.url, decode_responses=decode, socket_timeout=2, retry=Retry(NoBackoff(), 0), health_check_interval=15
-    )
+    client = make_client(server.url) if decode else Redis.from_url(server.url, retry=Retry(NoBackoff(), 0))
     try:
         yield client
     finally:
@@ -83,6 +82,27 @@ async def test_after_a_reconnection_listeners_hear_once_that_events_may_be_missi
         await both[0].events.publish(Event(private=True))
         await until(lambda: all(len(each.heard) > 1 for each in both))
         assert [each.heard[-1] for each in both] == [Event(private=True)] * 2
+
+
+async def test_a_quiet_connection_is_checked_and_kept(redis_server: RedisServer, monkeypatch):
+    monkeypatch.setattr("incident_mcp.serving.http.shared.events._QUIET_SECONDS", 0.05)
+    async with replicas(redis_server) as both:
+        await anyio.sleep(0.5)
+        assert all(each.events.is_connected for each in both)
+        assert [each.heard for each in both] == [[], []]
+
+
+async def test_a_connection_that_says_nothing_is_given_up_and_listeners_hear_that_events_may_be_missing(
+    redis_server: RedisServer, monkeypatch
+):
+    monkeypatch.setattr("incident_mcp.serving.http.shared.events._QUIET_SECONDS", 0.05)
+    monkeypatch.setattr("incident_mcp.serving.http.shared.events._ANSWER_SECONDS", 0.2)
+    async with replicas(redis_server) as both:
+        redis_server.pause()
+        await until(lambda: not any(each.events.is_connected for each in both))
+        redis_server.pause(again=True)
+        await until(lambda: all(each.events.is_connected for each in both))
+        assert [each.heard for each in both] == [[Event(missed=True)]] * 2
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"kinds": 5}), "x" * 100_000])
