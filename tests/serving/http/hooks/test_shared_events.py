@@ -7,16 +7,20 @@ from typing import Any
 
 import anyio
 import pytest
+from mcp import Client
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from incident_mcp.errors import NotSentError
 from incident_mcp.records.clock import unix_now
+from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.http.hooks.replays import Claim
 from incident_mcp.serving.http.shared.connection import make_client
 from incident_mcp.serving.http.shared.events import CHANNEL, RedisEvents, RedisFeed, RedisReplays
-from incident_mcp.serving.subscriptions import Event
+from incident_mcp.serving.server import build_server, make_server
+from incident_mcp.serving.subscriptions import Event, Listen
+from incident_mcp.settings import Settings
 from incident_mcp.tooling.feed import FeedEntry
 
 from .conftest import Receiver, RedisServer, headers, updated
@@ -122,6 +126,20 @@ async def test_a_webhook_that_one_replica_received_is_a_duplicate_for_another(re
         assert statuses == [204, 200, 200]
         await until(lambda: all(each.heard for each in both))
         assert [len(each.heard) for each in both] == [1, 1]
+
+
+async def test_a_webhook_at_one_replica_notifies_a_client_of_another(redis_server: RedisServer):
+    box = Sandbox()
+    [row] = [row for row in box.incidentio.incidents if row["reference"] == "INC-114"]
+    async with replicas(redis_server) as both:
+        receiver = Receiver(events=both[0].events, feed=both[0].feed, replays=both[0].replays)
+        built = build_server(Settings(sandbox=True), network=box)
+        server = make_server("", built.lifespan, Listen(both[1].events))
+        async with Client(server) as client:
+            async with client.listen(resource_subscriptions=["incidentio://incidents/%23inc-114"]) as subscription:
+                assert await receiver.post(updated(row["id"])) == 204
+                with anyio.fail_after(10):
+                    assert (await anext(aiter(subscription))).uri == "incidentio://incidents/%23inc-114"
 
 
 async def test_what_is_being_received_is_claimed_by_one_replica(redis_server: RedisServer):
