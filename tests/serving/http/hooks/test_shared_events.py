@@ -135,11 +135,11 @@ async def test_a_webhook_at_one_replica_notifies_a_client_of_another(redis_serve
         receiver = Receiver(events=both[0].events, feed=both[0].feed, replays=both[0].replays)
         built = build_server(Settings(sandbox=True), network=box)
         server = make_server("", built.lifespan, Listen(both[1].events))
-        async with Client(server) as client:
-            async with client.listen(resource_subscriptions=["incidentio://incidents/%23inc-114"]) as subscription:
-                assert await receiver.post(updated(row["id"])) == 204
-                with anyio.fail_after(10):
-                    assert (await anext(aiter(subscription))).uri == "incidentio://incidents/%23inc-114"
+        uri = "incidentio://incidents/%23inc-114"
+        async with Client(server) as client, client.listen(resource_subscriptions=[uri]) as subscription:
+            assert await receiver.post(updated(row["id"])) == 204
+            with anyio.fail_after(10):
+                assert (await anext(aiter(subscription))).uri == uri
 
 
 async def test_what_is_being_received_is_claimed_by_one_replica(redis_server: RedisServer):

@@ -5,6 +5,7 @@ ignored, and so are unknown fields. Webhooks about something private hold only I
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -69,19 +70,27 @@ def read_webhook(payload: Json, number: str, at: float) -> Webhook | None:
 
 def _incidents(kind: str, content: Json) -> frozenset[str]:
     """Return the IDs of the public incidents that a webhook concerns."""
-    match kind:
-        case "incident":
-            found = [_text(_incident(content), "id")]
-        case "action" | "follow_up":
-            found = [_text(content, "incident_id")]
-        case "post_mortem":
-            found = [_text(part(content, "postmortem_document"), "incident_id")]
-        case "page":
-            related = parts(part(content, "escalation") or content, "related_incidents")[:_MAX_RELATED]
-            found = [_text(row, "id") for row in related if row.get("visibility") == "public"]
-        case _:
-            found = []
+    find = _FINDERS.get(kind)
+    found = find(content) if find else []
     return frozenset(each.upper() for each in found if each and len(each) <= _MAX_ID)
+
+
+def _related(content: Json) -> list[str | None]:
+    related = parts(part(content, "escalation") or content, "related_incidents")[:_MAX_RELATED]
+    return [_text(row, "id") for row in related if row.get("visibility") == "public"]
+
+
+def _of_record(content: Json) -> list[str | None]:
+    return [_text(content, "incident_id")]
+
+
+_FINDERS: dict[str, Callable[[Json], list[str | None]]] = {
+    "incident": lambda content: [_text(_incident(content), "id")],
+    "action": _of_record,
+    "follow_up": _of_record,
+    "post_mortem": lambda content: _of_record(part(content, "postmortem_document")),
+    "page": _related,
+}
 
 
 def _incident(content: Json) -> Json:
