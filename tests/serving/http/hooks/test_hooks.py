@@ -246,6 +246,17 @@ async def test_a_private_incident_among_the_related_ones_is_not_named(receiver: 
     assert [each.incidents for each in receiver.heard] == [frozenset({INCIDENT[::-1]})]
 
 
+async def test_texts_of_the_feed_are_short_and_can_be_stored(receiver: Receiver):
+    name = "schedule.shift_change_v1"
+    people = [{"name": "\ud800x" * 50_000}] * 3
+    body = json.dumps({"event_type": name, name: {"schedule": {"name": "\ud800"}, "current_users": people}}).encode()
+    assert await receiver.post(body) == 204
+    [entry] = await receiver.feed.entries()
+    assert entry.title == "?"
+    assert entry.text.startswith("?x?x")
+    assert len(entry.text) <= 400
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "OPTIONS"])
 async def test_other_methods_are_not_allowed(receiver: Receiver, method):
     assert (await receiver.send(b"", {}, method)).status_code == 405

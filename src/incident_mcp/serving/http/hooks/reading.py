@@ -126,4 +126,7 @@ def _entry(name: str, content: Json, number: str, at: float) -> FeedEntry | None
 
 def _text(row: Json, name: str) -> str | None:
     value = row.get(name)
-    return shorten(value, _MAX_TEXT) or None if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    # A lone surrogate cannot be stored.
+    return shorten(value, _MAX_TEXT).encode(errors="replace").decode() or None
