@@ -248,7 +248,7 @@ async def test_a_private_incident_among_the_related_ones_is_not_named(receiver: 
 
 async def test_texts_of_the_feed_are_short_and_can_be_stored(receiver: Receiver):
     name = "schedule.shift_change_v1"
-    people = [{"name": "\ud800x" * 50_000}] * 3
+    people = [{"name": "\ud800x" * 10_000}] * 3
     body = json.dumps({"event_type": name, name: {"schedule": {"name": "\ud800"}, "current_users": people}}).encode()
     assert await receiver.post(body) == 204
     [entry] = await receiver.feed.entries()
