@@ -1,4 +1,5 @@
 import logging
+import re
 from collections.abc import Generator
 
 import pytest
@@ -18,6 +19,8 @@ def provider() -> Generator[IdentityProvider]:
 
 
 @pytest.fixture(autouse=True)
-def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+def nothing_of_a_token_is_logged(caplog: pytest.LogCaptureFixture) -> Generator[None]:
     caplog.set_level(logging.DEBUG)
-    return caplog
+    yield
+    records = [record for phase in ("setup", "call") for record in caplog.get_records(phase)]
+    assert not [each for each in records if re.search(r"imcp_[\w-]{20}|eyJ[\w-]{10}", each.getMessage())]

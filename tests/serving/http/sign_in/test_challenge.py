@@ -70,7 +70,7 @@ async def test_without_a_token_the_challenge_says_where_to_sign_in(client):
 async def test_another_scheme_counts_as_no_token(client, value):
     response = await client.post("/mcp", headers={"Authorization": value})
     assert response.status_code == 401
-    assert "error" not in challenge(response) or value == "bearerx"
+    assert "error" not in challenge(response)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,8 @@ async def test_two_authorization_headers_are_refused(client, provider):
     assert (await client.post("/mcp", headers=headers)).status_code == 400
 
 
-async def test_a_token_in_the_address_does_not_count(client, provider):
+async def test_a_token_in_the_address_does_not_count(client, provider, caplog):
+    caplog.set_level("WARNING", "httpx2")  # the client of the test logs its own address
     response = await client.post(f"/mcp?access_token={provider.token()}")
     assert response.status_code == 401
 

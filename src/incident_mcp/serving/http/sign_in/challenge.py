@@ -121,7 +121,7 @@ def _bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str:
     values = [value for name, value in headers if name.lower() == b"authorization"]
     if len(values) > 1:
         raise _Refusal(400, "invalid_request", "Send exactly one Authorization header.")
-    if not values or not values[0][:7].lower().startswith(b"bearer"):
+    if not values or values[0][:7].rstrip().lower() != b"bearer":
         raise _Refusal(401, None, "Sign in, and send the token as `Authorization: Bearer`.")
     found = _BEARER.fullmatch(values[0]) if len(values[0]) <= MAX_HEADER else None
     if found is None:
