@@ -125,6 +125,23 @@ async def test_without_its_file_no_token_is_accepted(sign_in, path, token):
     assert "does not exist" in await sign_in.ready()
 
 
+async def test_a_file_that_was_moved_away_and_back_counts_again(sign_in, path, token):
+    away = path.rename(path.with_suffix(".away"))
+    assert await sign_in.verify_token(token) is None
+    away.rename(path)
+    assert await sign_in.verify_token(token)
+    assert await sign_in.ready() is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")
+async def test_a_file_that_others_can_access_is_reported_while_the_server_runs(sign_in, path, token):
+    path.chmod(0o666)
+    assert await sign_in.verify_token(token)
+    assert "chmod 600" in await sign_in.ready()
+    path.chmod(0o600)
+    assert await sign_in.ready() is None
+
+
 async def test_a_large_file_is_not_read(sign_in, path):
     rewrite(path, " " * 1_000_001)
     assert "larger than" in await sign_in.ready()

@@ -28,6 +28,8 @@ MAX_TOKEN = 200
 KEPT_SECONDS = 3_600.0
 """How long tokens stay valid after the file became unusable: a typing error in it must not revive a revoked token for
 ever, nor lock everybody out at once."""
+RETRY_SECONDS = 1.0
+"""Between two attempts to read an unusable file that has not changed."""
 _THREADS = 4
 _log = logging.getLogger(__name__)
 
@@ -46,8 +48,11 @@ class StaticTokens:
         self._path = path
         self._lock = threading.Lock()
         self._limiter = anyio.CapacityLimiter(_THREADS)
+        self._tried_at = 0.0
         self._trouble: str | None = None
         self._unusable_since: float | None = None
+        self._version: Version | None = None
+        self._rows: tuple[TokenRow, ...] = ()
         try:
             self._version, self._rows = read_tokens(path)
         except FileNotFoundError:
@@ -75,28 +80,27 @@ class StaticTokens:
     def _read_changes(self) -> tuple[TokenRow, ...]:
         with self._lock:
             try:
-                version = Version.of(self._path.stat())
-                # A file whose clock is coarse may change twice within one instant: the size and the inode differ then.
-                if version != self._version or self._trouble:
-                    self._version, self._rows = read_tokens(self._path)
+                self._read_if_changed()
             except FileNotFoundError:
-                # Without the file nobody can be told apart from somebody revoked.
-                self._rows = ()
+                # Without the file, valid and revoked tokens cannot be distinguished.
+                self._rows, self._version = (), None
                 self._report(f"{self._path} does not exist: no static token is accepted")
             except (TokenFileError, OSError, ValueError) as error:
-                self._keep_for_now(error)
-            else:
-                self._trouble = self._unusable_since = None
+                self._unusable_since = self._unusable_since or time.monotonic()
+                why = str(error) if isinstance(error, TokenFileError) else f"{self._path} cannot be read."
+                self._report(f"{why} The tokens read before stay valid for {KEPT_SECONDS / 60:.0f} minutes")
+            if self._unusable_since is not None and time.monotonic() - self._unusable_since >= KEPT_SECONDS:
+                self._rows = ()
             return self._rows
 
-    def _keep_for_now(self, error: Exception) -> None:
-        now = time.monotonic()
-        if self._unusable_since is None:
-            self._unusable_since = now
-        if now - self._unusable_since >= KEPT_SECONDS:
-            self._rows = ()
-        why = str(error) if isinstance(error, TokenFileError) else f"{self._path} cannot be read."
-        self._report(f"{why} The tokens read before stay valid for {KEPT_SECONDS / 60:.0f} minutes")
+    def _read_if_changed(self) -> None:
+        version = Version.of(self._path.stat())
+        waits = self._trouble is None or time.monotonic() - self._tried_at < RETRY_SECONDS
+        if version == self._version and waits:
+            return
+        self._version, self._tried_at = version, time.monotonic()
+        self._version, self._rows = read_tokens(self._path)
+        self._trouble = self._unusable_since = None
 
     def _report(self, trouble: str) -> None:
         if self._trouble != trouble:
