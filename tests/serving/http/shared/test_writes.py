@@ -29,6 +29,7 @@ Run = Callable[..., Awaitable[Any]]
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "AT_MOST_SECONDS", 0.15)
     monkeypatch.setattr(connection, "AWAY_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "LONGEST_AWAY_SECONDS", 0.5)
     monkeypatch.setattr(unsaved, "RETRY_EVERY_SECONDS", 0.05)
     monkeypatch.setattr(locks, "LOCK_SECONDS", 1.5)
     monkeypatch.setattr(locks, "RENEWED_EVERY_SECONDS", 0.1)
