@@ -108,11 +108,12 @@ class Connection:
             return await self._run_in_time(registered, keys, arguments)
 
     async def _run_in_time(self, script: AsyncScript, keys: Sequence[str], arguments: Sequence[str | float]) -> object:
+        failures = self._failures
         try:
             with anyio.fail_after(AT_MOST_SECONDS):
                 answer = await _run(script, keys, arguments)
         except FAILURES as error:
-            raise self._failure(error) from None
+            raise self._failure(error, failures) from None
         self._is_back()
         return answer
 
@@ -122,24 +123,31 @@ class Connection:
         Raises:
             RedisAwayError: It does not.
         """
+        failures = self._failures
         try:
             with anyio.fail_after(CONNECT_SECONDS):
                 await self.client.ping()  # pyright: ignore[reportUnknownMemberType, reportGeneralTypeIssues]  # typed for both clients
         except FAILURES as error:
-            raise self._failure(error) from None
+            raise self._failure(error, failures) from None
         self._is_back()
 
     def _is_back(self) -> None:
         self._failures, self._away_until = 0, 0.0
 
-    def _failure(self, error: Exception) -> RedisAwayError:
+    def _failure(self, error: Exception, failures: int) -> RedisAwayError:
+        """Return what an error means.
+
+        Args:
+            error: The error.
+            failures: How many there were in a row when the call began: calls that fail together count once.
+        """
         # Only the kind: a text may hold the address with its password.
         why = "no answer in time" if isinstance(error, TimeoutError | RedisTimeoutError) else type(error).__name__
         if not isinstance(error, _AWAY):
             self._is_back()
             return RedisAwayError(why, refused=True)
-        seconds = min(LONGEST_AWAY_SECONDS, AWAY_SECONDS * 2 ** min(self._failures, 10))
-        self._failures += 1
+        seconds = min(LONGEST_AWAY_SECONDS, AWAY_SECONDS * 2 ** min(failures, 10))
+        self._failures = failures + 1
         self._away_until, self._why = time.monotonic() + seconds, why
         return RedisAwayError(why)
 
