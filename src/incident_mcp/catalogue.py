@@ -7,7 +7,7 @@ from incident_mcp.records.fitting import shorten
 from incident_mcp.records.text import inert
 from incident_mcp.settings import KEY_VARIABLES, Settings
 from incident_mcp.tooling.arguments import nearest
-from incident_mcp.tooling.tools import ToolSpec, shipped_tools
+from incident_mcp.tooling.tools import ROLES, ToolSpec, shipped_tools
 
 _CALL_OTHERS = ("find_tools", "use_read_tool", "use_write_tool")
 TOOLS = [tool for tool in shipped_tools() if tool.name not in _CALL_OTHERS]
@@ -68,6 +68,8 @@ def _hidden_by(tool: ToolSpec, settings: Settings, *, listed_only: bool = True) 
     """Return the setting that hides a tool, None if it is offered; with `listed_only` also if it is not listed."""
     if tool.writes and settings.read_only:
         return "INCIDENT_MCP_READ_ONLY is set"
+    if settings.role is not None and ROLES.index(tool.role) > ROLES.index(settings.role):
+        return f"it needs the role {tool.role}, and yours is {settings.role}"
     if listed_only and not _is_listed(tool, settings):
         return f"INCIDENT_MCP_TOOLSETS does not have {tool.toolset.name}"
     if settings.sandbox or _has_no_key(settings):

@@ -66,6 +66,10 @@ class Settings:
     """After how long without an update an open incident counts as missing one."""
     confirm: str = "never"
     """Which writes need a person's confirmation: never, destructive, writes."""
+    person: str = ""
+    """Who calls, where several people share a server; empty on stdio."""
+    role: str | None = None
+    """What that person may do: reader, responder or pager; None: all that the other settings allow."""
     me: str | None = None
     """Email of the person behind the incident.io key: `me` in every person argument."""
     signing_key: SecretStr | None = None

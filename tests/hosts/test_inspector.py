@@ -74,6 +74,7 @@ def test_the_inspector_lists_prompts_resources_and_templates(tmp_path: Path) -> 
     assert all(each["description"] for prompt in prompts for each in (prompt, *prompt["arguments"]))
     resources = {row["uri"]: row["mimeType"] for row in answer(tmp_path, "resources/list")["resources"]}
     words = {f"incidentio://{name}": "application/json" for name in ("severities", "statuses", "types")}
+    words["incident-mcp://situation"] = "application/json"
     assert resources == {**dict.fromkeys(FILES, "text/markdown"), **words}
     templates = answer(tmp_path, "resources/templates/list")["resourceTemplates"]
     assert {row["uriTemplate"]: row["mimeType"] for row in templates} == {

@@ -306,3 +306,10 @@ def test_the_handover_s_modules_are_loaded_only_when_it_is_asked_for() -> None:
     loaded = run(sys.executable, "-c", code).stdout.split()
     assert "incident_mcp.response.prompts" in loaded
     assert [name for name in loaded if "oncall" in name or "follow_ups" in name] == []
+
+
+def test_subscriptions_are_loaded_only_when_a_client_listens() -> None:
+    code = "import sys, incident_mcp.serving.server; print(*sys.modules, sep='\\n')"
+    loaded = run(sys.executable, "-c", code).stdout.split()
+    assert "incident_mcp.serving.offerings" in loaded
+    assert [name for name in loaded if "subscriptions" in name and name.startswith("incident_mcp")] == []

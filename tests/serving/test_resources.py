@@ -21,6 +21,7 @@ ACCOUNT = {
     "incidentio://types": "incidentio_list_types",
 }
 """Address to the tool that answers the same."""
+SITUATION = "incident-mcp://situation"
 PAGES = ["incidentio://incidents/INC-114", "ionhour://incidents/4512"]
 
 
@@ -39,8 +40,8 @@ async def refusal(client: Client, uri: str) -> MCPError:
 
 async def test_resources_and_templates_are_listed_with_description_and_type(client):
     resources = {str(row.uri): row for row in (await client.list_resources()).resources}
-    assert set(resources) == {*ACCOUNT, *FILES}
-    assert {resources[uri].mime_type for uri in ACCOUNT} == {"application/json"}
+    assert set(resources) == {*ACCOUNT, *FILES, SITUATION}
+    assert {resources[uri].mime_type for uri in (*ACCOUNT, SITUATION)} == {"application/json"}
     templates = {row.uri_template: row for row in (await client.list_resource_templates()).resource_templates}
     assert set(templates) == {"incidentio://incidents/{incident}", "ionhour://incidents/{incident_id}"}
     assert {row.mime_type for row in templates.values()} == {"text/markdown"}

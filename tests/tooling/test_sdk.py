@@ -18,8 +18,8 @@ import mcp_types as types
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src/incident_mcp"
-DEEP = SOURCE / "tooling/sdk.py"
-"""The only module that may import below the public surface."""
+DEEP = (SOURCE / "tooling/sdk.py", SOURCE / "serving/http/sdk.py")
+"""The only modules that may import below the public surface: of what every server needs, and of the team server."""
 PUBLIC = ("mcp", "mcp.server", "mcp.server.mcpserver", "mcp_types", "mcp_types.version")
 SEE = "see src/incident_mcp/tooling/sdk.py"
 
@@ -54,15 +54,13 @@ FILES = [file for file in sorted(SOURCE.rglob("*.py")) if sdk_imports(file)]
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
 def test_only_sdk_py_imports_below_the_public_surface(file):
     deep = [f"{module}.{name}" for module, name in sdk_imports(file) if not is_public(module, name)]
-    if file == DEEP:
+    if file in DEEP:
         assert len(deep) == len(sdk_imports(file)), "what is public now is imported where it is used"
     else:
-        assert deep == [], (
-            f"{deep}: use what {', '.join(PUBLIC)} export, or import it in tooling/sdk.py with the reason"
-        )
+        assert deep == [], f"{deep}: use what {', '.join(PUBLIC)} export, or import it in an sdk.py with the reason"
 
 
-@pytest.mark.parametrize(("module", "name"), sdk_imports(DEEP))
+@pytest.mark.parametrize(("module", "name"), [each for file in DEEP for each in sdk_imports(file)])
 def test_each_deep_import_is_still_there(module, name):
     with relied_on(f"{module}.{name}", "this project imports it, and the comment beside the import says what for"):
         getattr(import_module(module), name)
@@ -114,13 +112,26 @@ def test_the_server_reads_session_messages_and_writes_them():
         assert anyio.run(main) == 7
 
 
-def test_a_listen_handler_makes_a_server_offer_changes_of_its_lists():
-    with relied_on("ListenHandler", "serving/server.py serves subscriptions/listen with it"):
-        deep = import_module("mcp.server.subscriptions")
-        listen = deep.ListenHandler(deep.InMemorySubscriptionBus())
+def test_a_listen_handler_s_frames_are_routed_by_the_subscription_s_id():
+    with relied_on("subscriptions/listen", "serving/subscriptions/listen.py serves it"):
+        key = import_module("mcp.shared.subscriptions").SUBSCRIPTION_ID_META_KEY
+
+        async def listen(request: Any, params: Any) -> Any:
+            meta = {key: request.request_id}
+            filters = types.SubscriptionFilter(resource_subscriptions=params.notifications.resource_subscriptions)
+            ack = types.SubscriptionsAcknowledgedNotificationParams(notifications=filters, _meta=meta)
+            update = types.ResourceUpdatedNotificationParams(uri="a://b", _meta=meta)
+            for frame in (
+                types.SubscriptionsAcknowledgedNotification(params=ack),
+                types.ResourceUpdatedNotification(params=update),
+            ):
+                await request.session.send_notification(frame, related_request_id=request.request_id)
+            return types.SubscriptionsListenResult(_meta=meta)
 
         async def run(client: Any) -> None:
-            assert client.server_capabilities.tools.list_changed is True
+            async with client.listen(resource_subscriptions=["a://b"]) as subscription:
+                assert subscription.honored.resource_subscriptions == ["a://b"]
+                assert [each.uri async for each in subscription] == ["a://b"]
 
         served(run, on_list_tools=no_tools, on_subscriptions_listen=listen)
 

@@ -25,7 +25,7 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def codes(secret: bytes = b"1" * SECRET_BYTES, caller: str = "") -> ConfirmationCodes:
-    return ConfirmationCodes(lambda: secret, caller)
+    return ConfirmationCodes(lambda: [secret], caller)
 
 
 async def test_a_code_is_short_plain_and_never_the_same() -> None:
@@ -146,7 +146,7 @@ async def test_a_link_in_place_of_the_secret_is_not_followed_and_says_why(tmp_pa
     file.unlink()
     file.symlink_to(target)
     with pytest.raises(WriteError, match=r"the secret behind codes cannot be kept .*INCIDENT_MCP_STATE_DIR"):
-        await ConfirmationCodes(lambda: secret_in(folder)).issue("request")
+        await ConfirmationCodes(lambda: [secret_in(folder)]).issue("request")
     assert target.read_bytes() == b"1" * SECRET_BYTES
 
 
@@ -154,7 +154,7 @@ async def test_without_a_folder_no_code_is_issued_or_used(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("not a folder")
     folder = tmp_path / "file" / "state"
     with pytest.raises(WriteError, match=r"cannot be kept .*Outcome: not sent"):
-        await ConfirmationCodes(lambda: secret_in(folder)).issue("request")
+        await ConfirmationCodes(lambda: [secret_in(folder)]).issue("request")
     journal = SqliteJournal(lambda: folder)
     for keep in (journal.prepare_codes, lambda: journal.use_code("one")):
         with pytest.raises(JournalError, match="The journal cannot be written"):

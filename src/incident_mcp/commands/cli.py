@@ -74,7 +74,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.add_argument("file", metavar="FILE", type=Path)
     verify.set_defaults(command="audit")
+    _add_token(commands.add_parser("token", help="create, list and revoke static tokens of the team server"))
     return parser
+
+
+def _add_token(token: argparse.ArgumentParser) -> None:
+    actions = token.add_subparsers(required=True, metavar="new|list|revoke")
+    file = argparse.ArgumentParser(add_help=False)
+    file.add_argument("--file", metavar="FILE", type=Path, help="the token file (default: INCIDENT_MCP_TOKENS_FILE)")
+    new = actions.add_parser("new", parents=[file], help="create a token and print it once")
+    new.add_argument("--name", required=True, help="whose token it is; shown in the audit log")
+    new.add_argument("--role", required=True, choices=("reader", "responder", "pager"))
+    new.add_argument("--days", type=int, metavar="N", help="days until it expires (default: never)")
+    new.set_defaults(command="token", action="new")
+    listing = actions.add_parser("list", parents=[file], help="list names, roles and expiry")
+    listing.set_defaults(command="token", action="list")
+    revoke = actions.add_parser("revoke", parents=[file], help="revoke a token; running servers notice it")
+    revoke.add_argument("--name", required=True)
+    revoke.set_defaults(command="token", action="revoke")
 
 
 def _stdio(options: argparse.Namespace) -> int:
@@ -131,6 +148,15 @@ def _replay(options: argparse.Namespace) -> int:
     return replay(options.file, check=options.check)
 
 
+def _token(options: argparse.Namespace) -> int:
+    from incident_mcp.commands.token import list_tokens, new, revoke, tokens_file  # noqa: PLC0415
+
+    path = tokens_file(options.file, os.environ)
+    if options.action == "new":
+        return new(path, options.name, options.role, options.days)
+    return list_tokens(path) if options.action == "list" else revoke(path, options.name)
+
+
 def _settings(options: argparse.Namespace) -> "Settings":
     from incident_mcp.settings import Settings  # noqa: PLC0415
 
@@ -141,4 +167,12 @@ _ON_A_TERMINAL = """\
 incident-mcp serves MCP on stdio and is waiting for messages from an MCP host. Press Ctrl-D to stop.
 To set up a host, let it run this command with INCIDENTIO_API_KEY, IONHOUR_API_KEY or both set (see README.md).
 To try it without a key: `incident-mcp demo` or `incident-mcp call --sandbox situation`. Help: `incident-mcp --help`."""
-_COMMANDS = {"stdio": _stdio, "demo": _demo, "tools": _tools, "call": _call, "audit": _audit, "replay": _replay}
+_COMMANDS = {
+    "stdio": _stdio,
+    "demo": _demo,
+    "tools": _tools,
+    "call": _call,
+    "audit": _audit,
+    "replay": _replay,
+    "token": _token,
+}

@@ -21,6 +21,7 @@ from incident_mcp.incidentio.severities import SEVERITIES, Severities
 from incident_mcp.ionhour.incidents.access import read_full_incident as read_alert
 from incident_mcp.records.record import Json, Record, parts, shorten
 from incident_mcp.records.text import inert, make_visible
+from incident_mcp.response.situation.situation import situation
 from incident_mcp.response.timeline.timeline import incident_timeline
 from incident_mcp.tooling.caller import Call, Caller
 from incident_mcp.tooling.dependencies import incidentio as incidentio_of
@@ -46,6 +47,8 @@ async def _types(api: Api) -> Record:
     return IncidentTypes(incident_types=await TYPES.load(api))
 
 
+SITUATION = "incident-mcp://situation"
+
 ACCOUNT: dict[str, tuple[str, _Read]] = {
     "incidentio://severities": ("The account's severities, least severe first.", _severities),
     "incidentio://statuses": ("The account's incident statuses with their categories.", _statuses),
@@ -69,6 +72,17 @@ async def read_account(caller: Caller, uri: str) -> str:
     with _failures():
         record = await read(Api(caller.incidentio, caller.seen))
     return json.dumps(record.answer(), ensure_ascii=False, separators=(",", ":"))
+
+
+async def read_situation(call: Call) -> str:
+    """Read the answer of `situation` as JSON.
+
+    Raises:
+        ResourceUnreadableError: There is no key.
+    """
+    with _failures():
+        found = await situation(await services(call), call.caller.settings)
+    return json.dumps(found.answer(), ensure_ascii=False, separators=(",", ":"))
 
 
 @contextmanager

@@ -47,6 +47,8 @@ def _find(caller: Caller, name: str) -> ToolSpec:
         hint = f"Did you mean {close}?" if close else "find_tools finds one by words."
         if caller.settings.read_only:
             hint += " Tools that write are not offered: INCIDENT_MCP_READ_ONLY is set."
+        if caller.settings.role is not None:
+            hint += f" Your role is {caller.settings.role}: tools that need more are not offered."
         raise InputError(f"Unknown tool {shorten(inert(name), 80)!r}. {hint} Not sent.")
     return known[found]
 

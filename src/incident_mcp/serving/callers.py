@@ -84,7 +84,7 @@ def _make_caller(
         journal=MemoryJournal() if passing else SqliteJournal(lambda: _state_folder(settings)),
         declaration_limit=SettingLimit("declarations", settings.max_declares, "INCIDENT_MCP_MAX_DECLARES"),
         write_limit=SettingLimit("writes", settings.max_writes, "INCIDENT_MCP_MAX_WRITES"),
-        codes=ConfirmationCodes(_secret_source(settings, in_memory=passing), name),
+        codes=ConfirmationCodes(_secret_source(settings, in_memory=passing), name or settings.person),
         audit=_audit_log(settings),
     )
     may_call = {tool.name: tool for tool in reachable(settings)}
@@ -137,15 +137,15 @@ def _folder_source(settings: Settings, *, in_memory: bool) -> Callable[[], Path]
     return None if in_memory else partial(_state_folder, settings)
 
 
-def _secret_source(settings: Settings, *, in_memory: bool) -> Callable[[], bytes]:
+def _secret_source(settings: Settings, *, in_memory: bool) -> Callable[[], Sequence[bytes]]:
     """Return what reads the secret behind confirmation codes."""
     if settings.signing_key is not None:
         secret = settings.signing_key.get_secret_value().encode(errors="replace")
-        return lambda: secret
+        return lambda: [secret]
     if in_memory:
         # Nothing is real, and a preview is of use to the next command.
-        return lambda: b"sandbox".ljust(SECRET_BYTES)
-    return lambda: secret_in(_state_folder(settings))
+        return lambda: [b"sandbox".ljust(SECRET_BYTES)]
+    return lambda: [secret_in(_state_folder(settings))]
 
 
 def _audit_log(settings: Settings) -> "AuditLog | None":

@@ -41,10 +41,10 @@ from incident_mcp.records.record import Json, shorten
 from incident_mcp.records.text import inert
 from incident_mcp.response.completions import complete
 from incident_mcp.response.prompts import PROMPTS
-from incident_mcp.response.resources import ACCOUNT, TEMPLATES, read_account
+from incident_mcp.response.resources import ACCOUNT, SITUATION, TEMPLATES, read_account, read_situation
 from incident_mcp.serving import skill
 from incident_mcp.tooling import aliases
-from incident_mcp.tooling.caller import Call, Request
+from incident_mcp.tooling.caller import Call, Request, caller_of
 from incident_mcp.tooling.tools import ToolResult, failed
 
 MOST_COMPLETIONS = 100
@@ -56,13 +56,13 @@ _log = logging.getLogger(__name__)
 
 async def list_tools(request: Request, _: PaginatedRequestParams | None) -> ListToolsResult:
     """List the caller's tools."""
-    return ListToolsResult(tools=[tool.definition for tool in request.lifespan_context.tools.values()])
+    return ListToolsResult(tools=[tool.definition for tool in caller_of(request).tools.values()])
 
 
 async def call_tool(request: Request, params: CallToolRequestParams) -> ToolResult:
     """Call one of the caller's tools."""
     perform = partial(_perform, Call(request, params.input_responses))
-    around = request.lifespan_context.around
+    around = caller_of(request).around
     if around is not None:
         return await around(params.name, params.arguments or {}, perform)
     return await perform(params.name, params.arguments or {})
@@ -132,7 +132,13 @@ async def list_resources(_: Request, __: PaginatedRequestParams | None) -> ListR
         Resource(uri=uri, name=uri.rpartition("/")[2], description=description, mime_type="application/json")
         for uri, (description, _) in ACCOUNT.items()
     ]
-    return ListResourcesResult(resources=[*skill.resources(), *account])
+    situation = Resource(
+        uri=SITUATION,
+        name="situation",
+        description="What is on fire in both services. Subscribe to it to be notified of changes.",
+        mime_type="application/json",
+    )
+    return ListResourcesResult(resources=[*skill.resources(), situation, *account])
 
 
 async def list_resource_templates(_: Request, __: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
@@ -164,6 +170,8 @@ async def _read(call: Call, uri: str) -> tuple[str, str]:
     """Return the type and the text of a resource."""
     if uri in skill.FILES:
         return "text/markdown", skill.read_skill(skill.FILES[uri])
+    if uri == SITUATION:
+        return "application/json", await read_situation(call)
     if uri in ACCOUNT:
         return "application/json", await read_account(call.caller, uri)
     for template, page in TEMPLATES.items():
@@ -177,7 +185,7 @@ async def complete_argument(request: Request, params: CompleteRequestParams) -> 
     """Complete an argument of a prompt or of a template."""
     argument = params.argument
     with _internal_errors(f"Error completing argument {argument.name}"):
-        found = await complete(request.lifespan_context, argument.name, argument.value)
+        found = await complete(caller_of(request), argument.name, argument.value)
     values = [shorten(inert(each), LONGEST_COMPLETION) for each in found[:MOST_COMPLETIONS]]
     completion = Completion(values=values, total=len(found), has_more=len(found) > MOST_COMPLETIONS)
     return CompleteResult(completion=completion)

@@ -22,7 +22,7 @@ from incident_mcp.serving.callers import open_caller
 from incident_mcp.serving.recording import text_of
 from incident_mcp.serving.server import configure_logging, make_server
 from incident_mcp.settings import Settings
-from incident_mcp.tooling.caller import Caller, Perform
+from incident_mcp.tooling.caller import Caller, Callers, Perform
 from incident_mcp.tooling.tools import ToolResult, failed
 from incident_mcp.transport.recording.lines import RecordedCall, Recording, Start
 from incident_mcp.transport.recording.player import NoNetwork, Player
@@ -36,7 +36,7 @@ ASKED = "This call asked a person for confirmation, which a replay cannot do."
 _log = logging.getLogger(__name__)
 
 
-def build_replay_server(recording: Recording, closed: Callable[[], None] = lambda: None) -> Server[Caller]:
+def build_replay_server(recording: Recording, closed: Callable[[], None] = lambda: None) -> Server[Callers]:
     """Build a server that answers from a recording.
 
     Args:
@@ -54,7 +54,7 @@ def build_replay_server(recording: Recording, closed: Callable[[], None] = lambd
     ]
 
     @asynccontextmanager
-    async def lifespan(_: Server[Caller]) -> AsyncGenerator[Caller]:
+    async def lifespan(_: Server[Callers]) -> AsyncGenerator[Callers]:
         with TemporaryDirectory(prefix="incident-mcp-replay-") as folder:
             own = replace(settings, state_dir=Path(folder))
             async with open_caller(own, select(own), NoNetwork(_KEY), Limits(backoff=0)) as caller:
@@ -126,7 +126,7 @@ class _Replay:
         self._player.services = {service.name: service for service in self._services}
         for service in self._services:
             service.tape, service.rate_limit = self._player, None
-        codes = _Codes(secret=lambda: _KEY.encode().ljust(SECRET_BYTES), recorded=self._recorded_code)
+        codes = _Codes(secrets=lambda: [_KEY.encode().ljust(SECRET_BYTES)], recorded=self._recorded_code)
         caller.safety = replace(caller.safety, journal=MemoryJournal(), codes=codes)
         caller.around, caller.state_folder = self, None
 
@@ -182,7 +182,7 @@ class _Replay:
         service.page_sizes.clear()
         if call is not None:
             service.ahead = call.called.ahead.get(service.name)
-            service.replayed_account = call.start.accounts.get(service.name, "")
+            service.known_account = call.start.accounts.get(service.name, "")
 
     def _recorded_code(self) -> str | None:
         result = self._call and self._call.result

@@ -1,11 +1,12 @@
 """The MCP server: what it offers, and the handlers that answer requests."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from mcp.server import CacheHint, Server
 from mcp.server.mcpserver import RequestStateBoundary, RequestStateSecurity
+from mcp_types import SubscriptionsListenRequestParams, SubscriptionsListenResult
 
 from incident_mcp import __version__
 from incident_mcp.catalogue import hidden, select, unlisted, warnings
@@ -13,11 +14,12 @@ from incident_mcp.serving import offerings
 from incident_mcp.serving.callers import open_caller
 from incident_mcp.serving.skill import offer_skills
 from incident_mcp.settings import Settings
-from incident_mcp.tooling.caller import Caller
-from incident_mcp.tooling.sdk import InMemorySubscriptionBus, ListenHandler
+from incident_mcp.tooling.caller import Callers, Request
 from incident_mcp.transport.service import DOCUMENTED, Limits, Network
 
-Lifespan = Callable[[Server[Caller]], AbstractAsyncContextManager[Caller]]
+Lifespan = Callable[[Server[Callers]], AbstractAsyncContextManager[Callers]]
+ListenHandler = Callable[[Request, SubscriptionsListenRequestParams], Awaitable[SubscriptionsListenResult]]
+"""Serves `subscriptions/listen`: `serving.subscriptions.Listen`."""
 NAME = "incident-mcp"
 FRESH = CacheHint(ttl_ms=3_600_000, scope="public")
 """The lists depend only on the settings."""
@@ -43,7 +45,7 @@ def build_server(
     closed: Callable[[], None] = lambda: None,
     *,
     one_call: bool = False,
-) -> Server[Caller]:
+) -> Server[Callers]:
     """Build the server for one caller.
 
     Args:
@@ -59,7 +61,7 @@ def build_server(
     tools = select(settings)
 
     @asynccontextmanager
-    async def lifespan(_: Server[Caller]) -> AsyncGenerator[Caller]:
+    async def lifespan(_: Server[Callers]) -> AsyncGenerator[Callers]:
         try:
             async with open_caller(settings, tools, network, limits, one_call=one_call) as caller:
                 yield caller
@@ -70,12 +72,22 @@ def build_server(
     return make_server(_instructions(settings), lifespan)
 
 
-def make_server(instructions: str, lifespan: Lifespan) -> Server[Caller]:
+def make_server(
+    instructions: str,
+    lifespan: Lifespan,
+    listen: ListenHandler | None = None,
+    *,
+    fresh: CacheHint = FRESH,
+    request_state: RequestStateSecurity | None = None,
+) -> Server[Callers]:
     """Make a server whose requests find their caller in what the lifespan yields, and keep nothing else.
 
     Args:
         instructions: Text for the model.
-        lifespan: Opens and closes the caller of a connection.
+        lifespan: Opens and closes the callers.
+        listen: Serves subscriptions; None: one of this server alone, which polls.
+        fresh: For how long lists may be cached, and whether callers may share them.
+        request_state: Seals what a client returns with its answer to a question; None: with a key of this process.
     """
     lists = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
     server = Server(
@@ -84,7 +96,7 @@ def make_server(instructions: str, lifespan: Lifespan) -> Server[Caller]:
         version=__version__,
         instructions=instructions,
         lifespan=lifespan,
-        cache_hints=dict.fromkeys(lists, FRESH),
+        cache_hints=dict.fromkeys(lists, fresh),
         # No argument is sent as an HTTP header.
         get_tool_input_schema=lambda _: None,
         on_list_tools=offerings.list_tools,
@@ -95,12 +107,27 @@ def make_server(instructions: str, lifespan: Lifespan) -> Server[Caller]:
         on_list_resource_templates=offerings.list_resource_templates,
         on_read_resource=offerings.read_resource,
         on_completion=offerings.complete_argument,
-        on_subscriptions_listen=ListenHandler(InMemorySubscriptionBus()),
+        on_subscriptions_listen=listen or _listen_later(),
     )
     # Rejects request state that this server did not seal: it comes from the client.
-    server.middleware.append(RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=NAME))
+    security = request_state or RequestStateSecurity.ephemeral()
+    server.middleware.append(RequestStateBoundary(security, default_audience=NAME))
     offer_skills(server)
     return server
+
+
+def _listen_later() -> ListenHandler:
+    """Return a handler of subscriptions that is imported when the first client listens."""
+    made: list[ListenHandler] = []
+
+    async def listen(request: Request, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+        if not made:
+            from incident_mcp.serving.subscriptions import Listen  # noqa: PLC0415  # few clients listen
+
+            made.append(Listen())
+        return await made[0](request, params)
+
+    return listen
 
 
 def configure_logging() -> None:

@@ -10,6 +10,7 @@ from mcp_types import InputResponses
 
 from incident_mcp.records.record import Json
 from incident_mcp.settings import Settings
+from incident_mcp.tooling.feed import Feed
 from incident_mcp.tooling.tools import ToolResult, ToolSpec
 from incident_mcp.transport.seen import MemorySeen, SeenRecords
 from incident_mcp.transport.service import Service
@@ -53,6 +54,13 @@ class Caller:
     state_folder: Callable[[], Path] | None = None
     """Finds the state folder, where what was read may be kept; None where nothing is."""
 
+    feed: Feed | None = None
+    """What webhooks report and no list shows; None where none are received."""
+
+    def caller_of(self, request: "Request") -> "Caller":  # noqa: ARG002  # as `Callers` has it
+        """Return itself: it implements `Callers` where it is the only one."""
+        return self
+
     async def close(self) -> None:
         """Write the journal and close the connections."""
         self.safety.journal.close()
@@ -61,7 +69,20 @@ class Caller:
                 await service.close()
 
 
-Request = ServerRequestContext[Caller]
+class Callers(Protocol):
+    """All who call one server: what its lifespan yields."""
+
+    def caller_of(self, request: "Request") -> Caller:
+        """Return who makes a request."""
+        ...
+
+
+Request = ServerRequestContext[Callers]
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who makes a request."""
+    return request.lifespan_context.caller_of(request)
 
 
 @dataclass(frozen=True)
@@ -74,8 +95,8 @@ class Call:
 
     @property
     def caller(self) -> Caller:
-        """Who makes the request. On stdio the lifespan makes the only caller."""
-        return self.request.lifespan_context
+        """Who makes the request."""
+        return caller_of(self.request)
 
     @property
     def client(self) -> str | None:

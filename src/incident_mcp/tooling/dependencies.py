@@ -63,7 +63,13 @@ async def caller_settings(call: Call) -> Settings:
 async def writer(call: Call) -> Writer:
     """Return the writer of this call."""
     caller = call.caller
-    return Writer(caller.safety, call.client, confirm_policy=caller.settings.confirm, ask=call.confirmation.ask)
+    return Writer(
+        caller.safety,
+        call.client,
+        confirm_policy=caller.settings.confirm,
+        ask=call.confirmation.ask,
+        person=caller.settings.person,
+    )
 
 
 async def current_call(call: Call) -> Call:

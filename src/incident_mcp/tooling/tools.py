@@ -89,6 +89,10 @@ CORE = Toolset("core", "Incidents, updates and notes in both services, and the t
 Function: TypeAlias = Callable[..., Awaitable[Any]]
 
 
+ROLES = ("reader", "responder", "pager")
+"""What a person may do where several share a server; each role includes those before it."""
+
+
 @dataclass(frozen=True)
 class ToolSpec:
     """A function and what makes a tool of it. Its validators are built on the first call: that costs about 4 ms."""
@@ -111,6 +115,13 @@ class ToolSpec:
     def fn(self) -> Function:
         """The function."""
         return getattr(import_module(self.source), self.name) if isinstance(self.source, str) else self.source
+
+    @property
+    def role(self) -> str:
+        """The least role that may call it: what takes a preview first rings phones, is published, or opens access."""
+        if not self.writes:
+            return "reader"
+        return "pager" if self.preview else "responder"
 
     @property
     def services(self) -> tuple[str, ...]:

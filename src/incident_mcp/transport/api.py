@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar, cast
 
 import anyio
@@ -24,8 +25,9 @@ from incident_mcp.errors import (
 from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import A
 from incident_mcp.transport.connection import Progress, UnusableError, explain_failure
+from incident_mcp.transport.error_bodies import read_request_id
 from incident_mcp.transport.operation import Request
-from incident_mcp.transport.responses import observe, read_response
+from incident_mcp.transport.responses import observe, observe_remaining, read_response
 from incident_mcp.transport.retry import (
     Repeat,
     followed_by,
@@ -157,7 +159,7 @@ class Api:
         lost: NoAnswerError | None = None
         for attempt in itertools.count(1):
             try:
-                return await self._attempt(request, answer)
+                return await self._attempt(request, answer, attempt)
             except ServiceError as error:
                 if is_deleted(request, lost, error):
                     return answer.model_validate({})
@@ -166,7 +168,7 @@ class Api:
                 )
                 failure = error if wait is not None else self._with_requested_wait(error)
             lost = lost_write(failure, repeat) or lost
-            await anyio.sleep(wait or 0)
+            await self._sleep(request, wait)
             effect = await _find_effect(find_effect, lost)
             if effect is not None:
                 return effect
@@ -181,6 +183,12 @@ class Api:
             return request
         self.sent_again = True
         return repeat_request or request
+
+    async def _sleep(self, request: Request, wait: float | None) -> None:
+        """Wait for the next attempt, if there is one."""
+        if wait is not None and (observer := self.service.observer):
+            observer.waits_to_repeat(self.service, request.operation, wait)
+        await anyio.sleep(wait or 0)
 
     def _wait(self, attempt: int, failure: ServiceError, *, repeatable: bool) -> float | None:
         """Return the seconds until the next attempt, None if there is none."""
@@ -217,7 +225,7 @@ class Api:
                 f"{request.label} was not sent: the lock that keeps identical calls apart was lost. Call again."
             )
 
-    async def _attempt(self, request: Request, answer: type[A]) -> A:
+    async def _attempt(self, request: Request, answer: type[A], number: int) -> A:
         self._check(request)
         self.requests += 1
         await self._wait_for_rate_limit(request)
@@ -225,7 +233,7 @@ class Api:
         try:
             self._check_may_write(request)
             tape = self.service.tape
-            send = self._exchange_in_time
+            send = partial(self._observed, number) if self.service.observer else self._exchange_in_time
             response = await (tape.exchange(self.service.name, request, send) if tape else send(request))
         finally:
             self.service.slots.release()
@@ -233,6 +241,17 @@ class Api:
             # Other calls go on in the meantime.
             return await anyio.to_thread.run_sync(read_response, self.service, request, response, answer)
         return read_response(self.service, request, response, answer)
+
+    async def _observed(self, number: int, request: Request) -> Response:
+        """Send a request and receive its response while the service's observer looks on."""
+        observer = self.service.observer
+        if observer is None:
+            return await self._exchange_in_time(request)
+        with observer.attempt(self.service, request.operation, number) as attempt:
+            response = await self._exchange_in_time(request)
+            attempt.answered(response.status, read_request_id(response.headers))
+        observe_remaining(self.service, response.headers)
+        return response
 
     async def _exchange_in_time(self, request: Request) -> Response:
         """Send a request and receive its response within the attempt's time.
@@ -297,6 +316,8 @@ class Api:
                 f"{request.label} waits: {self.service.name}'s rate limit is used up. Call again in {seconds} s."
             )
         if wait:
+            if observer := self.service.observer:
+                observer.waits_for_rate_limit(self.service, wait)
             await anyio.sleep(wait)
 
     async def _exchange(self, request: Request, progress: Progress) -> Response:
@@ -306,6 +327,8 @@ class Api:
         headers = {"Authorization": f"Bearer {service.key.get_secret_value()}"}
         if content is not None:
             headers["Content-Type"] = "application/json"
+        if service.observer:
+            headers.update(service.observer.headers())
         client = service.client()
         # For a read it matters only if a proxy may be what failed.
         follow = service.transport is None and (request.method != "GET" or service.route.proxy is not None)

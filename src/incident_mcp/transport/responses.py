@@ -41,6 +41,13 @@ async def observe(service: Service, headers: httpx2.Headers, at: float) -> None:
         await service.rate_limit.observe_remaining(float(remaining))
 
 
+def observe_remaining(service: Service, headers: httpx2.Headers) -> None:
+    """Report what is left of the service's rate limit to the service's observer."""
+    remaining = headers.get("x-ratelimit-remaining", "")
+    if service.observer and re.fullmatch("[0-9]{1,9}", remaining, re.ASCII):
+        service.observer.remaining(service, int(remaining))
+
+
 def read_response(service: Service, request: Request, response: Response, answer: type[A]) -> A:
     """Read a response.
 

@@ -17,6 +17,7 @@ from incident_mcp.transport.connection import Route, make_client, with_transport
 from incident_mcp.transport.rate_limit import RateLimit
 from incident_mcp.transport.redaction import Redactor
 from incident_mcp.transport.tape import Tape
+from incident_mcp.transport.telemetry import Observer
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,12 @@ class Service:
     cache: dict[str, Cached] = field(default_factory=dict[str, Cached], repr=False)
     page_sizes: dict[str, int] = field(default_factory=dict[str, int])
     """Rows a page, for lists whose larger pages were too large to read."""
-    replayed_account: str = ""
-    """The account of a recording that is replayed: the key is another one then."""
+    known_account: str = ""
+    """Identifies the account in place of its key: where keys are rotated, and in a replay."""
     tape: Tape | None = field(default=None, repr=False)
     """Records each exchange, or answers from a recording."""
+    observer: Observer | None = field(default=None, repr=False)
+    """Makes spans and metrics of the requests."""
     ahead: float | None = None
     """Seconds by which the service's clock is ahead of this machine's; None until a response has a date."""
     _client: httpx2.AsyncClient | None = field(default=None, repr=False)
@@ -96,7 +99,7 @@ class Service:
     @property
     def account(self) -> str:
         """A hash that identifies the service and the key."""
-        return self.replayed_account or self._account
+        return self.known_account or self._account
 
     @cached_property
     def _account(self) -> str:

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,11 +41,11 @@ class ConfirmationCodes:
     """Issues and checks the codes of one caller.
 
     Args:
-        secret: Returns the secret; it may read a file.
+        secrets: Returns the secrets, at least one: the first makes codes, and all are accepted. It may read a file.
         caller: Who calls, where several callers share the secret and an account.
     """
 
-    secret: Callable[[], bytes]
+    secrets: Callable[[], Sequence[bytes]]
     caller: str = ""
 
     async def issue(self, request: str, shown: str | None = None) -> str:
@@ -59,7 +59,7 @@ class ConfirmationCodes:
             WriteError: There is no secret.
         """
         stated = int(unix_now()).to_bytes(_TIME_BYTES, "big") + secrets.token_bytes(_ID_BYTES) + _hash_of_shown(shown)
-        code = stated + self._hash(await self._read_secret(), stated, request)
+        code = stated + self._hash((await self._read_secrets())[0], stated, request)
         return base64.b32encode(code).decode().lower()
 
     async def check(self, code: str, request: str) -> str:
@@ -71,7 +71,8 @@ class ConfirmationCodes:
         """
         raw = _decode(code)
         stated, sent = raw[:-_HASH_BYTES], raw[-_HASH_BYTES:]
-        if not hmac.compare_digest(self._hash(await self._read_secret(), stated, request), sent):
+        hashes = [self._hash(secret, stated, request) for secret in await self._read_secrets()]
+        if not any(hmac.compare_digest(each, sent) for each in hashes):
             raise rejection(
                 "is not of a preview of this call: an argument or what it refers to changed, or the code is of another"
                 " account, caller or server"
@@ -85,9 +86,9 @@ class ConfirmationCodes:
         text = fingerprint(self.caller, request).encode()
         return hmac.new(secret, b"confirmation code" + stated + text, hashlib.sha256).digest()[:_HASH_BYTES]
 
-    async def _read_secret(self) -> bytes:
+    async def _read_secrets(self) -> Sequence[bytes]:
         try:
-            return await anyio.to_thread.run_sync(self.secret)
+            return await anyio.to_thread.run_sync(self.secrets)
         except (OSError, ValueError, RuntimeError) as error:
             raise WriteError.not_sent(
                 f"This write needs a confirmation code, and the secret behind codes cannot be kept"

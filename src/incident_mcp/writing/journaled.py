@@ -130,7 +130,7 @@ class JournaledWrite(Generic[A, R]):
             if entry.intent != self.intent.hash:
                 raise InputError(
                     f"idempotency_key {shorten(key, 60)!r} belongs to another request, made by {entry.tool}"
-                    f" {max(entry.age, 0):.0f} s ago: the service would return that request's record. Pass a new key"
+                    f"{entry.made}: the service would return that request's record. Pass a new key"
                     " for this request, or omit it. Not sent."
                 )
 
@@ -216,7 +216,7 @@ class JournaledWrite(Generic[A, R]):
             if found is None:
                 return None
             record = plan.to_record(found)
-        note = f"An identical call did this {max(entry.age, 0):.0f} s ago; nothing was sent."
+        note = f"An identical call did this{entry.made}; nothing was sent."
         note += "" if plan.repeat is Repeat.CHECKED else f" {plan.how_again}"
         return WriteResult(record, repeated=True, note=note)
 
@@ -235,6 +235,7 @@ class JournaledWrite(Generic[A, R]):
             started_at=unresolved.started_at if unresolved else self.api.now(),
             existing_ids=unresolved.existing_ids if unresolved else self.history.existing_ids,
             targets=self.plan.targets,
+            person=self.log.person,
         )
 
     def _key(self) -> str:

@@ -34,9 +34,16 @@ class WriteLimit(Protocol):
 class SettingLimit:
     """A limit that a setting sets; implements `WriteLimit`."""
 
-    kind: str
+    what: str
     maximum: int
     setting: str
+    person: str = ""
+    """Whose writes count, where several people share a server."""
+
+    @property
+    def kind(self) -> str:
+        """Which writes count towards it."""
+        return f"{self.what} by {self.person}" if self.person else self.what
 
     def error(self, count: int, free_in: float) -> WriteLimitError:
         """Return the error that names the setting."""

@@ -50,6 +50,8 @@ class Writer:
     """Which writes need confirmation: never, destructive, writes."""
     ask: Callable[[str, str], Awaitable[None]]
     """Asks for confirmation of a question about a request's hash; raises unless the answer is yes."""
+    person: str = ""
+    """Who makes the call, where several people share a server."""
     confirmed: bool = False
     """Whether the writes of this call are already confirmed."""
 
@@ -301,7 +303,7 @@ class Writer:
         raise WriteError(outcome)
 
     def _log(self, api: Api) -> OutcomeLog:
-        return OutcomeLog(self.safety.audit, self.caller, api.service.name)
+        return OutcomeLog(self.safety.audit, self.caller, api.service.name, self.person)
 
 
 def _shown_by(preview: Record | None) -> str | None:
@@ -309,14 +311,14 @@ def _shown_by(preview: Record | None) -> str | None:
 
 
 def _describe_unknown(history: History) -> str:
-    ago = f" {max(history.entry.age, 0):.0f} s ago" if history.entry else ""
-    return f"An identical call was sent{ago}, and its outcome is unknown"
+    by = history.entry.made if history.entry else ""
+    return f"An identical call was sent{by}, and its outcome is unknown"
 
 
 def _describe_done(history: History, record: Record | None) -> str:
-    ago = f" {max(history.entry.age, 0):.0f} s ago" if history.entry else ""
+    by = history.entry.made if history.entry else ""
     number = getattr(record, "id", None)
-    return f"An identical call did this{ago}" + (f" (ID {number})" if number else "")
+    return f"An identical call did this{by}" + (f" (ID {number})" if number else "")
 
 
 def _hash_of(plan: WritePlan[Any, Any], intent: Intent) -> str:

@@ -24,6 +24,8 @@ class OutcomeLog:
     audit: "AuditLog | None"
     caller: str | None
     service: str
+    person: str = ""
+    """Who makes the call, where several people share a server."""
 
     async def record(self, tool: str, request: Request, outcome: str, request_id: str | None = None) -> None:
         """Append a line."""
@@ -32,6 +34,7 @@ class OutcomeLog:
         entry: Json = {
             "tool": tool,
             "caller": self.caller,
+            "person": self.person or None,
             "service": self.service,
             "request": {"method": request.method, "path": request.path, "body": request.body},
             "outcome": outcome,

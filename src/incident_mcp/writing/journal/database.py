@@ -45,6 +45,7 @@ _LATER_COLUMNS = {
     "began": "REAL NOT NULL DEFAULT 0",
     "before": "TEXT",
     "things": "TEXT NOT NULL DEFAULT '[]'",
+    "person": "TEXT NOT NULL DEFAULT ''",
 }
 COLUMNS = ", ".join((*_FIRST_COLUMNS, *_LATER_COLUMNS))
 _UPKEEP = """

@@ -41,11 +41,18 @@ class Entry:
     """IDs of what existed before the first attempt; None if that was not read."""
     targets: tuple[str, ...] = ()
     """The resources that it writes to: after a later write to one of them, an identical call is deliberate."""
+    person: str = ""
+    """Who made the call, where several people share a server."""
 
     @property
     def age(self) -> float:
         """Seconds since the last change; negative if the clock was set back since."""
         return unix_now() - self.changed_at
+
+    @property
+    def made(self) -> str:
+        """When, and where several people share a server by whom: ` 20 s ago by alice@example.com`."""
+        return f" {max(self.age, 0):.0f} s ago" + (f" by {self.person}" if self.person else "")
 
     @property
     def unsettled_seconds(self) -> float:

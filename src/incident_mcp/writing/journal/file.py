@@ -196,8 +196,9 @@ def _put_all(db: sqlite3.Connection, changes: Changes) -> None:
         if entry is None:
             db.execute("DELETE FROM writes WHERE intent = ?", (intent,))
         else:
-            marks = ", ".join("?" * 13)
-            db.execute(f"INSERT OR REPLACE INTO writes ({COLUMNS}) VALUES ({marks})", _values(entry))  # noqa: S608  # our own words
+            values = _values(entry)
+            marks = ", ".join("?" * len(values))
+            db.execute(f"INSERT OR REPLACE INTO writes ({COLUMNS}) VALUES ({marks})", values)  # noqa: S608  # our own words
     for target, last in changes.last_writes.items():
         if last is None:
             db.execute("DELETE FROM touches WHERE thing = ?", (target,))
@@ -218,6 +219,7 @@ def _values(entry: Entry) -> tuple[Any, ...]:
     return (
         *(entry.intent, entry.tool, entry.account, entry.key, entry.state, result_id, record),
         *(entry.changed_at, entry.settles_at, entry.version, entry.started_at, existing_ids, json.dumps(entry.targets)),
+        entry.person,
     )
 
 
@@ -230,7 +232,8 @@ def _last_write(intent: object, at: object) -> LastWrite:
 def _entry(row: tuple[Any, ...] | None) -> Entry | None:
     if row is None:
         return None
-    intent, tool, account, key, state, _, record, changed_at, settles_at, version, started_at, ids, targets = row
+    intent, tool, account, key, state, _, record, changed_at, settles_at, version, started_at, *rest = row
+    ids, targets, person = rest
     texts, numbers = (intent, tool, account, key, state), (changed_at, settles_at, version, started_at)
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(each, int | float) for each in numbers):
         raise sqlite3.DatabaseError(_WRONG_TYPES)
@@ -248,6 +251,7 @@ def _entry(row: tuple[Any, ...] | None) -> Entry | None:
         started_at,
         None if existing_ids is None else tuple(existing_ids),
         tuple(cast("list[str]", _json(targets, list) or ())),
+        person if isinstance(person, str) else "",
     )
 
 

@@ -107,7 +107,7 @@ async def test_of_20_uses_of_a_code_at_once_one_counts(two: tuple[SharedState, S
 async def test_a_code_of_before_redis_lost_its_content_is_rejected_and_a_new_one_is_not(
     lost: str, redis: RedisServer, two: tuple[SharedState, SharedState], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    codes = ConfirmationCodes(lambda: bytes(32))
+    codes = ConfirmationCodes(lambda: [bytes(32)])
     await two[0].journal.prepare_codes()
     code = await codes.check(await codes.issue("request"), "request")
     assert await two[0].journal.use_code(code)

@@ -318,6 +318,7 @@ def _dump(entry: Entry) -> str:
             "started_at": entry.started_at,
             "existing_ids": entry.existing_ids,
             "targets": entry.targets,
+            "person": entry.person,
         }
     )
 
@@ -350,6 +351,7 @@ def _entry(row: Sequence[str | None], ahead: float) -> Entry | None:
         started_at=float(values["started_at"]),
         existing_ids=None if existing is None else tuple(map(str, existing)),
         targets=tuple(map(str, values["targets"])),
+        person=str(values.get("person", "")),
     )
 
 

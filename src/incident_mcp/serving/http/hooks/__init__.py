@@ -1,0 +1,7 @@
+"""The receiver of incident.io's webhooks."""
+
+from incident_mcp.serving.http.hooks.replays import LocalReplays, Replays
+from incident_mcp.serving.http.hooks.route import PATH, hook_route
+from incident_mcp.serving.http.hooks.signature import Signatures
+
+__all__ = ["PATH", "LocalReplays", "Replays", "Signatures", "hook_route"]
