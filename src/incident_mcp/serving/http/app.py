@@ -30,10 +30,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from incident_mcp import __version__
 from incident_mcp.serving.callers import make_sandbox, secret_source, state_folder
-from incident_mcp.serving.http.files import WatchedFile, read_key, read_personal_keys, read_secrets, watch
+from incident_mcp.serving.http.files import PersonalKeys, WatchedFile, read_key, read_personal_keys, read_secrets, watch
 from incident_mcp.serving.http.guard import MAX_BODY_BYTES, Bounded, Guard
 from incident_mcp.serving.http.health import Readiness, health_routes
-from incident_mcp.serving.http.hooks import LocalReplays, Signatures, hook_route
+from incident_mcp.serving.http.hooks import LocalReplays, Replays, Signatures, hook_route
 from incident_mcp.serving.http.secrets import request_state_security
 from incident_mcp.serving.http.settings import KEY_FILES, ServerSettings, server_settings
 from incident_mcp.serving.http.shared import SharedState
@@ -41,10 +41,10 @@ from incident_mcp.serving.http.shared.events import RedisEvents, RedisFeed, Redi
 from incident_mcp.serving.http.sign_in import SignIn, metadata_route, require_sign_in
 from incident_mcp.serving.http.team import Shared, Team
 from incident_mcp.serving.server import configure_logging, instructions_for, make_server
-from incident_mcp.serving.subscriptions import Listen, ListenLimits, LocalEvents
+from incident_mcp.serving.subscriptions import Events, Listen, ListenLimits, LocalEvents
 from incident_mcp.serving.telemetry import Telemetry, configure_json_logging, with_trace_context
 from incident_mcp.settings import Settings
-from incident_mcp.tooling.feed import LocalFeed
+from incident_mcp.tooling.feed import Feed, LocalFeed
 from incident_mcp.transport.service import DOCUMENTED, Limits, Network
 from incident_mcp.writing.journal.memory import MemoryJournal
 from incident_mcp.writing.journal.sqlite import SqliteJournal
@@ -113,37 +113,19 @@ class _Parts:
         self._server = server
         self._telemetry = telemetry
         self._files: list[WatchedFile[Any]] = []
-        self._keys = {
-            slug: self._file(KEY_FILES[slug], path, read_key(KEY_FILES[slug]))
-            for slug, path in server.key_files.items()
+        keys = {
+            slug: self._file(KEY_FILES[slug], file, read_key(KEY_FILES[slug]))
+            for slug, file in server.key_files.items()
         }
-        settings = _with_keys(settings, {slug: file.value for slug, file in self._keys.items()})
+        settings = _with_keys(settings, {slug: file.value for slug, file in keys.items()})
         self._sign_in = SignIn.from_settings(server.tokens_file, server.oidc) if server.has_sign_in else None
         self._redis = SharedState(server.redis_url.get_secret_value()) if server.redis_url else None
-        redis = self._redis.client if self._redis else None
-        self._events = RedisEvents(redis) if redis else LocalEvents()
-        self._replays = RedisReplays(redis) if redis else LocalReplays()
-        feed = (RedisFeed(redis) if redis else LocalFeed()) if server.webhook_secret else None
-        self._feed = feed
+        self._events, self._replays, feed = _hearing(self._redis)
+        self._feed = feed if server.webhook_secret else None
         self._listen = Listen(self._events, ListenLimits(longest=LONGEST_STREAM))
-        in_memory = settings.sandbox and network is None
-        shared = Shared(
-            journal=MemoryJournal() if in_memory else SqliteJournal(partial(state_folder, settings)),
-            secrets=self._secrets(settings, in_memory=in_memory),
-            redis=self._redis,
-            feed=feed,
-            telemetry=telemetry,
-            network=make_sandbox() if in_memory else network,
-            limits=limits,
-            rotates_keys=bool(server.key_files),
-        )
-        personal = (
-            self._file("INCIDENT_MCP_KEYS_FILE", server.keys_file, read_personal_keys) if server.keys_file else None
-        )
-        self._team = Team(
-            settings, shared, (lambda: personal.value) if personal else dict, signs_in=self._sign_in is not None
-        )
-        for slug, file in self._keys.items():
+        shared = self._shared(settings, network, limits)
+        self._team = Team(settings, shared, self._personal_keys(), signs_in=self._sign_in is not None)
+        for slug, file in keys.items():
             file.changed = partial(self._team.change_key, slug)
         self._mcp = make_server(
             instructions_for(settings) + _ROLES * (self._sign_in is not None),
@@ -152,7 +134,26 @@ class _Parts:
             fresh=FRESH,
             request_state=request_state_security(shared.secrets),
         )
-        self._readiness = Readiness(self._team, self._redis, self._sign_in, self._files)
+
+    def _shared(self, settings: Settings, network: Network | None, limits: Limits) -> Shared:
+        in_memory = settings.sandbox and network is None
+        return Shared(
+            journal=MemoryJournal() if in_memory else SqliteJournal(partial(state_folder, settings)),
+            secrets=self._secrets(settings, in_memory=in_memory),
+            redis=self._redis,
+            feed=self._feed,
+            telemetry=self._telemetry,
+            network=make_sandbox() if in_memory else network,
+            limits=limits,
+            rotates_keys=bool(self._server.key_files),
+        )
+
+    def _personal_keys(self) -> Callable[[], dict[str, PersonalKeys]]:
+        path = self._server.keys_file
+        if path is None:
+            return dict[str, PersonalKeys]
+        file = self._file("INCIDENT_MCP_KEYS_FILE", path, read_personal_keys)
+        return lambda: file.value
 
     def _file(self, variable: str, path: Path, read: Callable[[str], Any]) -> WatchedFile[Any]:
         file = WatchedFile(variable, path, read)
@@ -168,31 +169,34 @@ class _Parts:
 
     def app(self) -> ASGIApp:
         """Put the layers together."""
-        # The guard checks hosts and origins; sessions would tie a client to one replica.
-        open_to_all = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+        server = self._server
+        app: ASGIApp = Starlette(routes=self._routes(), lifespan=self._lifespan)
+        app = Guard(app, server.allowed_hosts, server.allowed_origins, local_only=self._sign_in is None)
+        return with_trace_context(app) if self._telemetry is not None else app
+
+    def _routes(self) -> list[BaseRoute]:
+        server = self._server
         mcp: ASGIApp = Bounded(
             self._mcp.streamable_http_app(
                 streamable_http_path=PATH,
+                # A session would tie a client to one replica.
                 stateless_http=True,
-                transport_security=open_to_all,
+                # `Guard` checks hosts and origins, of all routes.
+                transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
                 max_request_body_size=MAX_BODY_BYTES,
             )
         )
-        routes: list[BaseRoute] = [*health_routes(lambda: self._readiness)]
+        routes: list[BaseRoute] = [*health_routes(Readiness(self._team, self._redis, self._sign_in, self._files))]
         if self._sign_in is not None:
-            url = self._server.public_url
-            mcp = require_sign_in(mcp, self._sign_in, public_url=url)
-            routes.append(metadata_route(url, self._server.oidc.issuer if self._server.oidc else None))
+            mcp = require_sign_in(mcp, self._sign_in, public_url=server.public_url)
+            routes.append(metadata_route(server.public_url, server.oidc.issuer if server.oidc else None))
         routes.append(Route(PATH, endpoint=_Endpoint(mcp)))
-        if self._server.webhook_secret is not None:
-            signatures = Signatures.from_text(self._server.webhook_secret.get_secret_value())
+        if server.webhook_secret is not None:
+            signatures = Signatures.from_text(server.webhook_secret.get_secret_value())
             routes.append(hook_route(signatures, self._events, self._feed, self._replays))
         if self._telemetry is not None and self._telemetry.metrics_app is not None:
             routes.append(Mount("/metrics", app=self._telemetry.metrics_app))
-        app: ASGIApp = Starlette(routes=routes, lifespan=self._lifespan)
-        server = self._server
-        guarded = Guard(app, server.allowed_hosts, server.allowed_origins, local_only=self._sign_in is None)
-        return with_trace_context(guarded) if self._telemetry is not None else guarded
+        return routes
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
@@ -213,6 +217,13 @@ class _Parts:
                 tasks.start_soon(watch, self._files)
             stack.enter_context(_ending_streams(self._listen.close))
             yield
+
+
+def _hearing(shared: SharedState | None) -> tuple[Events, Replays, Feed]:
+    """Return what webhooks need: the events for listeners, which webhooks were read, and what no list shows."""
+    if shared is None:
+        return LocalEvents(), LocalReplays(), LocalFeed()
+    return RedisEvents(shared.client), RedisReplays(shared.client), RedisFeed(shared.client)
 
 
 class _Endpoint:

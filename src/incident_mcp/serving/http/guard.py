@@ -1,5 +1,6 @@
 """The outer layers of the server: which hosts and origins may reach it, and how large and how slow a request may be."""
 
+import re
 from collections.abc import Sequence
 
 import anyio
@@ -124,9 +125,9 @@ class Bounded:
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
         """Return the body; None if the client left."""
-        declared = [value for key, value in scope["headers"] if key == b"content-length"]
-        if declared and (not declared[0].isdigit() or len(declared[0]) > 18 or int(declared[0]) > self._most_bytes):  # noqa: PLR2004  # digits of any real length
-            raise _TooLargeError
+        for declared in _values(scope, b"content-length"):
+            if not re.fullmatch("[0-9]{1,18}", declared) or int(declared) > self._most_bytes:
+                raise _TooLargeError
         body = bytearray()
         while True:
             message = await receive()

@@ -1,6 +1,5 @@
 """`/health` and `/ready`: whether the server lives, and whether its calls can succeed."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import anyio
@@ -52,16 +51,19 @@ class Readiness:
             now = anyio.current_time()
             if now >= self._keys_until:
                 self._keys, self._keys_until = await self._check_keys(), now + KEYS_SECONDS
-            if self.redis is not None and now >= self._store_until:
-                self._store, self._store_until = await self.redis.trouble(), anyio.current_time() + STORE_SECONDS
-        found = dict(self._keys)
-        if self.redis is not None:
-            found["redis"] = OK if self._store is None else "writes are not sent"
+            found = dict(self._keys)
+            if self.redis is not None:
+                found["redis"] = await self._check_store(self.redis, now)
         if self.sign_in is not None:
             found["sign_in"] = OK if await self.sign_in.ready() is None else "in trouble"
         if any(file.trouble for file in self.files):
             found["files"] = "a changed file cannot be used"
         return found
+
+    async def _check_store(self, redis: SharedState, now: float) -> str:
+        if now >= self._store_until:
+            self._store, self._store_until = await redis.trouble(), anyio.current_time() + STORE_SECONDS
+        return OK if self._store is None else "writes are not sent"
 
     async def _check_keys(self) -> dict[str, str]:
         incidentio, ionhour = self.team.services
@@ -94,18 +96,18 @@ async def _check_key(service: Service, request: ApiRequest) -> str:
     return OK
 
 
-def health_routes(readiness: Callable[[], Readiness]) -> list[Route]:
+def health_routes(readiness: Readiness) -> list[Route]:
     """Return the routes. `/ready?for=reads` does not need what only writes need.
 
     Args:
-        readiness: Returns what is checked, once the server runs.
+        readiness: Checks what calls need.
     """
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": OK})
 
     async def ready(request: Request) -> Response:
-        parts = await readiness().check()
+        parts = await readiness.check()
         needed = ["incidentio", "ionhour", *(["redis"] if request.query_params.get("for") != "reads" else [])]
         broken = [name for name in needed if parts.get(name, OK) not in (OK, "no answer")]
         return JSONResponse({"ready": not broken, **parts}, 503 if broken else 200, {"Cache-Control": "no-store"})

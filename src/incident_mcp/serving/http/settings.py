@@ -133,12 +133,11 @@ def _oidc(env: Mapping[str, str], public_url: str) -> OidcSettings | None:
 
 
 def _check(settings: ServerSettings, env: Mapping[str, str]) -> None:
-    twice = [name for name in KEY_FILES.values() if name in env and name.removesuffix("_FILE") in env]
-    if "INCIDENT_MCP_SECRET_FILE" in env and "INCIDENT_MCP_SECRET" in env:
-        twice.append("INCIDENT_MCP_SECRET_FILE")
-    if twice:
-        raise SettingError(f"{twice[0]} and {twice[0].removesuffix('_FILE')} are both set: set one of them.")
-    if settings.redis_url and settings.secret_file is None and "INCIDENT_MCP_SECRET" not in env:
+    for name in (*KEY_FILES.values(), "INCIDENT_MCP_SECRET_FILE"):
+        other = name.removesuffix("_FILE")
+        if name in env and other in env:
+            raise SettingError(f"{name} and {other} are both set: set one of them.")
+    if settings.redis_url and not {"INCIDENT_MCP_SECRET", "INCIDENT_MCP_SECRET_FILE"} & set(env):
         raise SettingError(
             "INCIDENT_MCP_REDIS_URL needs INCIDENT_MCP_SECRET (or _FILE), the same on every replica: without it a"
             " replica rejects the confirmation codes of the others. Make one with `openssl rand -hex 32`."

@@ -26,15 +26,14 @@ from incident_mcp.serving.callers import (
 from incident_mcp.serving.http.files import PersonalKeys
 from incident_mcp.serving.http.sdk import AccessToken, get_access_token
 from incident_mcp.serving.http.shared import SharedState
+from incident_mcp.serving.http.sign_in.static_tokens import ISSUER as STATIC_ISSUER
 from incident_mcp.serving.subscriptions import Event, Events, forget_incidents
 from incident_mcp.serving.telemetry import Telemetry
 from incident_mcp.settings import Settings
 from incident_mcp.tooling.caller import Caller, Callers, Request
 from incident_mcp.tooling.feed import Feed
-from incident_mcp.transport.seen import MemorySeen
 from incident_mcp.transport.service import DOCUMENTED, Limits, Network, Service
 from incident_mcp.writing.codes import ConfirmationCodes
-from incident_mcp.writing.confirm import MemoryQuestions
 from incident_mcp.writing.journal.protocol import Journal
 
 MAX_CALLERS = 2_000
@@ -81,10 +80,10 @@ class Team:
         self._shared = shared
         self._personal = personal
         self._signs_in = signs_in
-        self._callers: OrderedDict[tuple[str, ...], Caller] = OrderedDict()
+        self._callers: OrderedDict[tuple[str, str | None, PersonalKeys], Caller] = OrderedDict()
         self._services: dict[tuple[str, str | None], Service | None] = {}
         self._audit = open_audit_log(settings)
-        self.services = self._services_of(settings, PersonalKeys(), "")
+        self.services = self._services_of(settings, PersonalKeys())
         """Those that everybody without keys of their own uses."""
 
     def caller_of(self, request: Request) -> Caller:  # noqa: ARG002  # the token is in the request's context
@@ -96,55 +95,59 @@ class Team:
         token = get_access_token()
         if token is None and self._signs_in:
             raise RuntimeError("a request without sign-in reached the server")
-        subject = (token.subject or "") if token else ""
-        own = self._own_keys(token, subject)
-        place = (_person(token), role_of(token) or "", *(each or "" for each in (own.incidentio, own.ionhour, own.me)))
+        own = self._own_keys(token)
+        place = (_person(token), role_of(token), own)
         caller = self._callers.get(place)
         if caller is None:
-            caller = self._callers[place] = self._make(token, own, subject)
+            caller = self._callers[place] = self._make(token, own)
         self._callers.move_to_end(place)
         while len(self._callers) > MAX_CALLERS:
             self._callers.popitem(last=False)
         return caller
 
-    def _own_keys(self, token: AccessToken | None, subject: str) -> PersonalKeys:
-        """Return a person's own keys. A static token's name is not a subject of the identity provider."""
+    def _own_keys(self, token: AccessToken | None) -> PersonalKeys:
+        """Return a person's own keys; those of a static token are listed under `token:NAME`."""
         if token is None:
             return PersonalKeys()
-        name = f"token:{subject}" if token.client_id.startswith("token:") else subject
-        return self._personal().get(name, PersonalKeys())
+        subject = token.client_id if _is_static(token) else token.subject
+        return self._personal().get(subject or "", PersonalKeys())
 
-    def _make(self, token: AccessToken | None, own: PersonalKeys, subject: str) -> Caller:
-        person = _person(token)
-        email = _EMAIL.fullmatch(str((token.claims or {}).get("name", ""))) if token else None
-        settings = replace(
-            self.settings,
-            person=person,
-            role=role_of(token),
-            me=own.me or (email[0] if email else self.settings.me),
-            incidentio_key=SecretStr(own.incidentio) if own.incidentio else self.settings.incidentio_key,
-            ionhour_key=SecretStr(own.ionhour) if own.ionhour else self.settings.ionhour_key,
-        )
-        redis, shared = self._shared.redis, self._shared
-        incidentio, ionhour = self._services_of(settings, own, subject)
-        journal = redis.journal_of(person) if redis else shared.journal
+    def _make(self, token: AccessToken | None, own: PersonalKeys) -> Caller:
+        shared, redis = self._shared, self._shared.redis
+        settings = self._settings_of(token, own)
+        person = settings.person
+        incidentio, ionhour = self._services_of(settings, own)
+        codes = ConfirmationCodes(shared.secrets, person)
         caller = Caller(
             settings,
             {tool.name: tool for tool in select(settings)},
             {tool.name: tool for tool in reachable(settings)},
-            make_safety(settings, journal, ConfirmationCodes(shared.secrets, person), self._audit),
+            make_safety(settings, redis.journal_of(person) if redis else shared.journal, codes, self._audit),
             incidentio,
             ionhour,
-            questions=redis.questions(person) if redis else MemoryQuestions(),
-            seen=redis.seen(person) if redis else MemorySeen(),
             state_folder=None if settings.sandbox else lambda: state_folder(self.settings),
             feed=shared.feed,
         )
+        if redis is not None:
+            caller.questions, caller.seen = redis.questions(person), redis.seen(person)
         if shared.telemetry is not None:
             shared.telemetry.observe(caller)
         return caller
 
-    def _services_of(self, settings: Settings, own: PersonalKeys, subject: str) -> Services:
+    def _settings_of(self, token: AccessToken | None, own: PersonalKeys) -> Settings:
+        """Return the settings with what is known of a person."""
+        everybody = self.settings
+        email = _EMAIL.fullmatch(str((token.claims or {}).get("name"))) if token else None
+        return replace(
+            everybody,
+            person=_person(token),
+            role=role_of(token),
+            me=own.me or (email[0] if email else everybody.me),
+            incidentio_key=SecretStr(own.incidentio) if own.incidentio else everybody.incidentio_key,
+            ionhour_key=SecretStr(own.ionhour) if own.ionhour else everybody.ionhour_key,
+        )
+
+    def _services_of(self, settings: Settings, own: PersonalKeys) -> Services:
         """Return the services for a person's keys; calls with the same key share its connections and caches."""
         places = (("incidentio", own.incidentio), ("ionhour", own.ionhour))
         if any(place not in self._services for place in places):
@@ -152,15 +155,15 @@ class Team:
             for place, service in zip(places, made, strict=True):
                 if place not in self._services:
                     self._services[place] = service
-                    self._prepare(service, subject if place[1] else "")
+                    self._prepare(service, settings.person if place[1] else "")
         incidentio, ionhour = (self._services[place] for place in places)
         return incidentio, ionhour
 
-    def _prepare(self, service: Service | None, subject: str) -> None:
+    def _prepare(self, service: Service | None, person: str) -> None:
         if service is None:
             return
-        if self._shared.rotates_keys or subject:
-            parts = ["team", service.name, service.base_url, subject]
+        if self._shared.rotates_keys or person:
+            parts = ["team", service.name, service.base_url, person]
             service.known_account = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
         if self._shared.redis is not None and service.rate_limit is not None:
             size, rate = INCIDENTIO_RATE
@@ -219,6 +222,10 @@ def _person(token: AccessToken | None) -> str:
         return ""
     claims = token.claims or {}
     name = str(claims.get("name") or token.subject)
-    if token.client_id.startswith("token:"):
+    if _is_static(token):
         return f"{name} (token)"
     return f"{name} ({token.subject} at {claims.get('iss')})"
+
+
+def _is_static(token: AccessToken) -> bool:
+    return (token.claims or {}).get("iss") == STATIC_ISSUER
