@@ -32,7 +32,7 @@ async def journal(redis: RedisServer) -> AsyncIterator[RedisJournal]:
 
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "AT_MOST_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "AT_MOST_SECONDS", 0.4)
     monkeypatch.setattr(connection, "AWAY_SECONDS", 0.05)
     monkeypatch.setattr(connection, "LONGEST_AWAY_SECONDS", 0.05)
     monkeypatch.setattr(unsaved, "RETRY_EVERY_SECONDS", 0.02)
