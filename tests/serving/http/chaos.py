@@ -18,7 +18,9 @@ from tests.serving.http.people import Person
 
 ATTEMPTS = 120
 """Identical calls until an outage counts as endless."""
-IMPATIENT = 0.05
+THINKING = 0.5
+"""Seconds that a caller waits after each answer, on average."""
+IMPATIENT = 0.15
 """How many calls lose their answer because the client gives up."""
 CODE_TROUBLE = ("confirm: the code", "The code is used up", "call again without confirm")
 OUTCOMES = re.compile(
@@ -81,6 +83,7 @@ class Caller:
                     self._client = client
                     while left():
                         await self._step()
+                        await anyio.sleep(self._chance.uniform(0, 2 * THINKING))
             except* (MCPError, httpx2.HTTPError, LostAnswer, OSError):
                 self.ledger.counts["connections lost"] += 1
                 await anyio.sleep(0.2)
@@ -126,7 +129,7 @@ class Caller:
         raise AssertionError(f"{tool}: no answer after {ATTEMPTS} calls")
 
     def _patience(self) -> float | None:
-        return self._chance.uniform(0.01, 0.3) if self._chance.random() < IMPATIENT else None
+        return self._chance.uniform(0.001, 0.06) if self._chance.random() < IMPATIENT else None
 
     # Reads. They must succeed, also while Redis is away.
 

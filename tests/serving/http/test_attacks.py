@@ -16,10 +16,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.serving.http.cluster import Cluster, cluster
+from tests.serving.http.cluster import Cluster, Replica, cluster
 from tests.serving.http.identity_provider import IdentityProvider, identity_provider
 from tests.serving.http.people import Person, with_jwt, with_static_token
-from tests.serving.http.requests import (
+from tests.serving.http.by_hand import (
     LEGACY,
     MODERN,
     answer,
@@ -198,6 +198,52 @@ def test_another_caller_s_cursor_is_rejected_on_every_replica(target: Target) ->
     for url in target.urls:
         assert "since" in failure(call(url, target.other, "catch_up", since=cursor))
         assert result(call(url, target.pager, "catch_up", since=cursor))["cursor"]
+
+
+@pytest.fixture(scope="module")
+def asking(target: Target) -> Iterator[list[str]]:
+    """Replicas that ask a person before each write."""
+    first = target.cluster.replicas[0]
+    settings = first.settings | {"INCIDENT_MCP_CONFIRM": "writes"}
+    replicas = [Replica(number, target.cluster.folder, settings) for number in (7, 8)]
+    try:
+        for replica in replicas:
+            replica.launch()
+        for replica in replicas:
+            replica.wait()
+        yield [replica.url for replica in replicas]
+    finally:
+        for replica in replicas:
+            replica.kill()
+
+
+def _asked(url: str, person: Person, **more: Any) -> dict[str, Any]:
+    """Send a write that needs a person's answer, and return what is answered."""
+    params = {"name": "incidentio_create_incident", "arguments": CREATE, **more}
+    sent = message("tools/call", params)
+    sent["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = {"elicitation": {"form": {}}}
+    return answer(
+        httpx2.post(
+            f"{url}/mcp", json=sent, headers=headers(person, "tools/call", "incidentio_create_incident"), timeout=30
+        )
+    )
+
+
+def test_another_person_s_request_state_is_rejected_on_every_replica(target: Target, asking: list[str]) -> None:
+    before = target.writes()
+    question = _asked(asking[0], target.pager)["result"]
+    assert question["resultType"] == "input_required"
+    (name,) = question["inputRequests"]
+    schema = question["inputRequests"][name]["params"]["requestedSchema"]["properties"]
+    agreed = {name: {"action": "accept", "content": dict.fromkeys(schema, True)}}
+    state = {"requestState": question["requestState"], "inputResponses": agreed}
+    for url in asking:
+        assert "error" in _asked(url, target.other, **state)
+        changed = {**state, "requestState": state["requestState"][:-4] + "AAAA"}
+        assert "error" in _asked(url, target.pager, **changed)
+    assert target.writes() == before
+    # The person who was asked may answer, at another replica than the one that asked.
+    assert not _asked(asking[1], target.pager, **state)["result"].get("isError")
 
 
 # HTTP.

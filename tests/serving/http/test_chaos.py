@@ -23,12 +23,14 @@ from tests.serving.http.people import LEGACY, MODERN, Person, with_jwt, with_sta
 
 pytestmark = [pytest.mark.team, pytest.mark.anyio]
 
-CALLS = int(os.environ.get("INCIDENT_MCP_CHAOS_CALLS", "400"))
+CALLS = int(os.environ.get("INCIDENT_MCP_CHAOS_CALLS", "700"))
 SEED = int(os.environ.get("INCIDENT_MCP_CHAOS_SEED", "12"))
 SECONDS = max(150, CALLS // 4)
 """After which it counts as stuck."""
 BURST, RATE = 1200, 20
 """incident.io's documented limit."""
+LATE_SECONDS = 0.25
+"""By how much a request may arrive later than it was sent: those behind it then seem to come too fast."""
 
 
 @pytest.fixture
@@ -64,12 +66,13 @@ class Disturbances:
     def __init__(self, running: Cluster, ledger: Ledger, chance: random.Random) -> None:
         self._cluster, self._ledger, self._chance = running, ledger, chance
         self.kills = 0
+        self.over = False
         self.away: list[tuple[float, float]] = []
 
     async def kill_replicas(self) -> None:
         """Kill one after the other at random; two of three serve at any time."""
         while True:
-            await anyio.sleep(self._chance.uniform(1, 4))
+            await anyio.sleep(self._chance.uniform(0.5, 2))
             replica = self._chance.choice(self._cluster.replicas)
             await anyio.to_thread.run_sync(self._restart, replica)
             self.kills += 1
@@ -89,6 +92,7 @@ class Disturbances:
         await anyio.sleep(4)
         redis.resume()
         self.away.append((began, time.monotonic()))
+        self.over = True
 
     async def lose_replies(self) -> None:
         """Let the services cut a reply now and then, after they did what was asked."""
@@ -124,17 +128,17 @@ async def test_every_call_is_answered_rightly_and_every_write_is_done_once(
                 for person, mode in people:
                     own = random.Random(chance.random())  # noqa: S311  # not a secret
                     caller = Caller(person, mode, running.url, ledger, own)
-                    callers.start_soon(caller.run, lambda: ledger.counts["calls"] < CALLS)
+                    callers.start_soon(caller.run, lambda: ledger.counts["calls"] < CALLS or not disturbances.over)
             background.cancel_scope.cancel()
     seconds = time.monotonic() - began
     state = running.services.state()
     arrivals = running.services.arrivals()
     excess = max(most_over(instants, BURST, RATE) for instants in arrivals.values())
     print(json.dumps(_figures(ledger, disturbances, seconds, arrivals, excess), indent=1))
-    assert ledger.wrong == []
+    assert ledger.wrong[:10] == []
     check_effects(ledger, state)
     assert [code for code, count in ledger.codes.items() if count > 1] == []
-    assert excess <= 0
+    assert excess <= LATE_SECONDS * RATE
     assert disturbances.kills
     assert len(disturbances.away) == 2
 

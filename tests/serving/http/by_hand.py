@@ -9,12 +9,12 @@ import httpx2
 from tests.serving.http.people import Person
 
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
-SECRETS_OF_META = "io.modelcontextprotocol"
+META = "io.modelcontextprotocol"
 
 
 def message(method: str, params: dict[str, Any], version: str = MODERN) -> dict[str, Any]:
     """Return a JSON-RPC request."""
-    meta = {f"{SECRETS_OF_META}/protocolVersion": version, f"{SECRETS_OF_META}/clientCapabilities": {}}
+    meta = {f"{META}/protocolVersion": version, f"{META}/clientCapabilities": {}}
     filled = {**params, "_meta": meta} if version == MODERN else params
     return {"jsonrpc": "2.0", "id": 1, "method": method, "params": filled}
 
@@ -46,7 +46,8 @@ def post(
 
 def call(url: str, person: Person | None, tool: str, version: str = MODERN, **arguments: Any) -> httpx2.Response:
     """Call a tool."""
-    return post(url, person, "tools/call", {"name": tool, "arguments": arguments}, version=version)
+    params = {"name": tool, "arguments": arguments}
+    return post(url, person, "tools/call", params, version=version)  # noqa: S113  # not that `requests`
 
 
 def answer(response: httpx2.Response) -> dict[str, Any]:
