@@ -47,7 +47,7 @@ def post(
 def call(url: str, person: Person | None, tool: str, version: str = MODERN, **arguments: Any) -> httpx2.Response:
     """Call a tool."""
     params = {"name": tool, "arguments": arguments}
-    return post(url, person, "tools/call", params, version=version)  # noqa: S113  # not that `requests`
+    return post(url, person, "tools/call", params, version=version)  # not that `requests`
 
 
 def answer(response: httpx2.Response) -> dict[str, Any]:

@@ -16,9 +16,6 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.serving.http.cluster import Cluster, Replica, cluster
-from tests.serving.http.identity_provider import IdentityProvider, identity_provider
-from tests.serving.http.people import Person, with_jwt, with_static_token
 from tests.serving.http.by_hand import (
     LEGACY,
     MODERN,
@@ -33,6 +30,9 @@ from tests.serving.http.by_hand import (
     raw,
     result,
 )
+from tests.serving.http.cluster import Cluster, Replica, cluster
+from tests.serving.http.identity_provider import IdentityProvider, identity_provider
+from tests.serving.http.people import Person, with_jwt, with_static_token
 
 pytestmark = pytest.mark.team
 
