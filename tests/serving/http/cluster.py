@@ -306,10 +306,12 @@ def cluster(
             **sandbox.settings(),
             "INCIDENT_MCP_REDIS_URL": redis.url,
             "INCIDENT_MCP_PUBLIC_URL": f"http://127.0.0.1:{port}/mcp",
-            "INCIDENT_MCP_ALLOWED_HOSTS": f"127.0.0.1:{port}",
             **settings,
         }
         started = [Replica(number, folder, every) for number in range(replicas)]
+        every["INCIDENT_MCP_ALLOWED_HOSTS"] = (
+            ",".join(f"127.0.0.1:{each.port}" for each in started) + f",127.0.0.1:{port}"
+        )
         for replica in started:
             ended.callback(replica.end, signal.SIGKILL)
             if start:
