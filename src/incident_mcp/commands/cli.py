@@ -68,6 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("file", metavar="FILE", type=Path)
     replay.add_argument("--check", action="store_true", help="call everything again and compare the answers")
     replay.set_defaults(command="replay")
+    serve = commands.add_parser("serve", parents=[sandbox], help="serve a team over HTTP (needs incident-mcp[server])")
+    serve.add_argument("--host", default="127.0.0.1", help="the address to bind to (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8000, help="the port (default: 8000)")
+    serve.add_argument("--workers", type=int, default=1, help="processes; more than one needs INCIDENT_MCP_REDIS_URL")
+    serve.set_defaults(command="serve")
     audit = commands.add_parser("audit", help="check an audit log (see INCIDENT_MCP_AUDIT_LOG)")
     verify = audit.add_subparsers(required=True, metavar="verify").add_parser(
         "verify", help="check that a log is intact, or report its first bad line"
@@ -157,6 +162,21 @@ def _token(options: argparse.Namespace) -> int:
     return list_tokens(path) if options.action == "list" else revoke(path, options.name)
 
 
+def _serve(options: argparse.Namespace) -> int:
+    if getattr(options, "sandbox", False):
+        os.environ["INCIDENT_MCP_SANDBOX"] = "1"
+    try:
+        from incident_mcp.commands.serve import serve  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        complain(f"incident-mcp serve: {error.name} is not installed. Install incident-mcp[server].")
+        return 2
+    if options.workers < 1 or not 0 <= options.port < 2**16:
+        complain("incident-mcp serve: --workers takes 1 or more, --port 0 to 65535.")
+        return 2
+    gc.enable()
+    return serve(options.host, options.port, options.workers)
+
+
 def _settings(options: argparse.Namespace) -> "Settings":
     from incident_mcp.settings import Settings  # noqa: PLC0415
 
@@ -175,4 +195,5 @@ _COMMANDS = {
     "audit": _audit,
     "replay": _replay,
     "token": _token,
+    "serve": _serve,
 }

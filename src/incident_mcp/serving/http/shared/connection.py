@@ -12,6 +12,7 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as LostConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from incident_mcp.errors import SettingError
 from incident_mcp.writing.journal.entry import fingerprint
@@ -59,6 +60,8 @@ def make_client(url: str) -> "Redis":
             socket_timeout=ANSWER_SECONDS,
             health_check_interval=15,
             retry=Retry(NoBackoff(), 0),
+            # Of one vendor's cloud; elsewhere it costs a round trip for each connection.
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
     except (ValueError, TypeError):
         raise SettingError(
