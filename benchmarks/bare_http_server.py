@@ -20,5 +20,5 @@ async def get(path: str) -> str:
 
 
 if __name__ == "__main__":
-    app = server.streamable_http_app(stateless_http=True, json_response=True)
+    app = server.streamable_http_app(stateless_http=True)
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[2]), log_level="warning", access_log=False, lifespan="on")

@@ -28,11 +28,11 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-import httpx2
-from http_load import Outcome, load, tool_call
+import httpx2  # noqa: E402  # the folder of the tests must be on the path first
+from http_load import Outcome, load, tool_call  # noqa: E402
 
-from tests.serving.http.cluster import Cluster, Nginx, Part, cluster, free_port, rss, wait_until
-from tests.serving.http.people import Person, with_static_token
+from tests.serving.http.cluster import Cluster, Nginx, Part, cluster, free_port, rss, wait_until  # noqa: E402
+from tests.serving.http.people import Person, with_static_token  # noqa: E402
 
 INCIDENT = "incidentio://incidents/INC-114"
 TICKS = os.sysconf("SC_CLK_TCK")
