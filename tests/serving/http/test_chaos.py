@@ -70,8 +70,12 @@ class Disturbances:
         self.away: list[tuple[float, float]] = []
 
     async def kill_replicas(self) -> None:
-        """Kill one after the other at random; two of three serve at any time."""
-        while True:
+        """Kill one after the other at random; two of three serve at any time.
+
+        It ends with the calls: a note whose answer was lost waits 20 s for the lost request to land before it is sent
+        again, longer than a replica lives here.
+        """
+        while self._ledger.counts["calls"] < CALLS:
             await anyio.sleep(self._chance.uniform(0.5, 2))
             replica = self._chance.choice(self._cluster.replicas)
             self._ledger.note(f"{replica.name} is killed")
