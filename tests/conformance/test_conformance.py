@@ -40,7 +40,7 @@ def url_signed_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     token = add_token(folder / "tokens.json", "conformance", "pager")
     port = free_port()
     hosts = {
-        "INCIDENT_MCP_ALLOWED_HOSTS": f"127.0.0.1:{port}",
+        "INCIDENT_MCP_ALLOWED_HOSTS": "127.0.0.1",
         "INCIDENT_MCP_PUBLIC_URL": f"http://127.0.0.1:{port}/mcp",
     }
     settings = {"INCIDENT_MCP_SANDBOX": "1", "INCIDENT_MCP_TOKENS_FILE": str(folder / "tokens.json"), **hosts}
