@@ -1,14 +1,20 @@
-"""The protocol's own conformance suite, on the same server over loopback HTTP."""
+"""The protocol's own conformance suite on `incident-mcp serve`, without and with sign-in.
+
+Its scenarios of authorization test clients (`auth/...`) and authorization servers; none tests a server that takes
+tokens, which is what this one is. What the specification asks of such a server is in `test_authorization.py`.
+"""
 
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
-from tests.spawned import ROOT, environment, node_program, run
+from incident_mcp.serving.http.sign_in.token_file import add_token
+from tests.serving.http.cluster import Nginx, Replica, free_port
+from tests.spawned import environment, node_program, run
 
 HERE = Path(__file__).parent
 REVISIONS = ["2025-11-25", "2026-07-28"]
@@ -18,19 +24,36 @@ SKILLS = ["sep-2640-skills-enumeration", "sep-2640-skills-manifest", "sep-2640-s
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server process that ends with its standard input."""
-    command = [sys.executable, "-m", "tests.conformance.served"]
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment(tmp_path_factory.mktemp("state")),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        # Leaving the block closes standard input, which ends the server, and waits for it.
+    """The address of `incident-mcp serve` on its sandbox, without sign-in."""
+    replica = Replica(0, tmp_path_factory.mktemp("open"), {"INCIDENT_MCP_SANDBOX": "1"})
+    try:
+        replica.start()
+        yield f"{replica.url}/mcp"
+    finally:
+        replica.end()
+
+
+@pytest.fixture(scope="module")
+def url_signed_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a proxy that adds a token, which the suite cannot send, before a server with sign-in."""
+    folder = tmp_path_factory.mktemp("signed")
+    token = add_token(folder / "tokens.json", "conformance", "pager")
+    port = free_port()
+    hosts = {
+        "INCIDENT_MCP_ALLOWED_HOSTS": "127.0.0.1",
+        "INCIDENT_MCP_PUBLIC_URL": f"http://127.0.0.1:{port}/mcp",
+    }
+    settings = {"INCIDENT_MCP_SANDBOX": "1", "INCIDENT_MCP_TOKENS_FILE": str(folder / "tokens.json"), **hosts}
+    replica = Replica(0, folder, settings)
+    nginx = Nginx(folder, [replica.port], port, added=f'proxy_set_header Authorization "Bearer {token}";')
+    try:
+        replica.start()
+        nginx.start()
+        assert httpx2.post(f"{replica.url}/mcp", json={}).status_code == 401
+        yield f"{nginx.url}/mcp"
+    finally:
+        nginx.end()
+        replica.end()
 
 
 def conform(url: str, results: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -44,6 +67,16 @@ def conform(url: str, results: Path, *arguments: str | Path) -> subprocess.Compl
 def test_every_scenario_passes_but_those_about_the_suite_s_own_examples(
     revision: str, url: str, tmp_path: Path
 ) -> None:
+    check_all(revision, url, tmp_path)
+
+
+@pytest.mark.team
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_the_same_scenarios_pass_with_sign_in(revision: str, url_signed_in: str, tmp_path: Path) -> None:
+    check_all(revision, url_signed_in, tmp_path)
+
+
+def check_all(revision: str, url: str, tmp_path: Path) -> None:
     expected = HERE / f"expected-{revision}.yml"
     done = conform(url, tmp_path, "--suite", "all", "--spec-version", revision, "--expected-failures", expected)
     _, _, summary = done.stdout.partition("=== SUMMARY ===")

@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +19,9 @@ from tests.serving.http.people import Person
 
 ATTEMPTS = 120
 """Identical calls until an outage counts as endless."""
-IMPATIENT = 0.05
+THINKING = 0.5
+"""Seconds that a caller waits after each answer, on average."""
+IMPATIENT = 0.15
 """How many calls lose their answer because the client gives up."""
 CODE_TROUBLE = ("confirm: the code", "The code is used up", "call again without confirm")
 OUTCOMES = re.compile(
@@ -41,6 +44,8 @@ class Intent:
     done: bool = False
     abandoned: bool = False
     attempts: int = 0
+    history: list[str] = field(default_factory=list[str])
+    """When it was sent and what was answered, with what was killed or stopped meanwhile."""
 
 
 @dataclass
@@ -52,6 +57,18 @@ class Ledger:
     counts: Counter[str] = field(default_factory=Counter[str])
     codes: Counter[str] = field(default_factory=Counter[str])
     """How often a code led to an answer that says that this call did something."""
+
+    began: float = field(default_factory=time.monotonic)
+
+    def note(self, what: str) -> None:
+        """Note something in the history of each intent that is not settled."""
+        for intent in self.intents:
+            if not (intent.done or intent.abandoned):
+                self.tell(intent, what)
+
+    def tell(self, intent: Intent, what: str) -> None:
+        """Note something in the history of an intent."""
+        intent.history.append(f"{time.monotonic() - self.began:.2f} {what}")
 
     def expect(self, condition: object, complaint: str) -> None:
         """Note a wrong answer."""
@@ -81,6 +98,7 @@ class Caller:
                     self._client = client
                     while left():
                         await self._step()
+                        await anyio.sleep(self._chance.uniform(0, 2 * THINKING))
             except* (MCPError, httpx2.HTTPError, LostAnswer, OSError):
                 self.ledger.counts["connections lost"] += 1
                 await anyio.sleep(0.2)
@@ -126,7 +144,7 @@ class Caller:
         raise AssertionError(f"{tool}: no answer after {ATTEMPTS} calls")
 
     def _patience(self) -> float | None:
-        return self._chance.uniform(0.01, 0.3) if self._chance.random() < IMPATIENT else None
+        return self._chance.uniform(0.001, 0.06) if self._chance.random() < IMPATIENT else None
 
     # Reads. They must succeed, also while Redis is away.
 
@@ -220,15 +238,18 @@ class Caller:
                     continue
             sent = arguments if code is None else {**arguments, "confirm": code}
             intent.attempts += 1
+            self.ledger.tell(intent, "sent")
             try:
                 result = await self._call(tool, sent, self._patience())
             except LostAnswer:
                 lost = True
+                self.ledger.tell(intent, "no answer")
                 await anyio.sleep(self._chance.uniform(0.05, 0.4))
                 continue
             if not result.is_error:
                 return await self._done(intent, tool, sent, result, code)
             text = text_of(result)
+            self.ledger.tell(intent, text)
             known = self._count_outcome(text, tool)
             lost = lost or "nknown" in known
             if not lost and "ot sent" in known and self._chance.random() < 0.3:
@@ -254,6 +275,7 @@ class Caller:
         """Note the answer; now and then repeat the call, as a client does whose user sends it again."""
         intent.done = True
         answer = result.structured_content or {}
+        self.ledger.tell(intent, f"done: {answer}")
         self.ledger.counts[f"done {intent.kind}"] += 1
         repeated = bool(answer.get("repeated"))
         self.ledger.counts["answers of an earlier call"] += repeated

@@ -206,6 +206,7 @@ http {{
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $http_host;
+      {added}
       proxy_buffering off;
       proxy_connect_timeout 2s;
       proxy_read_timeout 120s;
@@ -220,13 +221,13 @@ http {{
 class Nginx(Part):
     """Round robin over replicas."""
 
-    def __init__(self, folder: Path, ports: list[int], port: int) -> None:
+    def __init__(self, folder: Path, ports: list[int], port: int, added: str = "") -> None:
         self.port = port
         file = folder / "nginx.conf"
         # max_fails=0: a replica that was killed is back in a moment.
         replicas = "\n".join(f"    server 127.0.0.1:{each} max_fails=0;" for each in ports)
         user = "user root;" if os.geteuid() == 0 else ""
-        file.write_text(NGINX.format(user=user, folder=folder, replicas=replicas, port=port), "utf-8")
+        file.write_text(NGINX.format(user=user, folder=folder, replicas=replicas, port=port, added=added), "utf-8")
         super().__init__("nginx", folder, [program("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(file)])
 
     @property
@@ -305,10 +306,12 @@ def cluster(
             **sandbox.settings(),
             "INCIDENT_MCP_REDIS_URL": redis.url,
             "INCIDENT_MCP_PUBLIC_URL": f"http://127.0.0.1:{port}/mcp",
-            "INCIDENT_MCP_ALLOWED_HOSTS": f"127.0.0.1:{port}",
             **settings,
         }
         started = [Replica(number, folder, every) for number in range(replicas)]
+        every["INCIDENT_MCP_ALLOWED_HOSTS"] = (
+            ",".join(f"127.0.0.1:{each.port}" for each in started) + f",127.0.0.1:{port}"
+        )
         for replica in started:
             ended.callback(replica.end, signal.SIGKILL)
             if start:

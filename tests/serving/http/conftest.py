@@ -1,7 +1,9 @@
 """The team's server of real parts, once for all tests of a file."""
 
+import logging
 import os
 import shutil
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,3 +18,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("team"):
             item.add_marker(pytest.mark.skip(reason="redis-server is not on the path"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quiet_http_client() -> Iterator[None]:
+    """Leave out what the client logs of each of thousands of requests."""
+    names = ("httpcore2", "httpx2", "mcp.client", "asyncio")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in names:
+            patch.setattr(logging.getLogger(name), "level", logging.WARNING)
+        yield

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
-from incident_mcp.serving.http.sign_in.token_file import add_token
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from incident_mcp.serving.http.sign_in.token_file import add_token
 from tests.serving.http.identity_provider import IdentityProvider
 
 ROLES = ("reader", "responder", "pager")

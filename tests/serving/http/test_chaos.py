@@ -23,12 +23,14 @@ from tests.serving.http.people import LEGACY, MODERN, Person, with_jwt, with_sta
 
 pytestmark = [pytest.mark.team, pytest.mark.anyio]
 
-CALLS = int(os.environ.get("INCIDENT_MCP_CHAOS_CALLS", "400"))
+CALLS = int(os.environ.get("INCIDENT_MCP_CHAOS_CALLS", "700"))
 SEED = int(os.environ.get("INCIDENT_MCP_CHAOS_SEED", "12"))
-SECONDS = max(150, CALLS // 4)
+SECONDS = max(100, CALLS // 8)
 """After which it counts as stuck."""
 BURST, RATE = 1200, 20
 """incident.io's documented limit."""
+LATE_SECONDS = 0.25
+"""By how much a request may arrive later than it was sent: those behind it then seem to come too fast."""
 
 
 @pytest.fixture
@@ -64,13 +66,19 @@ class Disturbances:
     def __init__(self, running: Cluster, ledger: Ledger, chance: random.Random) -> None:
         self._cluster, self._ledger, self._chance = running, ledger, chance
         self.kills = 0
+        self.over = False
         self.away: list[tuple[float, float]] = []
 
     async def kill_replicas(self) -> None:
-        """Kill one after the other at random; two of three serve at any time."""
-        while True:
-            await anyio.sleep(self._chance.uniform(1, 4))
+        """Kill one after the other at random; two of three serve at any time.
+
+        It ends with the calls: a note whose answer was lost waits 20 s for the lost request to land before it is sent
+        again, longer than a replica lives here.
+        """
+        while self._ledger.counts["calls"] < CALLS:
+            await anyio.sleep(self._chance.uniform(0.5, 2))
             replica = self._chance.choice(self._cluster.replicas)
+            self._ledger.note(f"{replica.name} is killed")
             await anyio.to_thread.run_sync(self._restart, replica)
             self.kills += 1
 
@@ -79,22 +87,28 @@ class Disturbances:
         redis = self._cluster.redis
         await self._until(CALLS * 0.25)
         began = time.monotonic()
+        self._ledger.note("Redis stops")
         await anyio.to_thread.run_sync(redis.end)
         await anyio.sleep(3)
         await anyio.to_thread.run_sync(redis.start)
+        self._ledger.note("Redis is back")
         self.away.append((began, time.monotonic()))
         await self._until(CALLS * 0.5)
         began = time.monotonic()
+        self._ledger.note("Redis hangs")
         redis.pause()
         await anyio.sleep(4)
         redis.resume()
+        self._ledger.note("Redis is back")
         self.away.append((began, time.monotonic()))
+        self.over = True
 
     async def lose_replies(self) -> None:
         """Let the services cut a reply now and then, after they did what was asked."""
         while True:
             await anyio.sleep(self._chance.uniform(0.5, 2))
             fault = {"kind": self._chance.choice(["cut_after", "cut_before"]), "times": 1}
+            self._ledger.note(f"a reply is lost: {fault['kind']}")
             await anyio.to_thread.run_sync(self._cluster.services.fail, fault)
 
     async def _until(self, calls: float) -> None:
@@ -115,7 +129,7 @@ async def test_every_call_is_answered_rightly_and_every_write_is_done_once(
     ledger = Ledger()
     disturbances = Disturbances(running, ledger, chance)
     began = time.monotonic()
-    with anyio.fail_after(SECONDS):
+    with anyio.move_on_after(SECONDS) as limit:
         async with anyio.create_task_group() as background:
             background.start_soon(disturbances.kill_replicas)
             background.start_soon(disturbances.stop_redis)
@@ -124,17 +138,22 @@ async def test_every_call_is_answered_rightly_and_every_write_is_done_once(
                 for person, mode in people:
                     own = random.Random(chance.random())  # noqa: S311  # not a secret
                     caller = Caller(person, mode, running.url, ledger, own)
-                    callers.start_soon(caller.run, lambda: ledger.counts["calls"] < CALLS)
+                    callers.start_soon(caller.run, lambda: ledger.counts["calls"] < CALLS or not disturbances.over)
             background.cancel_scope.cancel()
     seconds = time.monotonic() - began
     state = running.services.state()
     arrivals = running.services.arrivals()
     excess = max(most_over(instants, BURST, RATE) for instants in arrivals.values())
     print(json.dumps(_figures(ledger, disturbances, seconds, arrivals, excess), indent=1))
-    assert ledger.wrong == []
+    stuck = [intent for intent in ledger.intents if not (intent.done or intent.abandoned)]
+    assert not limit.cancelled_caught, [
+        (intent.text, [line for line in intent.history if "killed" not in line and "reply" not in line])
+        for intent in stuck
+    ]
+    assert ledger.wrong[:10] == []
     check_effects(ledger, state)
     assert [code for code, count in ledger.codes.items() if count > 1] == []
-    assert excess <= 0
+    assert excess <= LATE_SECONDS * RATE
     assert disturbances.kills
     assert len(disturbances.away) == 2
 
@@ -177,12 +196,12 @@ def effects(state: dict[str, Any]) -> Counter[str]:
 def check_effects(ledger: Ledger, state: dict[str, Any]) -> None:
     """What is done is there once, what was left after "not sent" is not there, and there is nothing else."""
     found = effects(state)
-    wrong = {
-        intent.text: (intent, found[intent.text])
+    wrong = [
+        f"{intent.text}: {found[intent.text]} times\n  " + "\n  ".join(intent.history)
         for intent in ledger.intents
         if found[intent.text] != (1 if intent.done else 0)
-    }
-    assert wrong == {}
+    ]
+    assert not wrong, "\n".join(wrong)
     assert all(intent.done or intent.abandoned for intent in ledger.intents)
     assert "Forbidden" not in found
     made = [text for text in found if " of static-" in text or " of jwt-" in text]
