@@ -172,10 +172,22 @@ def connect(box: Sandbox, tmp_path: Path) -> Connect:
     return connect_
 
 
-@pytest.fixture(params=["legacy", "auto"] if os.environ.get("CI") else ["auto"])
+BOTH_VERSIONS = (ROOT / "tests/serving", ROOT / "tests/hosts")
+"""Where CI runs each test of `call` on both protocol versions, beside what is marked quick: what differs is there."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test of `call` on protocol version 2025-11-25 too, in CI, where the versions may differ."""
+    if "call" in metafunc.fixturenames and os.environ.get("CI"):
+        quick = metafunc.definition.get_closest_marker("quick")
+        both = quick or any(metafunc.definition.path.is_relative_to(folder) for folder in BOTH_VERSIONS)
+        metafunc.parametrize("call", ["legacy", "auto"] if both else ["auto"], indirect=True)
+
+
+@pytest.fixture
 async def call(connect: Connect, request: pytest.FixtureRequest) -> AsyncIterator[Caller]:
-    """A client of protocol version 2026-07-28; in CI also one of 2025-11-25."""
-    async with connect(request.param) as caller:
+    """A client of protocol version 2026-07-28; in CI some tests also get one of 2025-11-25."""
+    async with connect(getattr(request, "param", "auto")) as caller:
         yield caller
 
 

@@ -86,27 +86,27 @@ class Settings:
         Raises:
             SettingError: A value cannot be used; the text names the variable and what it takes.
         """
-        env, unfilled = _filled(environ)
+        env, unfilled = filled_in(environ)
         return cls(
-            incidentio_key=_key(env, "INCIDENTIO_API_KEY") or _key(env, "INCIDENT_API_KEY"),
-            incidentio_url=_url("INCIDENTIO_API_URL", env.get("INCIDENTIO_API_URL", INCIDENTIO_URL)),
-            ionhour_key=_key(env, "IONHOUR_API_KEY"),
+            incidentio_key=key_in(env, "INCIDENTIO_API_KEY") or key_in(env, "INCIDENT_API_KEY"),
+            incidentio_url=checked_url("INCIDENTIO_API_URL", env.get("INCIDENTIO_API_URL", INCIDENTIO_URL)),
+            ionhour_key=key_in(env, "IONHOUR_API_KEY"),
             ionhour_url=_ionhour_url(env.get("IONHOUR_API_URL", IONHOUR_URL)),
             ionhour_workspace_id=_number(env, "IONHOUR_WORKSPACE_ID", 0) or None,
             read_only=_switch(env, "INCIDENT_MCP_READ_ONLY"),
-            toolsets=_words(env, "INCIDENT_MCP_TOOLSETS", None),
-            state_dir=_path(env, "INCIDENT_MCP_STATE_DIR"),
+            toolsets=words_in(env, "INCIDENT_MCP_TOOLSETS", None),
+            state_dir=path_in(env, "INCIDENT_MCP_STATE_DIR"),
             discovery=_switch(env, "INCIDENT_MCP_DISCOVERY", default="1"),
             sandbox=sandbox or _switch(env, "INCIDENT_MCP_SANDBOX"),
             max_declares=_number(env, "INCIDENT_MCP_MAX_DECLARES", 5),
             max_writes=_number(env, "INCIDENT_MCP_MAX_WRITES", 30),
-            audit_log=_path(env, "INCIDENT_MCP_AUDIT_LOG"),
-            record=_path(env, "INCIDENT_MCP_RECORD"),
+            audit_log=path_in(env, "INCIDENT_MCP_AUDIT_LOG"),
+            record=path_in(env, "INCIDENT_MCP_RECORD"),
             stale_minutes=_number(env, "INCIDENT_MCP_STALE_MINUTES", 60),
-            confirm=_choice(env, "INCIDENT_MCP_CONFIRM", CONFIRM),
+            confirm=choice_in(env, "INCIDENT_MCP_CONFIRM", CONFIRM),
             me=_email(env, "INCIDENT_MCP_ME"),
             signing_key=_secret(env, "INCIDENT_MCP_SECRET"),
-            ignore_arguments=_words(env, "INCIDENT_MCP_IGNORE_ARGUMENTS", IGNORED_ARGUMENTS),
+            ignore_arguments=words_in(env, "INCIDENT_MCP_IGNORE_ARGUMENTS", IGNORED_ARGUMENTS),
             unfilled=unfilled,
         )
 
@@ -127,7 +127,7 @@ _SAFETY = ("INCIDENT_MCP_READ_ONLY", "INCIDENT_MCP_CONFIRM")
 """Switches that `$X` or `null` must not turn off: it stops the start, unless it is a form that hosts leave behind."""
 
 
-def _filled(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def filled_in(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the values of our variables, and why some of them count as not set."""
     env: dict[str, str] = {}
     unfilled: dict[str, str] = {}
@@ -149,7 +149,12 @@ def _why_unfilled(name: str, text: str, bare: str) -> str | None:
     return "is in quotes: it counts as not set" if bare != text and name.endswith("_API_KEY") else None
 
 
-def _key(env: Mapping[str, str], name: str) -> SecretStr | None:
+def key_in(env: Mapping[str, str], name: str) -> SecretStr | None:
+    """Return a key; None if it is not set.
+
+    Raises:
+        SettingError: No key has such characters.
+    """
     value = env.get(name)
     if value is None:
         return None
@@ -177,7 +182,12 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
     return int(value)
 
 
-def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+def choice_in(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """Return one of some words; the first if it is not set.
+
+    Raises:
+        SettingError: It is another word.
+    """
     value = env.get(name, choices[0]).lower()
     if value not in choices:
         raise SettingError(f"{name} takes one of {', '.join(choices)}.")
@@ -187,7 +197,8 @@ def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
 _Default = TypeVar("_Default")
 
 
-def _words(env: Mapping[str, str], name: str, default: _Default) -> tuple[str, ...] | _Default:
+def words_in(env: Mapping[str, str], name: str, default: _Default) -> tuple[str, ...] | _Default:
+    """Return the parts of a comma list."""
     return tuple(part.strip() for part in env[name].split(",") if part.strip()) if name in env else default
 
 
@@ -198,7 +209,8 @@ def _email(env: Mapping[str, str], name: str) -> str | None:
     return value
 
 
-def _path(env: Mapping[str, str], name: str) -> Path | None:
+def path_in(env: Mapping[str, str], name: str) -> Path | None:
+    """Return a path, with the home folder in place of `~`; None if it is not set."""
     if name not in env:
         return None
     path = Path(env[name])
@@ -225,7 +237,12 @@ def _split(url: str) -> SplitResult | None:
     return parts if usable else None
 
 
-def _url(name: str, value: str) -> str:
+def checked_url(name: str, value: str) -> str:
+    """Return an address without its trailing slashes.
+
+    Raises:
+        SettingError: It cannot be used.
+    """
     url = value.rstrip("/")
     parts = _split(url)
     if parts is None:
@@ -240,7 +257,7 @@ def _url(name: str, value: str) -> str:
 
 
 def _ionhour_url(value: str) -> str:
-    url = _url("IONHOUR_API_URL", value)
+    url = checked_url("IONHOUR_API_URL", value)
     if (urlsplit(url).hostname or "").startswith("mcp."):
         raise SettingError(
             f"IONHOUR_API_URL points to an MCP endpoint, which does not serve the REST API. Use {IONHOUR_URL}, or"

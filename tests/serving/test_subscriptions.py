@@ -11,11 +11,23 @@ import anyio
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
+from mcp_types import JSONRPCRequest
+from pydantic import SecretStr
 
 from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.serving.server import build_server, make_server
-from incident_mcp.serving.subscriptions import Budget, Event, Listen, ListenLimits, LocalEvents, Pace
+from incident_mcp.serving.subscriptions import (
+    Budget,
+    Event,
+    Listen,
+    ListenLimits,
+    LocalEvents,
+    Pace,
+    forget_incidents,
+)
 from incident_mcp.settings import Settings
+from incident_mcp.tooling.sdk import SessionMessage
+from incident_mcp.transport.service import Cached, Service
 
 pytestmark = pytest.mark.anyio
 
@@ -39,8 +51,8 @@ def event(box: Sandbox, reference: str = "INC-114", **more: Any) -> Event:
 class Served:
     """A client of a server on the sandbox, and the events that it hears."""
 
-    def __init__(self, client: Client, events: LocalEvents, listen: Listen) -> None:
-        self.client, self.events, self.listen = client, events, listen
+    def __init__(self, client: Client, events: LocalEvents, listen: Listen, server: Any) -> None:
+        self.client, self.events, self.listen, self.server = client, events, listen, server
 
     async def first(self, subscription: Any) -> str:
         with anyio.fail_after(5):
@@ -57,7 +69,7 @@ async def serving(
     built = build_server(chosen, network=box)
     server = make_server("", built.lifespan, listen)
     async with Client(server) as client:
-        yield Served(client, events, listen)
+        yield Served(client, events, listen, server)
 
 
 @pytest.fixture
@@ -237,6 +249,57 @@ async def test_a_burst_of_events_is_delivered_as_few_notifications_and_the_last_
             assert await served.first(subscription) == INC_114
             await served.events.publish(event(box))
             assert await served.first(subscription) == INC_114
+
+
+async def test_a_client_that_stopped_reading_delays_nobody(box: Sandbox):
+    async with serving(box) as served:
+        async with stalled(served.server, [INC_114, SITUATION]) as frames:
+            async with served.client.listen(resource_subscriptions=[INC_114]) as subscription:
+                for _ in range(200):
+                    await served.events.publish(event(box))
+                    assert await served.first(subscription) == INC_114
+            with anyio.fail_after(5):
+                received = [await frames.receive() for _ in range(3)]
+            methods = [each.message.method for each in received]
+            assert methods == ["notifications/subscriptions/acknowledged", *["notifications/resources/updated"] * 2]
+            await anyio.sleep(0.05)
+            assert frames.statistics().tasks_waiting_send == 0, "200 changes are one of each"
+
+
+@asynccontextmanager
+async def stalled(server: Any, uris: list[str]) -> AsyncIterator[Any]:
+    """Listen over a connection of which nothing is read but what the test receives."""
+    inward, read_stream = anyio.create_memory_object_stream[Any](0)
+    write_stream, outward = anyio.create_memory_object_stream[Any](0)
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "stalled", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    params = {"_meta": meta, "notifications": {"resourceSubscriptions": uris}}
+    request = JSONRPCRequest(jsonrpc="2.0", id="listen-1", method="subscriptions/listen", params=params)
+    async with inward, read_stream, write_stream, outward, anyio.create_task_group() as tasks:
+        tasks.start_soon(server.run, read_stream, write_stream, server.create_initialization_options())
+        await inward.send(SessionMessage(request))
+        yield outward
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_server_without_a_handler_of_its_own_polls(box: Sandbox):
+    async with Client(build_server(Settings(sandbox=True), network=box)) as client:
+        async with client.listen(resource_subscriptions=[INC_114]) as subscription:
+            assert subscription.honored.resource_subscriptions == [INC_114]
+            await until(lambda: lists(box, "/v2/incidents") == 1)
+
+
+async def test_an_event_drops_cached_names_of_incidents_only():
+    names = ("open", "names of incidents", "incident 114", "severities")
+    service = Service("incident.io", "https://api.invalid", SecretStr("x"), "KEY")
+    service.cache |= {name: Cached() for name in names}
+    forget_incidents(service, Event(frozenset({"schedule"})))
+    assert set(service.cache) == set(names)
+    forget_incidents(service, Event(frozenset({"incident"})))
+    assert set(service.cache) == {"severities"}
 
 
 def lists(box: Sandbox, path: str) -> int:

@@ -68,13 +68,35 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("file", metavar="FILE", type=Path)
     replay.add_argument("--check", action="store_true", help="call everything again and compare the answers")
     replay.set_defaults(command="replay")
+    serve = commands.add_parser("serve", parents=[sandbox], help="serve a team over HTTP (needs incident-mcp[server])")
+    serve.add_argument("--host", default="127.0.0.1", help="the address to bind to (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8000, help="the port (default: 8000)")
+    serve.add_argument("--workers", type=int, default=1, help="processes; more than one needs INCIDENT_MCP_REDIS_URL")
+    serve.set_defaults(command="serve")
     audit = commands.add_parser("audit", help="check an audit log (see INCIDENT_MCP_AUDIT_LOG)")
     verify = audit.add_subparsers(required=True, metavar="verify").add_parser(
         "verify", help="check that a log is intact, or report its first bad line"
     )
     verify.add_argument("file", metavar="FILE", type=Path)
     verify.set_defaults(command="audit")
+    _add_token(commands.add_parser("token", help="create, list and revoke static tokens of the team server"))
     return parser
+
+
+def _add_token(token: argparse.ArgumentParser) -> None:
+    actions = token.add_subparsers(required=True, metavar="new|list|revoke")
+    file = argparse.ArgumentParser(add_help=False)
+    file.add_argument("--file", metavar="FILE", type=Path, help="the token file (default: INCIDENT_MCP_TOKENS_FILE)")
+    new = actions.add_parser("new", parents=[file], help="create a token and print it once")
+    new.add_argument("--name", required=True, help="whose token it is; shown in the audit log")
+    new.add_argument("--role", required=True, choices=("reader", "responder", "pager"))
+    new.add_argument("--days", type=int, metavar="N", help="days until it expires (default: never)")
+    new.set_defaults(command="token", action="new")
+    listing = actions.add_parser("list", parents=[file], help="list names, roles and expiry")
+    listing.set_defaults(command="token", action="list")
+    revoke = actions.add_parser("revoke", parents=[file], help="revoke a token; running servers notice it")
+    revoke.add_argument("--name", required=True)
+    revoke.set_defaults(command="token", action="revoke")
 
 
 def _stdio(options: argparse.Namespace) -> int:
@@ -131,6 +153,30 @@ def _replay(options: argparse.Namespace) -> int:
     return replay(options.file, check=options.check)
 
 
+def _token(options: argparse.Namespace) -> int:
+    from incident_mcp.commands.token import list_tokens, new, revoke, tokens_file  # noqa: PLC0415
+
+    path = tokens_file(options.file, os.environ)
+    if options.action == "new":
+        return new(path, options.name, options.role, options.days)
+    return list_tokens(path) if options.action == "list" else revoke(path, options.name)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    if getattr(options, "sandbox", False):
+        os.environ["INCIDENT_MCP_SANDBOX"] = "1"
+    try:
+        from incident_mcp.commands.serve import serve  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        complain(f"incident-mcp serve: {error.name} is not installed. Install incident-mcp[server].")
+        return 2
+    if options.workers < 1 or not 0 <= options.port < 2**16:
+        complain("incident-mcp serve: --workers takes 1 or more, --port 0 to 65535.")
+        return 2
+    gc.enable()
+    return serve(options.host, options.port, options.workers)
+
+
 def _settings(options: argparse.Namespace) -> "Settings":
     from incident_mcp.settings import Settings  # noqa: PLC0415
 
@@ -141,4 +187,13 @@ _ON_A_TERMINAL = """\
 incident-mcp serves MCP on stdio and is waiting for messages from an MCP host. Press Ctrl-D to stop.
 To set up a host, let it run this command with INCIDENTIO_API_KEY, IONHOUR_API_KEY or both set (see README.md).
 To try it without a key: `incident-mcp demo` or `incident-mcp call --sandbox situation`. Help: `incident-mcp --help`."""
-_COMMANDS = {"stdio": _stdio, "demo": _demo, "tools": _tools, "call": _call, "audit": _audit, "replay": _replay}
+_COMMANDS = {
+    "stdio": _stdio,
+    "demo": _demo,
+    "tools": _tools,
+    "call": _call,
+    "audit": _audit,
+    "replay": _replay,
+    "token": _token,
+    "serve": _serve,
+}

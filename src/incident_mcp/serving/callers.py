@@ -18,6 +18,7 @@ from incident_mcp.transport.redaction import Redactor
 from incident_mcp.transport.service import DOCUMENTED, Limits, Network, Service
 from incident_mcp.writing.codes import SECRET_BYTES, ConfirmationCodes, secret_in
 from incident_mcp.writing.journal.memory import MemoryJournal
+from incident_mcp.writing.journal.protocol import Journal
 from incident_mcp.writing.journal.sqlite import SqliteJournal
 from incident_mcp.writing.limits import SettingLimit
 from incident_mcp.writing.safety import WriteSafety
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from incident_mcp.writing.audit import AuditLog
 
 CLOSING_SECONDS = 0.5
+INCIDENTIO_RATE = (1200, 20)
+"""incident.io's limit: requests in a burst, and how many more a second. Ionhour documents no numbers."""
 
 
 @asynccontextmanager
@@ -52,7 +55,7 @@ async def open_caller(  # noqa: PLR0913  # all that callers differ in, by name
     """
     caller = _make_caller(settings, tools, network, limits, name)
     if one_call and not settings.sandbox:
-        caller.seen = SeenFile(partial(_state_folder, settings))
+        caller.seen = SeenFile(partial(state_folder, settings))
     recording = _record(caller)
     try:
         yield caller
@@ -69,33 +72,53 @@ def _make_caller(
 ) -> Caller:
     passing = settings.sandbox and network is None
     if passing:
-        from incident_mcp.sandbox import Sandbox  # noqa: PLC0415  # imported only when needed
+        network = make_sandbox()
+    incidentio, ionhour = make_services(settings, network, limits)
+    # What a sandbox of this process did is gone with it, so its journal is not kept either.
+    journal = MemoryJournal() if passing else SqliteJournal(partial(state_folder, settings))
+    codes = ConfirmationCodes(secret_source(settings, in_memory=passing), name or settings.person)
+    return Caller(
+        settings,
+        {tool.name: tool for tool in tools},
+        {tool.name: tool for tool in reachable(settings)},
+        make_safety(settings, journal, codes, open_audit_log(settings)),
+        incidentio,
+        ionhour,
+        state_folder=None if passing else partial(state_folder, settings),
+    )
 
-        network = Sandbox()
+
+def make_sandbox() -> Network:
+    """Return both services in memory."""
+    from incident_mcp.sandbox import Sandbox  # noqa: PLC0415  # imported only when needed
+
+    return Sandbox()
+
+
+def make_services(
+    settings: Settings, network: Network | None, limits: Limits = DOCUMENTED
+) -> tuple[Service | None, Service | None]:
+    """Return incident.io and Ionhour as the settings reach them; None without a key."""
     service = partial(_service, network=network, limits=limits)
     incidentio = service("incidentio", "incident.io", settings.incidentio_url, settings.incidentio_key)
     ionhour = service("ionhour", "Ionhour", settings.ionhour_url, settings.ionhour_key)
     if incidentio is not None:
-        # The vendor's limit: 1200 requests in a burst, refilled at 20 a second. Ionhour documents no numbers.
-        incidentio.rate_limit = LocalRateLimit(size=1200, rate=20)
-    _redact_all_keys([service for service in (incidentio, ionhour) if service is not None])
-    safety = WriteSafety(
-        # What a sandbox of this process did is gone with it, so its journal is not kept either.
-        journal=MemoryJournal() if passing else SqliteJournal(lambda: _state_folder(settings)),
-        declaration_limit=SettingLimit("declarations", settings.max_declares, "INCIDENT_MCP_MAX_DECLARES"),
-        write_limit=SettingLimit("writes", settings.max_writes, "INCIDENT_MCP_MAX_WRITES"),
-        codes=ConfirmationCodes(_secret_source(settings, in_memory=passing), name or settings.person),
-        audit=_audit_log(settings),
-    )
-    may_call = {tool.name: tool for tool in reachable(settings)}
-    return Caller(
-        settings,
-        {tool.name: tool for tool in tools},
-        may_call,
-        safety,
-        incidentio,
-        ionhour,
-        state_folder=_folder_source(settings, in_memory=passing),
+        incidentio.rate_limit = LocalRateLimit(*INCIDENTIO_RATE)
+    redact_all_keys(incidentio, ionhour)
+    return incidentio, ionhour
+
+
+def make_safety(
+    settings: Settings, journal: Journal, codes: ConfirmationCodes, audit: "AuditLog | None"
+) -> WriteSafety:
+    """Return what makes a caller's writes safe."""
+    limit = partial(SettingLimit, person=settings.person)
+    return WriteSafety(
+        journal=journal,
+        declaration_limit=limit("declarations", settings.max_declares, "INCIDENT_MCP_MAX_DECLARES"),
+        write_limit=limit("writes", settings.max_writes, "INCIDENT_MCP_MAX_WRITES"),
+        codes=codes,
+        audit=audit,
     )
 
 
@@ -108,14 +131,15 @@ def _record(caller: Caller) -> "Recording | None":
     return Recording(caller, caller.settings.record)
 
 
-def _redact_all_keys(services: list[Service]) -> None:
+def redact_all_keys(*services: Service | None) -> None:
     """Have each service redact the keys of all services."""
-    redactor = Redactor(service.key for service in services)
-    for service in services:
+    found = [service for service in services if service is not None]
+    redactor = Redactor(service.key for service in found)
+    for service in found:
         service.redact = redactor
 
 
-def _state_folder(settings: Settings) -> Path:
+def state_folder(settings: Settings) -> Path:
     """Return the folder for the journal.
 
     Raises:
@@ -132,12 +156,7 @@ def _state_folder(settings: Settings) -> Path:
     return user_state_path("incident-mcp", appauthor=False)
 
 
-def _folder_source(settings: Settings, *, in_memory: bool) -> Callable[[], Path] | None:
-    """Return what finds the state folder; None if nothing is kept."""
-    return None if in_memory else partial(_state_folder, settings)
-
-
-def _secret_source(settings: Settings, *, in_memory: bool) -> Callable[[], Sequence[bytes]]:
+def secret_source(settings: Settings, *, in_memory: bool) -> Callable[[], Sequence[bytes]]:
     """Return what reads the secret behind confirmation codes."""
     if settings.signing_key is not None:
         secret = settings.signing_key.get_secret_value().encode(errors="replace")
@@ -145,10 +164,11 @@ def _secret_source(settings: Settings, *, in_memory: bool) -> Callable[[], Seque
     if in_memory:
         # Nothing is real, and a preview is of use to the next command.
         return lambda: [b"sandbox".ljust(SECRET_BYTES)]
-    return lambda: [secret_in(_state_folder(settings))]
+    return lambda: [secret_in(state_folder(settings))]
 
 
-def _audit_log(settings: Settings) -> "AuditLog | None":
+def open_audit_log(settings: Settings) -> "AuditLog | None":
+    """Return the audit log, its last line repaired; None if the settings ask for none."""
     if settings.audit_log is None:
         return None
     from incident_mcp.writing.audit import AuditLog  # noqa: PLC0415  # imported only when needed

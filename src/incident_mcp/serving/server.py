@@ -69,7 +69,7 @@ def build_server(
             closed()
 
     configure_logging()
-    return make_server(_instructions(settings), lifespan)
+    return make_server(instructions_for(settings), lifespan)
 
 
 def make_server(
@@ -141,7 +141,7 @@ def configure_logging() -> None:
     logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
-def _instructions(settings: Settings) -> str:
+def instructions_for(settings: Settings) -> str:
     """Return the instructions, with what a model should know of these settings."""
     notes = [f"{len(names)} tools are not offered: {reason}." for reason, names in hidden(settings).items()]
     more = unlisted(settings)

@@ -10,6 +10,7 @@ from mcp_types import InputResponses
 
 from incident_mcp.records.record import Json
 from incident_mcp.settings import Settings
+from incident_mcp.tooling.feed import Feed
 from incident_mcp.tooling.tools import ToolResult, ToolSpec
 from incident_mcp.transport.seen import MemorySeen, SeenRecords
 from incident_mcp.transport.service import Service
@@ -52,6 +53,9 @@ class Caller:
 
     state_folder: Callable[[], Path] | None = None
     """Finds the state folder, where what was read may be kept; None where nothing is."""
+
+    feed: Feed | None = None
+    """What webhooks report and no list shows; None where none are received."""
 
     def caller_of(self, request: "Request") -> "Caller":  # noqa: ARG002  # as `Callers` has it
         """Return itself: it implements `Callers` where it is the only one."""

@@ -10,12 +10,12 @@ from incident_mcp.records.instants import date_or_instant, parse_instant, to_sec
 from incident_mcp.records.record import Listed, shorten
 from incident_mcp.records.text import visible_answer
 from incident_mcp.records.tokens import tokens
-from incident_mcp.response.catch_up.cursor import PREFIX, SOURCES, Cursor, account_tag, seal, unseal
+from incident_mcp.response.catch_up.cursor import PREFIX, SOURCES, Cursor, account_tag, owner, seal, unseal
 from incident_mcp.response.catch_up.events import MAX_NAME, Change, Event, Position, one_line
 from incident_mcp.response.catch_up.reader import CatchUpReader
 from incident_mcp.response.catch_up.watermark import OVERLAP, Watermark, select
 from incident_mcp.response.insight import INSIGHT
-from incident_mcp.tooling.dependencies import AppSettings, BothServices, Services
+from incident_mcp.tooling.dependencies import BothServices, CurrentCaller, Services
 from incident_mcp.tooling.tools import read_tool
 from incident_mcp.writing.intents import account_of
 
@@ -101,19 +101,23 @@ class _Answer:
             found = self.reader.name_of(event.incident_id)
             name = None if found.id in named else one_line(found.name, MAX_NAME)
             named.add(found.id)
-            changes.append(event.change.model_copy(update={"incident": found.reference or found.id, "name": name}))
+            shown_of = {"incident": found.reference or found.id, "name": name}
+            if found.reference is None and event.change.kind == "post_mortem":
+                # The caller may not see the incident, whose name may be in the title.
+                shown_of["title"] = None
+            changes.append(event.change.model_copy(update=shown_of))
         return changes
 
 
-def _start(since: str | None, services: Services) -> Cursor:
+def _start(since: str | None, services: Services, person: str) -> Cursor:
     """Return the cursor to start from.
 
     Raises:
-        InputError: `since` is neither a plausible timestamp nor a cursor of this account.
+        InputError: `since` is neither a plausible timestamp nor a cursor of this account and person.
     """
     apis = [api for api in (services.incidentio, services.ionhour) if api is not None]
     if since is not None and since.startswith(PREFIX):
-        return unseal(since, _account(services), account_tag(_ionhour(services)))
+        return unseal(since, _owner(services, person), account_tag(_ionhour(services)))
     now = datetime.fromtimestamp(apis[0].now(), UTC)
     started = now - _A_NIGHT if since is None else _parse(since)
     if started > now + OVERLAP:
@@ -134,8 +138,8 @@ def _parse(since: str) -> datetime:
     return started
 
 
-def _account(services: Services) -> str:
-    return account_of(services.incidentio) if services.incidentio else _ionhour(services)
+def _owner(services: Services, person: str) -> str:
+    return owner(account_of(services.incidentio) if services.incidentio else _ionhour(services), person)
 
 
 def _ionhour(services: Services) -> str:
@@ -144,7 +148,7 @@ def _ionhour(services: Services) -> str:
 
 async def catch_up(
     services: BothServices,
-    settings: AppSettings,
+    caller: CurrentCaller,
     since: Annotated[
         str | None, Field(description="RFC 3339 timestamp, or `cursor` of the previous result. Default: 12 hours ago.")
     ] = None,
@@ -154,10 +158,11 @@ async def catch_up(
 
     With `cursor`, each change is reported once.
     """
-    start = _start(since, services)
-    reader = CatchUpReader(services, settings, start)
+    settings = caller.settings
+    start = _start(since, services, settings.person)
+    reader = CatchUpReader(services, settings, start, caller.feed)
     await reader.read()
-    answer = _Answer(reader, _account(services))
+    answer = _Answer(reader, _owner(services, settings.person))
     await reader.name_incidents(answer.shown(limit)[0])
     is_first = since is None or not since.startswith(PREFIX)
     began = to_second(start.marks[SOURCES[0]].mark.instant + timedelta(microseconds=1)) if is_first else None

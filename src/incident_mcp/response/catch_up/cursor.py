@@ -16,13 +16,15 @@ from incident_mcp.errors import InputError
 from incident_mcp.response.catch_up.events import HASH_BYTES, LAST, Position
 from incident_mcp.response.catch_up.watermark import MAX_REPORTED, Watermark
 
-MAX_LENGTH = 2_048
+MAX_LENGTH = 2_400
 """Characters of a cursor."""
 MAX_INCIDENTS, MAX_ALERTS, MAX_ALERT_BYTES = 50, 150, 250
 """Open incidents and unresolved alerts whose state a cursor holds, and bytes of the latter."""
 SOURCES = ("incidents", "updates", "pages", "alerts", "ionhour")
+FEED = "feed"
+"""A further source, which only a server that receives webhooks has: without a mark of it, it was never read."""
 PREFIX = "c1."
-_TEXT = re.compile(r"c1\.[A-Za-z0-9_-]{1,2048}")
+_TEXT = re.compile(r"c1\.[A-Za-z0-9_-]{1,2400}")
 _SEAL_BYTES, _ACCOUNT_BYTES, _LEAD_BYTES = 8, 3, 2
 _MAX_NUMBER = 2**63
 MAX_ALERT = 2**53
@@ -55,12 +57,17 @@ class Cursor:
     """The tag of the Ionhour account that `alerts` is from; zeros if there was none."""
 
 
+def owner(account: str, person: str) -> str:
+    """Return to whom a cursor belongs: an account, and where several people share a server, one of them."""
+    return blake2b(f"{account}\0{person}".encode(errors="replace"), digest_size=32).hexdigest() if person else account
+
+
 def seal(cursor: Cursor, account: str) -> str:
     """Return a cursor as text.
 
     Args:
         cursor: The cursor.
-        account: The account that it belongs to.
+        account: To whom it belongs, as `owner` returns it.
     """
     out = _Writer()
     out.raw(cursor.ionhour)
@@ -70,6 +77,8 @@ def seal(cursor: Cursor, account: str) -> str:
     for number, state in cursor.incidents.items():
         out.raw(number.to_bytes(HASH_BYTES, "big") + state.lead.to_bytes(_LEAD_BYTES, "big") + bytes([state.rank]))
     _write_alerts(out, cursor)
+    if FEED in cursor.marks:
+        _write_mark(out, cursor.marks[FEED])
     content = bytes(out.content)
     return PREFIX + base64.urlsafe_b64encode(_seal_of(content, account) + content).decode().rstrip("=")
 
@@ -79,11 +88,11 @@ def unseal(text: str, account: str, ionhour: bytes) -> Cursor:
 
     Args:
         text: The text from an earlier result.
-        account: The account of this call.
+        account: To whom cursors of this call belong, as `owner` returns it.
         ionhour: The tag of its Ionhour account.
 
     Raises:
-        InputError: It was cut or changed, or it belongs to another account.
+        InputError: It was cut or changed, or it belongs to another account or person.
     """
     content = _checked(text, account)
     try:
@@ -174,6 +183,8 @@ def _read(content: "_Reader", ionhour: bytes) -> Cursor:
     incidents = dict(_read_incident(content) for _ in range(content.number(MAX_INCIDENTS)))
     count, tracked_from = content.number(MAX_ALERTS + 1), content.number()
     alerts = _read_alerts(content, count - 1) if count else None
+    if not content.is_at_end:
+        marks[FEED] = _read_mark(content)
     content.end()
     return Cursor(marks, incidents, alerts, tracked_from, tag if any(tag) else ionhour)
 
@@ -247,6 +258,10 @@ class _Reader:
         if value > most:
             raise ValueError("is too large")
         return value
+
+    @property
+    def is_at_end(self) -> bool:
+        return self._at == len(self._content)
 
     def end(self) -> None:
         if self._at != len(self._content):

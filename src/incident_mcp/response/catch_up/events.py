@@ -19,9 +19,12 @@ KINDS = (
     "lead_changed",
     "page_answered",
     "page_ended",
+    "on_call_changed",
+    "status_page_update",
     "update",
     "alert_opened",
     "alert_recovered",
+    "post_mortem",
 )
 """The kinds of changes, the most urgent first."""
 _RANKS = {kind: rank for rank, kind in enumerate(KINDS)}

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -19,8 +20,9 @@ from incident_mcp.records.clock import utc_now
 from incident_mcp.records.instants import to_second
 from incident_mcp.records.record import Record
 from incident_mcp.response.catch_up import ionhour
-from incident_mcp.response.catch_up.cursor import Cursor, IncidentState
+from incident_mcp.response.catch_up.cursor import FEED, Cursor, IncidentState
 from incident_mcp.response.catch_up.events import Event, Position
+from incident_mcp.response.catch_up.feed import feed_events
 from incident_mcp.response.catch_up.incidents import (
     MODES,
     Incident,
@@ -34,6 +36,7 @@ from incident_mcp.response.catch_up.watermark import Stream
 from incident_mcp.response.reading import Part, Reading
 from incident_mcp.settings import KEY_VARIABLES, Settings
 from incident_mcp.tooling.dependencies import Services
+from incident_mcp.tooling.feed import KEPT_SECONDS, MAX_ENTRIES, Feed
 from incident_mcp.transport.api import Api
 from incident_mcp.transport.operation import Request
 
@@ -49,6 +52,7 @@ _LABELS = {
     "pages": "incident.io's pages",
     "alerts": "incident.io's alerts",
     "ionhour": "Ionhour's alerts",
+    FEED: "incident.io's webhooks",
 }
 
 Row = TypeVar("Row", bound=Record)
@@ -61,10 +65,14 @@ class CatchUpReader:
         services: Both services.
         settings: The caller's settings.
         cursor: What was reported before.
+        feed: What webhooks reported; None where none are received.
     """
 
-    def __init__(self, services: Services, settings: Settings, cursor: Cursor) -> None:
-        self.cursor = cursor
+    def __init__(self, services: Services, settings: Settings, cursor: Cursor, feed: Feed | None = None) -> None:
+        self._feed = feed if services.incidentio else None
+        # A cursor of a time without webhooks: what they report begins where the incidents do.
+        first = {FEED: replace(cursor.marks["incidents"], reported=frozenset())} if self._feed else {}
+        self.cursor = replace(cursor, marks=first | dict(cursor.marks))
         self.unread: set[str] = set()
         """Sources that could not be read: their part of the cursor does not move."""
         self._services = services
@@ -81,11 +89,12 @@ class CatchUpReader:
     async def read(self) -> None:
         """Read all sources, then sort out which changes were not reported yet."""
         await self._reading.read(self._parts())
+        await self._read_feed()
         self._events["incidents"] = incident_events(self._incidents, self.cursor.incidents)
         by_id = {row.id: row for row in self._incidents}
         self._events["updates"] = update_events(self._updates, by_id, self.cursor.incidents)
         for source, mark in self.cursor.marks.items():
-            if source not in self.unread:
+            if source not in self.unread and (source != FEED or self._feed is not None):
                 self._add_stream(source, Stream(mark, self._events.get(source, []), self._now(source)))
 
     def problem_lines(self) -> list[str]:
@@ -200,6 +209,26 @@ class CatchUpReader:
             count = len(self._alerts.resolved)
             self._problems.add(f"Ionhour's alerts: only {count} resolved ones were read; some may be missing.")
         self.unread.discard("ionhour")
+
+    async def _read_feed(self) -> None:
+        """Read what webhooks reported and no list shows; without a receiver its mark does not move."""
+        feed = self._feed
+        if feed is None:
+            return
+        self.unread.add(FEED)
+
+        async def read() -> None:
+            entries = await feed.entries()
+            self._events[FEED] = feed_events(entries)
+            since = self._since(FEED)
+            oldest = min((entry.at for entry in entries), default=0.0) if len(entries) >= MAX_ENTRIES else 0.0
+            kept_from = max(self._now(FEED).timestamp() - KEPT_SECONDS, oldest)
+            if since.timestamp() < kept_from:
+                kept = to_second(datetime.fromtimestamp(kept_from, UTC))
+                self._problems.add(f"{_LABELS[FEED]}: what they reported before {kept} is no longer kept.")
+            self.unread.discard(FEED)
+
+        await self._problems.attempt(_LABELS[FEED], "", read)
 
     @property
     def _known(self) -> ionhour.Known:

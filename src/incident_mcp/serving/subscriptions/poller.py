@@ -84,6 +84,7 @@ class Poller:
     """When the last successful poll began, by the service's clock; 0: there was none."""
     _fed: bool = False
     _wait: float = 0.0
+    _is_failing: bool = False
 
     @property
     def is_idle(self) -> bool:
@@ -114,8 +115,10 @@ class Poller:
         async with self._turn:
             while True:
                 await self.poll(service)
-                await anyio.sleep(min(self.pace.least, self._wait))
-                with anyio.move_on_after(self._wait - self.pace.least):
+                # After a failure no event shortens the wait.
+                least = self._wait if self._is_failing else min(self.pace.least, self._wait)
+                await anyio.sleep(least)
+                with anyio.move_on_after(self._wait - least):
                     await self._due.wait()
                 self._due = anyio.Event()
 
@@ -126,8 +129,10 @@ class Poller:
             looked = await self.look(service, self.budget, self._since)
         except IncidentMcpError as failure:
             asked = failure.retry_after if isinstance(failure, ServiceError) else None
+            self._is_failing = True
             self._wait = max(asked or 0.0, min(self.pace.failing, max(self.pace.quick, self._wait * 2)))
             return
+        self._is_failing = False
         changed = self._compare(looked, first=not self._since)
         self._since = began
         if changed - self._announced:

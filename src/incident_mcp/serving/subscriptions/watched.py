@@ -1,7 +1,7 @@
 """What a subscription names: its URI in any spelling, resolved once with the caller's own keys."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -19,6 +19,7 @@ from incident_mcp.response.resources import SITUATION
 from incident_mcp.serving.subscriptions.events import stamp_of
 from incident_mcp.tooling.caller import Caller
 from incident_mcp.transport.api import Api
+from incident_mcp.transport.service import Service
 
 KNOWN_SECONDS = 30.0
 """How long a resolved incident is used for further subscriptions of the same account."""
@@ -28,6 +29,10 @@ _INCIDENT = UriTemplate.parse("incidentio://incidents/{incident}")
 _ALERT = UriTemplate.parse("ionhour://incidents/{incident_id}")
 _HIDDEN = (401, 403, 404, 410)
 """Statuses after which another attempt would have the same outcome."""
+
+
+_Read = Callable[[Api, str], Awaitable[tuple[str, str]]]
+"""Reads the key and the version of an incident."""
 
 
 class IncidentRow(Record):
@@ -118,21 +123,20 @@ class Resolver:
     async def _resolve(self, caller: Caller, uri: str) -> Watched | None:
         if uri == SITUATION:
             return Watched(uri, SITUATION) if caller.incidentio or caller.ionhour else None
-        for template, service, read in (
-            (_INCIDENT, caller.incidentio, _read_incident),
-            (_ALERT, caller.ionhour, _read_alert),
-        ):
-            values = template.match(uri)
-            if values is None or service is None or DEFAULT_RESOURCE_SECURITY.validate(values) is not None:
-                continue
-            [name] = map(str, values.values())
-            place = (service.account, path_id(name) if template is _INCIDENT else name)
-            at, key, stamp = self._known.get(place, (0.0, "", ""))
-            if not key or anyio.current_time() - at > KNOWN_SECONDS:
-                key, stamp = await read(Api(service, caller.seen).once(), name)
-                self._remember(place, (anyio.current_time(), key, stamp))
-            return Watched(uri, key, stamp)
+        if (name := _match(_INCIDENT, uri)) is not None and caller.incidentio is not None:
+            return await self._look_up(caller, caller.incidentio, uri, path_id(name), _read_incident)
+        if (name := _match(_ALERT, uri)) is not None and caller.ionhour is not None:
+            return await self._look_up(caller, caller.ionhour, uri, _number(name), _read_alert)
         return None
+
+    async def _look_up(self, caller: Caller, service: Service, uri: str, name: str, read: _Read) -> Watched:
+        """Return what a URI names, from memory if it was read lately."""
+        place = (service.account, name)
+        at, key, stamp = self._known.get(place, (0.0, "", ""))
+        if not key or anyio.current_time() - at > KNOWN_SECONDS:
+            key, stamp = await read(Api(service, caller.seen).once(), name)
+            self._remember(place, (anyio.current_time(), key, stamp))
+        return Watched(uri, key, stamp)
 
     def _remember(self, place: tuple[str, str], found: tuple[float, str, str]) -> None:
         self._known.pop(place, None)
@@ -141,13 +145,26 @@ class Resolver:
         self._known[place] = found
 
 
+def _match(template: UriTemplate, uri: str) -> str | None:
+    """Return the reference in a URI."""
+    values = template.match(uri)
+    if values is None or DEFAULT_RESOURCE_SECURITY.validate(values) is not None:
+        return None
+    [name] = values.values()
+    return str(name)
+
+
+def _number(name: str) -> str:
+    if not re.fullmatch("[0-9]{1,18}", name):
+        raise InputError("An Ionhour incident is identified by its number.")
+    return name
+
+
 async def _read_incident(api: Api, name: str) -> tuple[str, str]:
     row = (await read_one(api, name, _IncidentResponse)).incident
     return row.key, row.stamp
 
 
 async def _read_alert(api: Api, name: str) -> tuple[str, str]:
-    if not re.fullmatch("[0-9]{1,18}", name):
-        raise InputError("An Ionhour incident is identified by its number.")
     alert = await read_alert(api, int(name))
     return alert_key(alert), alert_stamp(alert)

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -100,6 +101,11 @@ class RedisServer:
                     return
             time.sleep(0.01)
         pytest.fail("redis-server did not start")
+
+    def pause(self, *, again: bool = False) -> None:
+        """Have it answer nothing while its connections stay open, or go on again."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT if again else signal.SIGSTOP)
 
     def stop(self) -> None:
         """End it."""

@@ -20,7 +20,7 @@ from .conftest import Receiver, headers, new_secret, sign, updated
 
 pytestmark = pytest.mark.anyio
 INCIDENT = "01FDAG4SAP5TYPT98WGR2N7W91"
-EXAMPLES = json.loads(Path(__file__).with_name("examples.json").read_text("utf-8"))
+DOCUMENTED = json.loads(Path(__file__).with_name("examples.json").read_text("utf-8"))
 """The webhooks of incident.io's API document, without fields that are not read."""
 
 
@@ -220,7 +220,7 @@ async def test_an_event_with_odd_content_is_accepted(receiver: Receiver, content
     assert [each.incidents for each in receiver.heard] == [frozenset()]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["event_type"])
+@pytest.mark.parametrize("example", DOCUMENTED, ids=lambda example: example["event_type"])
 async def test_every_documented_example_is_understood(receiver: Receiver, example):
     assert await receiver.post(json.dumps(example).encode()) == 204
     [event] = receiver.heard
@@ -234,7 +234,7 @@ async def test_every_documented_example_is_understood(receiver: Receiver, exampl
     assert kept == {
         "schedule.shift_change_v1": {"on_call_changed"},
         "public_incident.postmortem_document_status_updated_v1": {"post_mortem"},
-        "status_page_incident.update_shared_v1": set(),  # published in 2021: older than what is kept
+        "status_page_incident.update_shared_v1": {"status_page_update"},
     }.get(name, set())
 
 
@@ -244,6 +244,17 @@ async def test_a_private_incident_among_the_related_ones_is_not_named(receiver: 
     body = json.dumps({"event_type": name, name: {"related_incidents": related}}).encode()
     assert await receiver.post(body) == 204
     assert [each.incidents for each in receiver.heard] == [frozenset({INCIDENT[::-1]})]
+
+
+async def test_texts_of_the_feed_are_short_and_can_be_stored(receiver: Receiver):
+    name = "schedule.shift_change_v1"
+    people = [{"name": "\ud800x" * 10_000}] * 3
+    body = json.dumps({"event_type": name, name: {"schedule": {"name": "\ud800"}, "current_users": people}}).encode()
+    assert await receiver.post(body) == 204
+    [entry] = await receiver.feed.entries()
+    assert entry.title == "?"
+    assert entry.text.startswith("?x?x")
+    assert len(entry.text) <= 400
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "OPTIONS"])

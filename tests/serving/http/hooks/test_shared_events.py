@@ -7,15 +7,20 @@ from typing import Any
 
 import anyio
 import pytest
+from mcp import Client
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from incident_mcp.errors import NotSentError
 from incident_mcp.records.clock import unix_now
+from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.http.hooks.replays import Claim
+from incident_mcp.serving.http.shared.connection import make_client
 from incident_mcp.serving.http.shared.events import CHANNEL, RedisEvents, RedisFeed, RedisReplays
-from incident_mcp.serving.subscriptions import Event
+from incident_mcp.serving.server import build_server, make_server
+from incident_mcp.serving.subscriptions import Event, Listen
+from incident_mcp.settings import Settings
 from incident_mcp.tooling.feed import FeedEntry
 
 from .conftest import Receiver, RedisServer, headers, updated
@@ -25,9 +30,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.team]
 
 @asynccontextmanager
 async def connected(server: RedisServer, *, decode: bool = True) -> AsyncIterator[Redis]:
-    client = Redis.from_url(
-        server.url, decode_responses=decode, socket_timeout=2, retry=Retry(NoBackoff(), 0), health_check_interval=15
-    )
+    client = make_client(server.url) if decode else Redis.from_url(server.url, retry=Retry(NoBackoff(), 0))
     try:
         yield client
     finally:
@@ -85,6 +88,27 @@ async def test_after_a_reconnection_listeners_hear_once_that_events_may_be_missi
         assert [each.heard[-1] for each in both] == [Event(private=True)] * 2
 
 
+async def test_a_quiet_connection_is_checked_and_kept(redis_server: RedisServer, monkeypatch):
+    monkeypatch.setattr("incident_mcp.serving.http.shared.events._QUIET_SECONDS", 0.05)
+    async with replicas(redis_server) as both:
+        await anyio.sleep(0.5)
+        assert all(each.events.is_connected for each in both)
+        assert [each.heard for each in both] == [[], []]
+
+
+async def test_a_connection_that_says_nothing_is_given_up_and_listeners_hear_that_events_may_be_missing(
+    redis_server: RedisServer, monkeypatch
+):
+    monkeypatch.setattr("incident_mcp.serving.http.shared.events._QUIET_SECONDS", 0.05)
+    monkeypatch.setattr("incident_mcp.serving.http.shared.events._ANSWER_SECONDS", 0.2)
+    async with replicas(redis_server) as both:
+        redis_server.pause()
+        await until(lambda: not any(each.events.is_connected for each in both))
+        redis_server.pause(again=True)
+        await until(lambda: all(each.events.is_connected for each in both))
+        assert [each.heard for each in both] == [[Event(missed=True)]] * 2
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"kinds": 5}), "x" * 100_000])
 async def test_a_message_that_cannot_be_read_says_only_that_something_changed(redis_server: RedisServer, text):
     async with replicas(redis_server) as [one, _]:
@@ -102,6 +126,20 @@ async def test_a_webhook_that_one_replica_received_is_a_duplicate_for_another(re
         assert statuses == [204, 200, 200]
         await until(lambda: all(each.heard for each in both))
         assert [len(each.heard) for each in both] == [1, 1]
+
+
+async def test_a_webhook_at_one_replica_notifies_a_client_of_another(redis_server: RedisServer):
+    box = Sandbox()
+    [row] = [row for row in box.incidentio.incidents if row["reference"] == "INC-114"]
+    async with replicas(redis_server) as both:
+        receiver = Receiver(events=both[0].events, feed=both[0].feed, replays=both[0].replays)
+        built = build_server(Settings(sandbox=True), network=box)
+        server = make_server("", built.lifespan, Listen(both[1].events))
+        uri = "incidentio://incidents/%23inc-114"
+        async with Client(server) as client, client.listen(resource_subscriptions=[uri]) as subscription:
+            assert await receiver.post(updated(row["id"])) == 204
+            with anyio.fail_after(10):
+                assert (await anext(aiter(subscription))).uri == uri
 
 
 async def test_what_is_being_received_is_claimed_by_one_replica(redis_server: RedisServer):

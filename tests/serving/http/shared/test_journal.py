@@ -34,6 +34,7 @@ async def journal(redis: RedisServer) -> AsyncIterator[RedisJournal]:
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "AT_MOST_SECONDS", 0.2)
     monkeypatch.setattr(connection, "AWAY_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "LONGEST_AWAY_SECONDS", 0.05)
     monkeypatch.setattr(unsaved, "RETRY_EVERY_SECONDS", 0.02)
 
 
@@ -189,6 +190,21 @@ async def test_without_redis_nothing_begins_and_what_was_sent_never_fails(
     assert [each and each.state for each in found] == ["done", "unknown", None]
     assert kept.trouble is None
     assert (await two[1].journal.find("never")).entry is None
+
+
+@pytest.mark.usefixtures("_quick")
+async def test_a_change_that_redis_refuses_for_good_does_not_stop_all_later_writes(
+    redis: RedisServer, two: tuple[SharedState, SharedState], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unsaved, "MAX_REFUSALS", 3)
+    kept = two[0].journal
+    write = await kept.begin(entry("i"))
+    redis.command("SET", journals._row("i"), "of another type")
+    await kept.mark_done(write, {})
+    assert kept.trouble
+    await until_saved(two[0])
+    await kept.begin(entry("j"))
+    assert kept.trouble is None
 
 
 async def test_a_begin_that_redis_runs_after_it_was_given_up_leaves_nothing(

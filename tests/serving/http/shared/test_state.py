@@ -2,8 +2,12 @@
 
 import logging
 import secrets
+import shutil
+import tempfile
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import anyio
 import pytest
@@ -18,6 +22,27 @@ from tests.serving.http.shared.conftest import RedisServer, free_port, shared
 pytestmark = [pytest.mark.anyio, pytest.mark.team]
 
 
+def make_certificate(folder: Path) -> tuple[str, str]:
+    """Make a certificate for localhost that signs itself; return its path and its key's."""
+    from cryptography import x509  # noqa: PLC0415  # slow to import
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")]), datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    encoded = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    paths[1].write_bytes(key.private_bytes(*encoded))
+    return f"{paths[0]}", f"{paths[1]}"
+
+
 @pytest.fixture
 async def states(redis: RedisServer) -> AsyncIterator[list[SharedState]]:
     async with shared(redis) as one, shared(redis) as other, shared(redis) as third:
@@ -29,6 +54,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "AT_MOST_SECONDS", 0.3)
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.3)
     monkeypatch.setattr(connection, "AWAY_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "LONGEST_AWAY_SECONDS", 0.2)
 
 
 async def test_replicas_together_stay_inside_a_rate_limit(states: list[SharedState]) -> None:
@@ -249,3 +275,84 @@ async def test_an_acl_without_info_is_enough(redis: RedisServer) -> None:
     assert (await state.journal.find("i")).entry is None
     await state.close()
     redis.command("ACL", "DELUSER", "small")
+
+
+async def test_answers_never_reach_another_call_whatever_is_cut_off_in_between(
+    redis: RedisServer, states: list[SharedState], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "AT_MOST_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "AWAY_SECONDS", 0.001)
+    monkeypatch.setattr(connection, "LONGEST_AWAY_SECONDS", 0.001)
+    seen = states[0].seen("alice")
+    await seen.remember({f"{number}": f"{number}" for number in range(40)})
+    right = wrong = 0
+
+    async def look(number: int) -> None:
+        nonlocal right, wrong
+        for _ in range(60):
+            found = await seen.find(f"{number}")
+            right += found == f"{number}"
+            wrong += found not in (None, f"{number}")
+            await anyio.sleep(0.001)
+
+    async def disturb() -> None:
+        for _ in range(6):
+            redis.stop()
+            await anyio.sleep(0.08)
+            redis.resume()
+            await anyio.sleep(0.04)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(disturb)
+        for number in range(40):
+            tasks.start_soon(look, number)
+    assert wrong == 0
+    assert right > 40
+
+
+async def test_while_redis_hangs_one_call_at_a_time_waits_for_it(
+    redis: RedisServer, states: list[SharedState], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "AWAY_SECONDS", 0.001)
+    monkeypatch.setattr(connection, "LONGEST_AWAY_SECONDS", 0.001)
+    redis.stop()
+    seen, began = states[0].seen("alice"), []
+    await seen.find("a")
+    await anyio.sleep(0.01)
+    run = connection._run
+
+    async def count(*arguments: object) -> object:
+        began.append(1)
+        return await run(*arguments)
+
+    monkeypatch.setattr(connection, "_run", count)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(seen.find, "a")
+    assert len(began) == 1
+
+
+@pytest.mark.usefixtures("redis")
+async def test_a_unix_socket_and_tls_with_a_password_work(tmp_path: Path) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="r"))
+    certificate, key = make_certificate(tmp_path)
+    other = RedisServer(folder, free_port())
+    tls_port, word = free_port(), secrets.token_hex(8)
+    socket = folder / "s"
+    options = ["--tls-port", f"{tls_port}", "--tls-cert-file", certificate, "--tls-key-file", key]
+    options += ["--tls-ca-cert-file", certificate, "--tls-auth-clients", "no", "--unixsocket", f"{socket}"]
+    other.start(*options)
+    try:
+        other.command("ACL", "SETUSER", "team", "on", f">{word}", "~*", "&*", "+@all")
+        for url, trouble in (
+            (f"unix://{socket}", None),
+            (f"rediss://team:{word}@localhost:{tls_port}/0?ssl_ca_certs={certificate}", None),
+            # An unknown certificate is not trusted.
+            (f"rediss://team:{word}@localhost:{tls_port}/0", "cannot be reached"),
+        ):
+            state = SharedState(url)
+            assert (trouble or "None") in str(await state.trouble())
+            await state.close()
+    finally:
+        other.kill()
+        shutil.rmtree(folder)

@@ -29,8 +29,9 @@ Run = Callable[..., Awaitable[Any]]
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "AT_MOST_SECONDS", 0.15)
     monkeypatch.setattr(connection, "AWAY_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "LONGEST_AWAY_SECONDS", 0.5)
     monkeypatch.setattr(unsaved, "RETRY_EVERY_SECONDS", 0.05)
-    monkeypatch.setattr(locks, "LOCK_SECONDS", 1.5)
+    monkeypatch.setattr(locks, "LOCK_SECONDS", 0.8)
     monkeypatch.setattr(locks, "RENEWED_EVERY_SECONDS", 0.1)
     monkeypatch.setattr(locks, "MARGIN_SECONDS", 0.1)
 

@@ -5,10 +5,10 @@ ignored, and so are unknown fields. Webhooks about something private hold only I
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from incident_mcp.records.instants import parse_instant
 from incident_mcp.records.record import Json, part, parts, shorten
 from incident_mcp.serving.subscriptions.events import Event, stamp_of
 from incident_mcp.tooling.feed import FeedEntry
@@ -70,19 +70,27 @@ def read_webhook(payload: Json, number: str, at: float) -> Webhook | None:
 
 def _incidents(kind: str, content: Json) -> frozenset[str]:
     """Return the IDs of the public incidents that a webhook concerns."""
-    match kind:
-        case "incident":
-            found = [_text(_incident(content), "id")]
-        case "action" | "follow_up":
-            found = [_text(content, "incident_id")]
-        case "post_mortem":
-            found = [_text(part(content, "postmortem_document"), "incident_id")]
-        case "page":
-            related = parts(part(content, "escalation") or content, "related_incidents")[:_MAX_RELATED]
-            found = [_text(row, "id") for row in related if row.get("visibility") == "public"]
-        case _:
-            found = []
+    find = _FINDERS.get(kind)
+    found = find(content) if find else []
     return frozenset(each.upper() for each in found if each and len(each) <= _MAX_ID)
+
+
+def _related(content: Json) -> list[str | None]:
+    related = parts(part(content, "escalation") or content, "related_incidents")[:_MAX_RELATED]
+    return [_text(row, "id") for row in related if row.get("visibility") == "public"]
+
+
+def _of_record(content: Json) -> list[str | None]:
+    return [_text(content, "incident_id")]
+
+
+_FINDERS: dict[str, Callable[[Json], list[str | None]]] = {
+    "incident": lambda content: [_text(_incident(content), "id")],
+    "action": _of_record,
+    "follow_up": _of_record,
+    "post_mortem": lambda content: _of_record(part(content, "postmortem_document")),
+    "page": _related,
+}
 
 
 def _incident(content: Json) -> Json:
@@ -110,13 +118,15 @@ def _entry(name: str, content: Json, number: str, at: float) -> FeedEntry | None
         case "status_page_incident.update_shared":
             update = part(content, "update")
             title, status = _text(part(content, "status_page_incident"), "name"), _text(update, "incident_status")
-            published = parse_instant(_text(update, "published_at"))
-            since = min(at, published.timestamp()) if published else at
-            return FeedEntry(number, "status_page_update", since, None, title, status, _text(update, "message"))
+            # Its place is when it was sent, even where it was published earlier: a later repeat is reported, too.
+            return FeedEntry(number, "status_page_update", at, None, title, status, _text(update, "message"))
         case _:
             return None
 
 
 def _text(row: Json, name: str) -> str | None:
     value = row.get(name)
-    return shorten(value, _MAX_TEXT) or None if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    # A lone surrogate cannot be stored.
+    return shorten(value, _MAX_TEXT).encode(errors="replace").decode() or None

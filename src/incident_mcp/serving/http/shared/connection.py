@@ -12,6 +12,7 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as LostConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from incident_mcp.errors import SettingError
 from incident_mcp.writing.journal.entry import fingerprint
@@ -23,7 +24,8 @@ ANSWER_SECONDS = 2.0
 AT_MOST_SECONDS = 3.0
 """For one script, connection included."""
 AWAY_SECONDS = 1.0
-"""For how long Redis counts as away after it did not answer: a call must not wait for it at every step."""
+"""For how long Redis counts as away after it did not answer; doubled each further time, so that reads go on."""
+LONGEST_AWAY_SECONDS = 5.0
 MAX_CONNECTIONS = 64
 
 FAILURES = (RedisError, OSError, TimeoutError)
@@ -31,7 +33,15 @@ _AWAY = (LostConnectionError, RedisTimeoutError, OSError, TimeoutError)
 
 
 class RedisAwayError(Exception):
-    """Redis did not run a script, or its answer did not arrive; the text says why."""
+    """Redis did not run a script, or its answer did not arrive; the text says why.
+
+    Attributes:
+        refused: It answered that it does not run the script.
+    """
+
+    def __init__(self, why: str, *, refused: bool = False) -> None:
+        super().__init__(why)
+        self.refused = refused
 
 
 def make_client(url: str) -> "Redis":
@@ -48,9 +58,10 @@ def make_client(url: str) -> "Redis":
             decode_responses=True,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=ANSWER_SECONDS,
-            socket_keepalive=True,
             health_check_interval=15,
             retry=Retry(NoBackoff(), 0),
+            # Of one vendor's cloud; elsewhere it costs a round trip for each connection.
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
     except (ValueError, TypeError):
         raise SettingError(
@@ -76,6 +87,8 @@ class Connection:
         self.client = client
         self._scripts: dict[str, AsyncScript] = {}
         self._away_until = 0.0
+        self._failures = 0
+        """In a row."""
         self._why = ""
 
     async def run(self, script: str, keys: Sequence[str], arguments: Sequence[str | float] = ()) -> Any:  # noqa: ANN401  # what the script returns
@@ -87,15 +100,25 @@ class Connection:
         Raises:
             RedisAwayError: It did not run, or its answer did not arrive.
         """
-        if time.monotonic() < self._away_until:
+        now = time.monotonic()
+        if now < self._away_until:
             raise RedisAwayError(self._why)
+        if self._failures:
+            # One caller tries whether it is back; the others do not wait for that.
+            self._away_until = now + AT_MOST_SECONDS
         registered = self._scripts.get(script) or self._scripts.setdefault(script, self.client.register_script(script))
         with anyio.CancelScope(shield=True):
-            try:
-                with anyio.fail_after(AT_MOST_SECONDS):
-                    return await _run(registered, keys, arguments)
-            except FAILURES as error:
-                raise self._failure(error) from None
+            return await self._run_in_time(registered, keys, arguments)
+
+    async def _run_in_time(self, script: AsyncScript, keys: Sequence[str], arguments: Sequence[str | float]) -> object:
+        failures = self._failures
+        try:
+            with anyio.fail_after(AT_MOST_SECONDS):
+                answer = await _run(script, keys, arguments)
+        except FAILURES as error:
+            raise self._failure(error, failures) from None
+        self._is_back()
+        return answer
 
     async def ping(self) -> None:
         """Check that Redis answers, whether it counts as away or not.
@@ -103,18 +126,32 @@ class Connection:
         Raises:
             RedisAwayError: It does not.
         """
+        failures = self._failures
         try:
             with anyio.fail_after(CONNECT_SECONDS):
                 await self.client.ping()  # pyright: ignore[reportUnknownMemberType, reportGeneralTypeIssues]  # typed for both clients
         except FAILURES as error:
-            raise self._failure(error) from None
-        self._away_until = 0.0
+            raise self._failure(error, failures) from None
+        self._is_back()
 
-    def _failure(self, error: Exception) -> RedisAwayError:
+    def _is_back(self) -> None:
+        self._failures, self._away_until = 0, 0.0
+
+    def _failure(self, error: Exception, failures: int) -> RedisAwayError:
+        """Return what an error means.
+
+        Args:
+            error: The error.
+            failures: How many there were in a row when the call began: calls that fail together count once.
+        """
         # Only the kind: a text may hold the address with its password.
         why = "no answer in time" if isinstance(error, TimeoutError | RedisTimeoutError) else type(error).__name__
-        if isinstance(error, _AWAY):
-            self._away_until, self._why = time.monotonic() + AWAY_SECONDS, why
+        if not isinstance(error, _AWAY):
+            self._is_back()
+            return RedisAwayError(why, refused=True)
+        seconds = min(LONGEST_AWAY_SECONDS, AWAY_SECONDS * 2 ** min(failures, 10))
+        self._failures = failures + 1
+        self._away_until, self._why = time.monotonic() + seconds, why
         return RedisAwayError(why)
 
 

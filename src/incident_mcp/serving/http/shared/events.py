@@ -15,15 +15,15 @@ from redis.exceptions import RedisError
 from incident_mcp.errors import NotSentError
 from incident_mcp.records.clock import unix_now
 from incident_mcp.serving.http.hooks.replays import CLAIMED_SECONDS, REMEMBERED_SECONDS, Claim, EventsAwayError
+from incident_mcp.serving.http.shared.connection import PREFIX
 from incident_mcp.serving.subscriptions.events import Event, Listener, LocalEvents
 from incident_mcp.tooling.feed import KEPT_SECONDS, MAX_ENTRIES, FeedEntry
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-_PREFIX = "incident-mcp:"
-CHANNEL = f"{_PREFIX}events"
-FEED = f"{_PREFIX}feed"
+CHANNEL = f"{PREFIX}events"
+FEED = f"{PREFIX}feed"
 _MAX_MESSAGE = 64_000
 _QUIET_SECONDS = 15.0
 """Time without a message after which the connection is checked."""
@@ -213,7 +213,7 @@ def _type_of(message: Any) -> object:  # noqa: ANN401  # redis does not type its
 
 
 def _key_of(number: str) -> str:
-    return f"{_PREFIX}webhook:{blake2b(number.encode(errors='replace'), digest_size=16).hexdigest()}"
+    return f"{PREFIX}webhook:{blake2b(number.encode(errors='replace'), digest_size=16).hexdigest()}"
 
 
 def _as_text(value: object) -> str | None:

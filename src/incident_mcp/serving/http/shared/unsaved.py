@@ -13,6 +13,8 @@ from incident_mcp.serving.http.shared.connection import Connection, RedisAwayErr
 MAX_KEPT = 1_000
 """Beyond it the oldest are dropped: their rows stay pending, and what they did is looked up as after a crash."""
 RETRY_EVERY_SECONDS = 1.0
+MAX_REFUSALS = 100
+"""Of one change, by a Redis that answers: full, read-only, or a key of another type. Then it is dropped, too."""
 MAX_RETRIES = 600
 """In the background, after the last change that was added."""
 _log = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ class Unsaved:
         """Why the last change could not be saved."""
         self._connection = connection
         self._kept: deque[tuple[float, Change]] = deque(maxlen=MAX_KEPT)
+        self._refusals = 0
+        """Of the first change."""
         self._retrying: asyncio.Task[None] | None = None
         self._saving = asyncio.Lock()
 
@@ -68,7 +72,10 @@ class Unsaved:
                     await self._connection.run(change.script, change.keys, change.arguments(time.monotonic() - at))
                 except RedisAwayError as error:
                     self._failed(error)
-                    raise
+                    self._refusals += error.refused
+                    if self._refusals < MAX_REFUSALS:
+                        raise
+                self._refusals = 0
                 if self._kept and self._kept[0] is first:
                     self._kept.popleft()
         self.trouble = None

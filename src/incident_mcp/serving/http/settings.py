@@ -1,0 +1,161 @@
+"""What the environment asks of the team's server, beside the settings of every server."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from incident_mcp.errors import SettingError
+from incident_mcp.serving.http.sign_in import OidcSettings
+from incident_mcp.settings import Settings, checked_url, choice_in, filled_in, path_in, words_in
+
+KEY_FILES = {"incidentio": "INCIDENTIO_API_KEY_FILE", "ionhour": "IONHOUR_API_KEY_FILE"}
+LOCAL_URL = "http://127.0.0.1:8000/mcp"
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+_OWN = (
+    *KEY_FILES.values(),
+    *(
+        f"INCIDENT_MCP_{name}"
+        for name in ("PUBLIC_URL", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "TOKENS_FILE", "KEYS_FILE")
+    ),
+    *(f"INCIDENT_MCP_{name}" for name in ("KEYS_FILE", "SECRET_FILE", "REDIS_URL", "WEBHOOK_SECRET", "ROLE_CLAIM")),
+    *(f"INCIDENT_MCP_OIDC_{name}" for name in ("ISSUER", "AUDIENCE", "JWKS_URL", "ALGORITHMS")),
+)
+_OIDC = ("INCIDENT_MCP_OIDC_AUDIENCE", "INCIDENT_MCP_OIDC_JWKS_URL", "INCIDENT_MCP_OIDC_ALGORITHMS")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """How the server is reached, who may sign in, and what its replicas share."""
+
+    public_url: str = LOCAL_URL
+    """The address of `/mcp` as clients use it: what tokens are issued for."""
+    allowed_hosts: tuple[str, ...] = LOCAL_HOSTS
+    """Values of the Host header; a name without a port stands for all ports."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins of web pages that may call the server."""
+    tokens_file: Path | None = None
+    oidc: OidcSettings | None = None
+    keys_file: Path | None = None
+    """Keys of each person's own."""
+    key_files: Mapping[str, Path]
+    """By service: a file that holds its key, and is read again when it changes."""
+    secret_file: Path | None = None
+    redis_url: SecretStr | None = None
+    webhook_secret: SecretStr | None = None
+    log_format: str = "text"
+
+    @property
+    def has_sign_in(self) -> bool:
+        """Whether callers have to sign in."""
+        return self.tokens_file is not None or self.oidc is not None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "ServerSettings":
+        """Read the settings.
+
+        Raises:
+            SettingError: A value cannot be used, or the settings contradict each other.
+        """
+        env, unfilled = filled_in(environ)
+        if names := [name for name in unfilled if name in _OWN]:
+            # Without it the server would be less protected than it is meant to be.
+            raise SettingError(f"{names[0]} {unfilled[names[0]].partition(':')[0]}.")
+        public_url = checked_url("INCIDENT_MCP_PUBLIC_URL", env.get("INCIDENT_MCP_PUBLIC_URL", LOCAL_URL))
+        is_local = urlsplit(public_url).hostname in ("127.0.0.1", "localhost")
+        found = cls(
+            public_url=public_url,
+            allowed_hosts=words_in(env, "INCIDENT_MCP_ALLOWED_HOSTS", LOCAL_HOSTS if is_local else ()),
+            allowed_origins=words_in(env, "INCIDENT_MCP_ALLOWED_ORIGINS", ()),
+            tokens_file=path_in(env, "INCIDENT_MCP_TOKENS_FILE"),
+            oidc=_oidc(env, public_url),
+            keys_file=path_in(env, "INCIDENT_MCP_KEYS_FILE"),
+            key_files={slug: path for slug, name in KEY_FILES.items() if (path := path_in(env, name))},
+            secret_file=path_in(env, "INCIDENT_MCP_SECRET_FILE"),
+            redis_url=_secret(env, "INCIDENT_MCP_REDIS_URL"),
+            webhook_secret=_secret(env, "INCIDENT_MCP_WEBHOOK_SECRET"),
+            log_format=choice_in(env, "INCIDENT_MCP_LOG_FORMAT", ("text", "json")),
+        )
+        _check(found, env)
+        return found
+
+    def check_reach(self, host: str) -> None:
+        """Check that what is reachable from other machines is protected.
+
+        Args:
+            host: The address that the server is bound to.
+
+        Raises:
+            SettingError: It is not.
+        """
+        if host in ("127.0.0.1", "::1", "localhost"):
+            return
+        if not self.has_sign_in:
+            raise SettingError(
+                f"The server would be reachable from other machines ({host}) without sign-in. Set"
+                " INCIDENT_MCP_TOKENS_FILE (`incident-mcp token new` makes one) or INCIDENT_MCP_OIDC_ISSUER, or bind it"
+                " to 127.0.0.1."
+            )
+        if not self.allowed_hosts or self.allowed_hosts == LOCAL_HOSTS:
+            raise SettingError(
+                f"The server would be reachable from other machines ({host}) under any name. Set"
+                " INCIDENT_MCP_ALLOWED_HOSTS to the names that clients use, such as incidents.example.com."
+            )
+
+    def with_public_url(self, url: str) -> "ServerSettings":
+        """Return the settings for a server whose address was not known before it was bound."""
+        oidc = self.oidc and replace(self.oidc, audience=url if self.oidc.audience == LOCAL_URL else self.oidc.audience)
+        return replace(self, public_url=url, oidc=oidc) if self.public_url == LOCAL_URL else self
+
+
+def _secret(env: Mapping[str, str], name: str) -> SecretStr | None:
+    return SecretStr(env[name]) if name in env else None
+
+
+def _oidc(env: Mapping[str, str], public_url: str) -> OidcSettings | None:
+    issuer = env.get("INCIDENT_MCP_OIDC_ISSUER")
+    if issuer is None:
+        lonely = [name for name in _OIDC if name in env]
+        if lonely:
+            raise SettingError(f"{lonely[0]} is set without INCIDENT_MCP_OIDC_ISSUER.")
+        return None
+    found = OidcSettings(
+        issuer,
+        env.get("INCIDENT_MCP_OIDC_AUDIENCE", public_url),
+        env.get("INCIDENT_MCP_OIDC_JWKS_URL"),
+        words_in(env, "INCIDENT_MCP_OIDC_ALGORITHMS", OidcSettings.algorithms),
+        env.get("INCIDENT_MCP_ROLE_CLAIM", OidcSettings.role_claim),
+    )
+    found.check()
+    return found
+
+
+def _check(settings: ServerSettings, env: Mapping[str, str]) -> None:
+    twice = [name for name in KEY_FILES.values() if name in env and name.removesuffix("_FILE") in env]
+    if "INCIDENT_MCP_SECRET_FILE" in env and "INCIDENT_MCP_SECRET" in env:
+        twice.append("INCIDENT_MCP_SECRET_FILE")
+    if twice:
+        raise SettingError(f"{twice[0]} and {twice[0].removesuffix('_FILE')} are both set: set one of them.")
+    if settings.redis_url and settings.secret_file is None and "INCIDENT_MCP_SECRET" not in env:
+        raise SettingError(
+            "INCIDENT_MCP_REDIS_URL needs INCIDENT_MCP_SECRET (or _FILE), the same on every replica: without it a"
+            " replica rejects the confirmation codes of the others. Make one with `openssl rand -hex 32`."
+        )
+    if settings.keys_file and not settings.has_sign_in:
+        raise SettingError("INCIDENT_MCP_KEYS_FILE needs sign-in: without it, nobody is known.")
+
+
+def server_settings(environ: Mapping[str, str]) -> tuple[Settings, ServerSettings]:
+    """Read all settings of the team's server.
+
+    Raises:
+        SettingError: A value cannot be used.
+    """
+    settings = Settings.from_env(environ)
+    if settings.record is not None:
+        raise SettingError(
+            "INCIDENT_MCP_RECORD records one person's calls: it is for stdio, not for the team's server."
+        )
+    return settings, ServerSettings.from_env(environ)

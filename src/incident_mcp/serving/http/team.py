@@ -1,0 +1,224 @@
+"""The callers of a team's server: each person by sign-in, with a role, and with keys of their own if there are any."""
+
+import hashlib
+import json
+import re
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import cast
+
+import anyio
+from mcp.server import Server
+from pydantic import SecretStr
+
+from incident_mcp.catalogue import reachable, select
+from incident_mcp.serving.callers import (
+    CLOSING_SECONDS,
+    INCIDENTIO_RATE,
+    make_safety,
+    make_services,
+    open_audit_log,
+    redact_all_keys,
+    state_folder,
+)
+from incident_mcp.serving.http.files import PersonalKeys
+from incident_mcp.serving.http.sdk import AccessToken, get_access_token
+from incident_mcp.serving.http.shared import SharedState
+from incident_mcp.serving.subscriptions import Event, Events, forget_incidents
+from incident_mcp.serving.telemetry import Telemetry
+from incident_mcp.settings import Settings
+from incident_mcp.tooling.caller import Caller, Callers, Request
+from incident_mcp.tooling.feed import Feed
+from incident_mcp.transport.seen import MemorySeen
+from incident_mcp.transport.service import DOCUMENTED, Limits, Network, Service
+from incident_mcp.writing.codes import ConfirmationCodes
+from incident_mcp.writing.confirm import MemoryQuestions
+from incident_mcp.writing.journal.protocol import Journal
+
+MAX_CALLERS = 2_000
+"""Callers that are kept in memory: those that have not called for the longest time are forgotten first."""
+_EMAIL = re.compile(r"[^@\s<>()]+@[^@\s<>()]+")
+Services = tuple[Service | None, Service | None]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all callers share."""
+
+    journal: Journal
+    """Where there is no Redis."""
+    secrets: Callable[[], Sequence[bytes]]
+    redis: SharedState | None = None
+    feed: Feed | None = None
+    telemetry: Telemetry | None = None
+    network: Network | None = None
+    limits: Limits = DOCUMENTED
+    rotates_keys: bool = False
+    """Whether keys may change while the server runs: an account is then not known by its key."""
+
+
+class Team:
+    """Implements `Callers`: finds the caller of each request by its access token.
+
+    Args:
+        settings: Those of everybody; a person's own are derived from them.
+        shared: What all share.
+        personal: Returns the keys of each person's own, by subject.
+        signs_in: Whether callers have to sign in; otherwise there is one caller.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        shared: Shared,
+        personal: Callable[[], dict[str, PersonalKeys]] = dict,
+        *,
+        signs_in: bool,
+    ) -> None:
+        self.settings = settings
+        self._shared = shared
+        self._personal = personal
+        self._signs_in = signs_in
+        self._callers: OrderedDict[tuple[str, ...], Caller] = OrderedDict()
+        self._services: dict[tuple[str, str | None], Service | None] = {}
+        self._audit = open_audit_log(settings)
+        self.services = self._services_of(settings, PersonalKeys(), "")
+        """Those that everybody without keys of their own uses."""
+
+    def caller_of(self, request: Request) -> Caller:  # noqa: ARG002  # the token is in the request's context
+        """Return who makes a request.
+
+        Raises:
+            RuntimeError: Nobody signed in, though it is required.
+        """
+        token = get_access_token()
+        if token is None and self._signs_in:
+            raise RuntimeError("a request without sign-in reached the server")
+        subject = (token.subject or "") if token else ""
+        own = self._own_keys(token, subject)
+        place = (_person(token), role_of(token) or "", *(each or "" for each in (own.incidentio, own.ionhour, own.me)))
+        caller = self._callers.get(place)
+        if caller is None:
+            caller = self._callers[place] = self._make(token, own, subject)
+        self._callers.move_to_end(place)
+        while len(self._callers) > MAX_CALLERS:
+            self._callers.popitem(last=False)
+        return caller
+
+    def _own_keys(self, token: AccessToken | None, subject: str) -> PersonalKeys:
+        """Return a person's own keys. A static token's name is not a subject of the identity provider."""
+        if token is None:
+            return PersonalKeys()
+        name = f"token:{subject}" if token.client_id.startswith("token:") else subject
+        return self._personal().get(name, PersonalKeys())
+
+    def _make(self, token: AccessToken | None, own: PersonalKeys, subject: str) -> Caller:
+        person = _person(token)
+        email = _EMAIL.fullmatch(str((token.claims or {}).get("name", ""))) if token else None
+        settings = replace(
+            self.settings,
+            person=person,
+            role=role_of(token),
+            me=own.me or (email[0] if email else self.settings.me),
+            incidentio_key=SecretStr(own.incidentio) if own.incidentio else self.settings.incidentio_key,
+            ionhour_key=SecretStr(own.ionhour) if own.ionhour else self.settings.ionhour_key,
+        )
+        redis, shared = self._shared.redis, self._shared
+        incidentio, ionhour = self._services_of(settings, own, subject)
+        journal = redis.journal_of(person) if redis else shared.journal
+        caller = Caller(
+            settings,
+            {tool.name: tool for tool in select(settings)},
+            {tool.name: tool for tool in reachable(settings)},
+            make_safety(settings, journal, ConfirmationCodes(shared.secrets, person), self._audit),
+            incidentio,
+            ionhour,
+            questions=redis.questions(person) if redis else MemoryQuestions(),
+            seen=redis.seen(person) if redis else MemorySeen(),
+            state_folder=None if settings.sandbox else lambda: state_folder(self.settings),
+            feed=shared.feed,
+        )
+        if shared.telemetry is not None:
+            shared.telemetry.observe(caller)
+        return caller
+
+    def _services_of(self, settings: Settings, own: PersonalKeys, subject: str) -> Services:
+        """Return the services for a person's keys; calls with the same key share its connections and caches."""
+        places = (("incidentio", own.incidentio), ("ionhour", own.ionhour))
+        if any(place not in self._services for place in places):
+            made = make_services(settings, self._shared.network, self._shared.limits)
+            for place, service in zip(places, made, strict=True):
+                if place not in self._services:
+                    self._services[place] = service
+                    self._prepare(service, subject if place[1] else "")
+        incidentio, ionhour = (self._services[place] for place in places)
+        return incidentio, ionhour
+
+    def _prepare(self, service: Service | None, subject: str) -> None:
+        if service is None:
+            return
+        if self._shared.rotates_keys or subject:
+            parts = ["team", service.name, service.base_url, subject]
+            service.known_account = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+        if self._shared.redis is not None and service.rate_limit is not None:
+            size, rate = INCIDENTIO_RATE
+            service.rate_limit = self._shared.redis.rate_limit(service.account, size, rate)
+
+    def change_key(self, slug: str, key: str) -> None:
+        """Use another key for a service from the next request on."""
+        secret = SecretStr(key)
+        incidentio, ionhour = self.services
+        if slug == "incidentio":
+            self.settings = replace(self.settings, incidentio_key=secret)
+        else:
+            self.settings = replace(self.settings, ionhour_key=secret)
+        service = incidentio if slug == "incidentio" else ionhour
+        if service is not None:
+            service.key = secret
+        redact_all_keys(incidentio, ionhour)
+
+    def forget(self, event: Event) -> None:
+        """Drop what is cached of incidents that an event reports as changed."""
+        for (slug, _), service in self._services.items():
+            if slug == "incidentio" and service is not None:
+                forget_incidents(service, event)
+
+    def lifespan(self, events: Events) -> Callable[[Server[Callers]], AbstractAsyncContextManager[Callers]]:
+        """Return the lifespan of a server for these callers."""
+
+        @asynccontextmanager
+        async def lifespan(_: Server[Callers]) -> AsyncGenerator[Callers]:
+            unsubscribe = events.subscribe(self.forget)
+            try:
+                yield self
+            finally:
+                unsubscribe()
+                with anyio.move_on_after(CLOSING_SECONDS, shield=True):
+                    await self._close()
+
+        return lifespan
+
+    async def _close(self) -> None:
+        self._shared.journal.close()
+        for service in [each for each in self._services.values() if each]:
+            await service.close()
+
+
+def role_of(token: AccessToken | None) -> str | None:
+    """Return the role that a token carries; None without sign-in."""
+    if token is None:
+        return None
+    return cast("str", (token.claims or {})["role"])
+
+
+def _person(token: AccessToken | None) -> str:
+    """Return who a token belongs to: a name for people, and what no other person can have."""
+    if token is None:
+        return ""
+    claims = token.claims or {}
+    name = str(claims.get("name") or token.subject)
+    if token.client_id.startswith("token:"):
+        return f"{name} (token)"
+    return f"{name} ({token.subject} at {claims.get('iss')})"

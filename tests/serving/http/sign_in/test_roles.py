@@ -1,0 +1,37 @@
+"""Roles in the forms in which identity providers write them."""
+
+import pytest
+
+from incident_mcp.serving.http.sign_in.roles import read_role, scopes_of
+
+
+@pytest.mark.parametrize(
+    ("claims", "claim", "role"),
+    [
+        ({"roles": ["reader"]}, "roles", "reader"),
+        ({"roles": "responder"}, "roles", "responder"),
+        ({"roles": ["reader", "pager", "responder"]}, "roles", "pager"),
+        ({"roles": ["staff", "incident-mcp:pager"]}, "roles", "pager"),
+        ({"scope": "openid reader incident-mcp:responder"}, "scope", "responder"),
+        ({"scope": "openid incident-mcp/reader"}, "scope", "reader"),
+        ({"resource_access": {"incidents": {"roles": ["pager"]}}}, "resource_access.incidents.roles", "pager"),
+        ({"https://example.com/roles": ["reader"]}, "https://example.com/roles", "reader"),
+        ({"roles": []}, "roles", None),
+        ({"roles": None}, "roles", None),
+        ({"roles": {"pager": True}}, "roles", None),
+        ({"roles": [["pager"], 1, None]}, "roles", None),
+        ({"roles": ["Team pager reader"]}, "roles", None),
+        ({"roles": ["PAGER", "pagers", "other:pager"]}, "roles", None),
+        ({"roles": "pager"}, "roles.deeper", None),
+        ({"scope": "pager"}, "roles", None),
+        ({}, "a.b.c", None),
+    ],
+)
+def test_the_highest_role_of_the_claim_counts(claims, claim, role):
+    assert read_role(claims, claim) == role
+
+
+def test_a_role_includes_the_lower_ones():
+    assert scopes_of("pager") == ["reader", "responder", "pager"]
+    assert scopes_of("reader") == ["reader"]
+    assert scopes_of(None) == []
