@@ -81,6 +81,12 @@ class Replica:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
+                self._answer()
+
+            def do_GET(self) -> None:
+                self._answer()
+
+            def _answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 replica.got.append((self.command, self.path, headers, body))
@@ -91,8 +97,6 @@ class Replica:
                 self.send_header("Content-Length", "2")
                 self.end_headers()
                 self.wfile.write(b"ok")
-
-            do_GET = do_POST
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -123,11 +127,10 @@ def certificate(folder: Path) -> None:
 
 def local_conf(folder: Path, addresses: list[str], port: int) -> Path:
     """Write nginx.conf for this machine: other folders, port and replicas, and nothing else changed."""
-    conf = NGINX.read_text("utf-8")
+    conf = NGINX.read_text("utf-8").replace("/tmp/", f"{folder}/")  # noqa: S108  # a path in a container
     for replica, address in zip(REPLICAS, addresses, strict=True):
         conf = conf.replace(f"server {replica}", f"server {address}")
     conf = conf.replace("8443", str(port)).replace("/etc/nginx/certificates", str(folder))
-    conf = conf.replace("/tmp/", f"{folder}/")  # noqa: S108  # a path in a container
     conf = conf.replace("/dev/stdout", f"{folder}/access").replace("/dev/stderr", f"{folder}/errors")
     conf = conf.replace("worker_processes auto", "worker_processes 1")
     # Where workers are another user, they may not use this folder.
@@ -158,7 +161,11 @@ class Proxy:
         self._trusted = ssl.create_default_context(cafile=folder / "fullchain.pem")
         conf = local_conf(folder, [replica.address for replica in self.replicas], self.port)
         self._process = subprocess.Popen([PROGRAM, "-p", folder, "-c", conf], stderr=subprocess.DEVNULL)
-        self._await()
+        try:
+            self._await()
+        except BaseException:
+            self.close()
+            raise
 
     def _await(self) -> None:
         deadline = time.monotonic() + 15
