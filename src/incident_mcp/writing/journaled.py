@@ -35,7 +35,7 @@ from incident_mcp.writing.history import (
     to_result,
 )
 from incident_mcp.writing.intents import MAX_KEYS, Intent
-from incident_mcp.writing.journal.entry import AHEAD_SECONDS, SAME_KEY_SECONDS, Entry
+from incident_mcp.writing.journal.entry import AHEAD_SECONDS, SAME_KEY_SECONDS, Entry, targets_for
 from incident_mcp.writing.journal.protocol import PendingWrite
 from incident_mcp.writing.outcome import Done, Failed, NotSent, Unknown, WriteError
 from incident_mcp.writing.plan import Baseline, Existing, WritePlan
@@ -234,7 +234,7 @@ class JournaledWrite(Generic[A, R]):
             settles_at=now + self.api.service.limits.attempt,
             started_at=unresolved.started_at if unresolved else self.api.now(),
             existing_ids=unresolved.existing_ids if unresolved else self.history.existing_ids,
-            targets=self.plan.targets,
+            targets=targets_for(self.log.person, self.plan.targets),
             person=self.log.person,
         )
 
@@ -270,7 +270,8 @@ class JournaledWrite(Generic[A, R]):
         if isinstance(outcome, Done):
             result, response = outcome.value
             targets = self.plan.targets_of(response) if self.plan.targets_of else ()
-            await journal.mark_done(write, result.record.dump() if result.record else {}, targets)
+            record = result.record.dump() if result.record else {}
+            await journal.mark_done(write, record, targets_for(self.log.person, targets))
             await self._remember_effect(targets)
             if self.plan.guard is not None:
                 await self.plan.guard.done(response)

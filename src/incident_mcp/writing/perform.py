@@ -22,7 +22,7 @@ from incident_mcp.transport.retry import Repeat
 from incident_mcp.writing.codes import age_of, is_still_shown, rejection
 from incident_mcp.writing.history import NO_HISTORY, History, find_effect, read_history, record_of, to_result
 from incident_mcp.writing.intents import Intent, account_of, intent_of
-from incident_mcp.writing.journal.entry import Entry, fingerprint
+from incident_mcp.writing.journal.entry import Entry, fingerprint, targets_for
 from incident_mcp.writing.journal.protocol import JournalError
 from incident_mcp.writing.journaled import JournaledWrite
 from incident_mcp.writing.outcome import USED_UP, Done, NotSent, Unknown, WriteError
@@ -286,7 +286,8 @@ class Writer:
     async def _perform_unjournaled(self, api: Api, plan: WritePlan[A, R], intent: Intent) -> WriteResult[R]:
         """Perform a write that does the same when done twice: the journal only keeps which targets it wrote to."""
         journal = self.safety.journal
-        entry = Entry(intent.hash, plan.tool, intent.account, "", "pending", None, 0, 0, targets=plan.targets)
+        targets = targets_for(self.person, plan.targets)
+        entry = Entry(intent.hash, plan.tool, intent.account, "", "pending", None, 0, 0, targets=targets)
         started = time.monotonic()
         write = await journal.begin(entry, limit=self.safety.limit_for(plan), remember=False)
         find = partial(find_effect, plan, Baseline(0)) if plan.find_effect else None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from incident_mcp.records.clock import unix_now
@@ -89,6 +90,11 @@ class Changes:
         self.entries |= later.entries
         self.last_writes |= later.last_writes
         self.counted |= later.counted
+
+
+def targets_for(person: str, targets: Sequence[str]) -> tuple[str, ...]:
+    """Return the targets of a person's write: one of somebody else does not make a repeat deliberate."""
+    return tuple(f"{target} by {person}" for target in targets) if person else tuple(targets)
 
 
 def fingerprint(*parts: object) -> str:
