@@ -65,6 +65,8 @@ class JournaledWrite(Generic[A, R]):
     """`time.monotonic()` at which the write began."""
     _remark: str | None = field(default=None, init=False)
     """What the guard says about the result."""
+    _sent: bool = field(default=False, init=False)
+    """Whether this call may have sent something."""
 
     async def perform(self) -> WriteResult[R]:
         """Perform the write, unless an identical call did.
@@ -231,7 +233,8 @@ class JournaledWrite(Generic[A, R]):
             "pending",
             None,
             changed_at=now,
-            settles_at=now + self.api.service.limits.attempt,
+            # Until something is sent, the lost attempt alone may still take effect.
+            settles_at=now + (unresolved.unsettled_seconds if unresolved else self.api.service.limits.attempt),
             started_at=unresolved.started_at if unresolved else self.api.now(),
             existing_ids=unresolved.existing_ids if unresolved else self.history.existing_ids,
             targets=targets_for(self.log.person, self.plan.targets),
@@ -260,8 +263,10 @@ class JournaledWrite(Generic[A, R]):
             await self._undo(write)
             raise
         except BaseException:
+            unresolved = None if self._sent else self.history.unresolved_entry
+            seconds = unresolved.unsettled_seconds if unresolved else self.api.service.limits.attempt
             with anyio.CancelScope(shield=True):
-                await self.safety.journal.mark_unknown(write, unsettled_seconds=self.api.service.limits.attempt)
+                await self.safety.journal.mark_unknown(write, unsettled_seconds=seconds)
             raise
 
     async def _journal_outcome(self, write: PendingWrite, outcome: _Outcome[R, A]) -> _Outcome[R, A]:
@@ -313,11 +318,15 @@ class JournaledWrite(Generic[A, R]):
                 note = "An earlier, identical call already did this; nothing was sent."
                 return Done((WriteResult(plan.to_record(found), repeated=True, note=note), found))
             await self._check_guard()
+            # From here on, another attempt may take effect. Reading it back makes sure that this is recorded.
+            await self.safety.journal.mark_unknown(write, unsettled_seconds=self.api.service.limits.attempt)
+            await self.safety.journal.find(self.intent.hash)
         return await self._send(write, entry.key, baseline)
 
     async def _send(self, write: PendingWrite, key: str, baseline: Baseline) -> _Outcome[R, A]:
         """Send the write, with the next key if a derived one leads to the record of an earlier intent."""
         api, plan, intent = self.api, self.plan, self.intent
+        self._sent = True
         if plan.guard is not None:
             await plan.guard.begin()
         # Without a lookup by key, an attempt with the same key is the lookup.

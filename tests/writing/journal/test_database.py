@@ -241,3 +241,20 @@ def test_a_file_system_that_other_machines_may_use_is_known_from_the_mounts(tmp_
     found = [kind_of_mount(os.makedev(*device), table) for device in ((254, 0), (0, 41), (0, 42), (9, 9))]
     assert found == ["ext4", "nfs4", "fuse.sshfs", ""]
     assert kind_of_mount(0, tmp_path / "no such table") == ""
+
+
+async def test_a_row_says_who_made_it_also_in_a_journal_of_an_earlier_release(state: Path) -> None:
+    with connected(state) as db:
+        db.executescript(EARLIER_RELEASE)
+        db.execute("CREATE TABLE used_codes (id TEXT PRIMARY KEY, at REAL NOT NULL)")
+        db.execute("CREATE TABLE upkeep (id INTEGER PRIMARY KEY CHECK (id = 1), pruned REAL NOT NULL)")
+        db.execute("INSERT INTO upkeep VALUES (1, 0)")
+        add_row(db, "earlier")
+    kept = journal(state)
+    assert await known(kept, "earlier") == "unknown"
+    now = time.time()
+    await kept.begin(Entry("intent", "t", "a", "k", "pending", None, now, now + 20, person="ada (token)"))
+    found = (await journal(state).find("intent")).entry
+    assert found
+    assert found.person == "ada (token)"
+    assert found.made.endswith(" ago by ada (token)")

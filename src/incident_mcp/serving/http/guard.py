@@ -52,10 +52,11 @@ class Guard:
             await self._app(scope, receive, send)
         elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
-        elif (rejection := self._rejection(scope)) is not None:
-            await rejection(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            # Not every HTTP parser drops the white space around a value, which is not part of it (RFC 9110, 5.5).
+            headers = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
+            scope = {**scope, "headers": headers}
+            await (self._rejection(scope) or self._app)(scope, receive, send)
 
     def _rejection(self, scope: Scope) -> Response | None:
         if scope["path"] in PROBES:
@@ -63,7 +64,8 @@ class Guard:
         hosts, origins = _values(scope, b"host"), _values(scope, b"origin")
         if len(hosts) != 1 or not self._knows(hosts[0]):
             return PlainTextResponse("This host name is not served here (INCIDENT_MCP_ALLOWED_HOSTS).\n", 421)
-        if len(origins) > 1 or not set(origins) <= self._origins:
+        own = {f"http://{hosts[0]}", f"https://{hosts[0]}"}
+        if len(origins) > 1 or not set(origins) <= self._origins | own:
             return PlainTextResponse("Web pages of this origin may not call (INCIDENT_MCP_ALLOWED_ORIGINS).\n", 403)
         if self._local_only and not _is_local(scope):
             return PlainTextResponse("Without sign-in, only this machine is served.\n", 403)

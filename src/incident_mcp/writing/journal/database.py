@@ -47,6 +47,7 @@ _LATER_COLUMNS = {
     "things": "TEXT NOT NULL DEFAULT '[]'",
     "person": "TEXT NOT NULL DEFAULT ''",
 }
+_NEWEST = "person"
 COLUMNS = ", ".join((*_FIRST_COLUMNS, *_LATER_COLUMNS))
 _UPKEEP = """
 CREATE INDEX IF NOT EXISTS writes_by_at ON writes (at);
@@ -164,6 +165,15 @@ def _has_upkeep(db: sqlite3.Connection) -> bool:
     return db.execute(query).fetchone() == (2,)
 
 
+def _known_columns(db: sqlite3.Connection) -> list[str]:
+    return [row[1] for row in db.execute("PRAGMA table_info(writes)")]
+
+
+def columns_of(db: sqlite3.Connection) -> str:
+    """Return `COLUMNS` for reading: one that an earlier release did not have, and no write added yet, is empty."""
+    return COLUMNS if _NEWEST in _known_columns(db) else COLUMNS.replace(_NEWEST, f"'' AS {_NEWEST}")
+
+
 def _extend(db: sqlite3.Connection, known: Sequence[str]) -> None:
     added = " ".join(
         f"ALTER TABLE writes ADD COLUMN {name} {kind};" for name, kind in _LATER_COLUMNS.items() if name not in known
@@ -173,8 +183,9 @@ def _extend(db: sqlite3.Connection, known: Sequence[str]) -> None:
 
 def prepare_to_write(db: sqlite3.Connection, path: Path) -> None:
     """Upgrade a journal of an earlier release: nothing in it is lost, and the earlier release can still use it."""
-    if not _has_upkeep(db):
-        _extend(db, [row[1] for row in db.execute("PRAGMA table_info(writes)")])
+    known = _known_columns(db)
+    if _NEWEST not in known or not _has_upkeep(db):
+        _extend(db, known)
     if db.execute("PRAGMA journal_mode").fetchone() != ("wal",) and _can_use_wal(path.resolve().parent):
         # While another process holds it, the switch is left to a later write; both modes are safe together.
         with suppress(sqlite3.OperationalError):

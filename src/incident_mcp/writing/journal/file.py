@@ -36,6 +36,8 @@ class JournalFile:
         self._files: tuple[int, ...] = ()
         """The inodes of the open files; empty if the database is open for a single read."""
         self._prepared = False
+        self._columns = COLUMNS
+        """Of the open file, for reading."""
         self._failed: tuple[float, Exception] | None = None
 
     def exists(self) -> bool:
@@ -54,7 +56,7 @@ class JournalFile:
         if db is None:
             return None
         with self._closed_on_failure():
-            return _entry(db.execute(f"SELECT {COLUMNS} FROM writes WHERE intent = ?", (intent,)).fetchone())  # noqa: S608  # our own words
+            return _entry(db.execute(f"SELECT {self._columns} FROM writes WHERE intent = ?", (intent,)).fetchone())  # noqa: S608  # our own words
 
     def last_writes(self, targets: Sequence[str]) -> dict[str, LastWrite]:
         """Return the last writes to some targets, by target."""
@@ -72,7 +74,7 @@ class JournalFile:
         if db is None:
             return []
         with self._closed_on_failure():
-            query = f"SELECT {COLUMNS} FROM writes WHERE account = ? AND key = ?"  # noqa: S608  # our own words
+            query = f"SELECT {self._columns} FROM writes WHERE account = ? AND key = ?"  # noqa: S608  # our own words
             rows = db.execute(query, (account, key)).fetchall()
         return [entry for row in rows if (entry := _entry(row))]
 
@@ -146,11 +148,12 @@ class JournalFile:
                 if not files:
                     database.create(path)
                 self._db = self._connect(path, create=create)
+                self._columns = database.columns_of(self._db)
             else:
                 database.check_version(self._db)
             if create and not self._prepared:
                 database.prepare_to_write(self._db, path)
-                self._files, self._prepared = _inodes(path), True
+                self._files, self._prepared, self._columns = _inodes(path), True, COLUMNS
         return self._db
 
     def _connect(self, path: Path, *, create: bool) -> sqlite3.Connection:
