@@ -68,13 +68,17 @@ def _hidden_by(tool: ToolSpec, settings: Settings, *, listed_only: bool = True) 
     """Return the setting that hides a tool, None if it is offered; with `listed_only` also if it is not listed."""
     if tool.writes and settings.read_only:
         return "INCIDENT_MCP_READ_ONLY is set"
-    if settings.role is not None and ROLES.index(tool.role) > ROLES.index(settings.role):
+    if not _has_role(tool, settings):
         return f"it needs the role {tool.role}, and yours is {settings.role}"
     if listed_only and not _is_listed(tool, settings):
         return f"INCIDENT_MCP_TOOLSETS does not have {tool.toolset.name}"
     if settings.sandbox or _has_no_key(settings):
         return None
     return " and ".join(filter(None, map(settings.why_no_key, tool.services))) or None
+
+
+def _has_role(tool: ToolSpec, settings: Settings) -> bool:
+    return settings.role is None or ROLES.index(tool.role) <= ROLES.index(settings.role)
 
 
 def _has_no_key(settings: Settings) -> bool:

@@ -68,11 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("file", metavar="FILE", type=Path)
     replay.add_argument("--check", action="store_true", help="call everything again and compare the answers")
     replay.set_defaults(command="replay")
-    serve = commands.add_parser("serve", parents=[sandbox], help="serve a team over HTTP (needs incident-mcp[server])")
-    serve.add_argument("--host", default="127.0.0.1", help="the address to bind to (default: 127.0.0.1)")
-    serve.add_argument("--port", type=int, default=8000, help="the port (default: 8000)")
-    serve.add_argument("--workers", type=int, default=1, help="processes; more than one needs INCIDENT_MCP_REDIS_URL")
-    serve.set_defaults(command="serve")
+    serving = "serve a team over HTTP (needs incident-mcp[server])"
+    _add_serve(commands.add_parser("serve", parents=[sandbox], help=serving))
     audit = commands.add_parser("audit", help="check an audit log (see INCIDENT_MCP_AUDIT_LOG)")
     verify = audit.add_subparsers(required=True, metavar="verify").add_parser(
         "verify", help="check that a log is intact, or report its first bad line"
@@ -81,6 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     verify.set_defaults(command="audit")
     _add_token(commands.add_parser("token", help="create, list and revoke static tokens of the team server"))
     return parser
+
+
+def _add_serve(serve: argparse.ArgumentParser) -> None:
+    serve.add_argument("--host", default="127.0.0.1", help="the address to bind to (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8000, help="the port (default: 8000)")
+    serve.add_argument("--workers", type=int, default=1, help="processes; more than one needs INCIDENT_MCP_REDIS_URL")
+    serve.set_defaults(command="serve")
 
 
 def _add_token(token: argparse.ArgumentParser) -> None:

@@ -22,7 +22,6 @@ from typing import Any
 
 import anyio
 from mcp.server import CacheHint
-from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
@@ -34,6 +33,7 @@ from incident_mcp.serving.http.files import PersonalKeys, WatchedFile, read_key,
 from incident_mcp.serving.http.guard import MAX_BODY_BYTES, Bounded, Guard
 from incident_mcp.serving.http.health import Readiness, health_routes
 from incident_mcp.serving.http.hooks import LocalReplays, Replays, Signatures, hook_route
+from incident_mcp.serving.http.sdk import TransportSecuritySettings
 from incident_mcp.serving.http.secrets import request_state_security
 from incident_mcp.serving.http.settings import KEY_FILES, ServerSettings, server_settings
 from incident_mcp.serving.http.shared import SharedState

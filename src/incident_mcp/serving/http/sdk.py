@@ -12,4 +12,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 # The principal of a request, as the SDK names it.
 from mcp.server.auth.provider import AccessToken
 
-__all__ = ["AccessToken", "AuthContextMiddleware", "AuthenticatedUser", "get_access_token"]
+# Switches the SDK's own check of Host and Origin off, which covers `/mcp` alone: `Guard` checks them for all routes.
+from mcp.server.transport_security import TransportSecuritySettings
+
+__all__ = ["AccessToken", "AuthContextMiddleware", "AuthenticatedUser", "TransportSecuritySettings", "get_access_token"]
