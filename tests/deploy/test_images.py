@@ -155,7 +155,7 @@ def test_a_pod_is_not_root_and_writes_only_to_its_own_folders() -> None:
 def test_a_pod_is_replaced_when_it_hangs_and_gets_calls_when_they_can_succeed() -> None:
     [container] = pod()["containers"]
     probes = ("startupProbe", "livenessProbe", "readinessProbe")
-    assert [container[probe]["httpGet"]["path"] for probe in probes] == ["/health", "/health", "/ready"]
+    assert [container[probe]["httpGet"]["path"] for probe in probes] == ["/health", "/health", "/ready?for=reads"]
 
 
 def test_files_of_secrets_are_mounted_as_a_folder_so_that_changes_arrive() -> None:

@@ -50,7 +50,7 @@ class ListenLimits:
     streams_per_caller: int = 20
     uris: int = 50
     """Of a stream."""
-    spacing: float = 1.0
+    spacing: float = 0.2
     """Seconds between two deliveries of a stream: changes in between are delivered as one."""
     longest: float | None = None
     """Seconds after which a stream ends, and its client has to sign in again; None: never."""
