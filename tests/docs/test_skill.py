@@ -35,6 +35,7 @@ def test_an_example_runs_on_the_sandbox(
             monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("INCIDENT_MCP_SANDBOX", "1")
     monkeypatch.setenv("INCIDENT_MCP_STATE_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     assert main(shlex.split(command)[1:]) == 0, capsys.readouterr().err
     if " call " in command:
         answer = json.loads(capsys.readouterr().out)

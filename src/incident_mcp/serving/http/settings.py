@@ -1,7 +1,7 @@
 """What the environment asks of the team's server, beside the settings of every server."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -103,11 +103,6 @@ class ServerSettings:
                 f"The server would be reachable from other machines ({host}) under any name. Set"
                 " INCIDENT_MCP_ALLOWED_HOSTS to the names that clients use, such as incidents.example.com."
             )
-
-    def with_public_url(self, url: str) -> "ServerSettings":
-        """Return the settings for a server whose address was not known before it was bound."""
-        oidc = self.oidc and replace(self.oidc, audience=url if self.oidc.audience == LOCAL_URL else self.oidc.audience)
-        return replace(self, public_url=url, oidc=oidc) if self.public_url == LOCAL_URL else self
 
 
 def _secret(env: Mapping[str, str], name: str) -> SecretStr | None:
