@@ -76,7 +76,9 @@ async def test_a_token_with_wrong_claims_is_refused(sign_in, provider, claims, c
     assert token not in caplog.text
 
 
-@pytest.mark.parametrize("claims", [{"nbf": NOW + 45}, {"iat": NOW + 45}, {"aud": ["other", AUDIENCE]}], ids=str)
+@pytest.mark.parametrize(
+    "claims", [{"nbf": NOW + 45}, {"iat": NOW + 45}, {"aud": ["other", AUDIENCE]}], ids=["nbf", "iat", "aud"]
+)
 async def test_clocks_may_differ_and_audiences_may_be_several(sign_in, provider, claims):
     assert await sign_in.verify_token(provider.token(**claims))
 
