@@ -15,6 +15,7 @@ from incident_mcp.records.record import Json
 from incident_mcp.transport.recording.spellings import decoded
 
 DOMAIN = "redacted.invalid"
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 _PLACEHOLDER = re.compile(r"redacted-(?:token|phone|code)-|\[key\]")
 _MOST_KNOWN = 200
 """Values of secret fields that are looked for in all later texts."""
@@ -220,7 +221,9 @@ class Anonymizer:
             return value
         if _CODE.fullmatch(value):
             # The same in a later session, which may use the code. Its own hash keeps it from being guessed.
-            return f"redacted-code-{hashlib.sha256(value.encode()).hexdigest()[:12]}"
+            # Letters only: a run of digits would be taken for a phone number.
+            letters = hashlib.sha256(value.encode()).hexdigest().translate(_LETTERS)
+            return f"redacted-code-{letters[:12]}"
         same = re.sub(r"\D", "", value) if kind == "phone" else value
         if (kind, same) not in self._placeholders:
             self._numbers[kind] += 1
