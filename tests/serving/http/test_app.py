@@ -22,6 +22,7 @@ from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.http.app import make_app
 from incident_mcp.serving.http.settings import ServerSettings, server_settings
 from incident_mcp.serving.http.sign_in.token_file import add_token
+from incident_mcp.serving.telemetry import Telemetry
 from incident_mcp.settings import Settings
 from tests.conftest import text_of
 
@@ -294,3 +295,36 @@ def test_a_file_with_keys_that_others_may_read_is_refused(tmp_path: Path) -> Non
         pytest.skip("modes of files do not tell there")
     with pytest.raises(SettingError, match="INCIDENTIO_API_KEY_FILE"):
         make_app(Settings(), ServerSettings(key_files={"incidentio": file}))
+
+
+async def test_refused_sign_ins_are_counted_in_the_metrics(tmp_path: Path, box: Sandbox) -> None:
+    environ, _ = tokens(tmp_path, ada="reader")
+    telemetry = Telemetry.from_env({"INCIDENT_MCP_METRICS": "1"}, "1")
+    assert telemetry
+    settings, server = server_settings({"INCIDENT_MCP_STATE_DIR": str(tmp_path), **environ})
+    async with running(make_app(settings, server, telemetry, network=box)) as app, http(app) as web:
+        await web.post("/mcp", json={})
+        await web.post("/mcp", json={}, headers={"Authorization": "Bearer imcp_guess"})
+        text = (await web.get("/metrics/")).text
+    assert 'incident_mcp_sign_in_refused_total{reason="unauthorized"} 1.0' in text
+    assert 'incident_mcp_sign_in_refused_total{reason="invalid_token"} 1.0' in text
+
+
+BAD_KEYS = ["", "[]", "null", "7", '{"a": null}', '{"a": {"incidentio": ""}}', '{"a": {"incidentio": "x y"}}']
+BAD_KEYS += ['{"a": {"incidentio": 7}}', '{"a": {"key": "x"}}', '{"a": {"me": null}}', "[" * 5_000, "1" * 1_000_001]
+
+
+@pytest.mark.parametrize("content", BAD_KEYS, ids=lambda text: text[:24])
+def test_keys_of_persons_that_cannot_be_read_stop_the_start_and_are_not_repeated(content: str, tmp_path: Path) -> None:
+    environ, _ = tokens(tmp_path, ada="reader")
+    file = write(tmp_path / "keys.json", content)
+    with pytest.raises(SettingError, match="INCIDENT_MCP_KEYS_FILE") as refused:
+        make_app(*server_settings({**environ, "INCIDENT_MCP_KEYS_FILE": file}))
+    assert "x y" not in str(refused.value)
+
+
+def test_a_pipe_in_place_of_a_file_does_not_hold_up_the_start(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    with pytest.raises(SettingError, match="not a file"):
+        make_app(Settings(), ServerSettings(key_files={"incidentio": pipe}))

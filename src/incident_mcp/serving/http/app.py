@@ -188,7 +188,8 @@ class _Parts:
         )
         routes: list[BaseRoute] = [*health_routes(Readiness(self._team, self._redis, self._sign_in, self._files))]
         if self._sign_in is not None:
-            mcp = require_sign_in(mcp, self._sign_in, public_url=server.public_url)
+            refused = self._telemetry.sign_in_refused if self._telemetry else _ignore
+            mcp = require_sign_in(mcp, self._sign_in, public_url=server.public_url, refused=refused)
             routes.append(metadata_route(server.public_url, server.oidc.issuer if server.oidc else None))
         routes.append(Route(PATH, endpoint=_Endpoint(mcp)))
         if server.webhook_secret is not None:
@@ -234,6 +235,10 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
+
+
+def _ignore(_: str) -> None:
+    """Count nothing: nobody asked for metrics."""
 
 
 _ROLES = "- Your role decides which tools are listed; a tool that is not was not given to you.\n"

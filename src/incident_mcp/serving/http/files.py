@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -48,6 +49,9 @@ class WatchedFile(Generic[T]):
 
     def _load(self) -> tuple[tuple[int, ...], T]:
         try:
+            if not stat.S_ISREG(self.path.stat().st_mode):
+                # Reading a pipe would wait for its writer.
+                raise SettingError(f"{self.variable}: that is not a file.")
             with self.path.open("rb") as file:
                 found = os.fstat(file.fileno())
                 content = file.read(MAX_BYTES + 1)
@@ -152,6 +156,6 @@ def _personal(row: object) -> PersonalKeys:
     if not isinstance(row, dict) or not set(cast("dict[str, object]", row)) <= {"incidentio", "ionhour", "me"}:
         raise SettingError(_KEYS_FORM)
     values = cast("dict[str, object]", row)
-    if not all(isinstance(value, str) and value.isascii() and value.isprintable() for value in values.values()):
+    if not all(isinstance(value, str) and re.fullmatch("[!-~]{1,4096}", value) for value in values.values()):
         raise SettingError(_KEYS_FORM)
     return PersonalKeys(**cast("dict[str, str]", values))

@@ -105,10 +105,6 @@ class Telemetry:
         """
         self._measures.sign_ins_refused.add(1, {"reason": self._measures.bounded_reason(reason)})
 
-    def journal_failed(self) -> None:
-        """Count a failure of the journal outside of tool calls."""
-        self._measures.journal_failures.add(1)
-
     async def close(self) -> None:
         """Send what was not sent yet, for two seconds at most. It does not raise."""
         # A thread that the process does not wait for: an endpoint that is down takes longer.

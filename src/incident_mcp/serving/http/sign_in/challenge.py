@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
@@ -20,6 +20,7 @@ WELL_KNOWN = "/.well-known/oauth-protected-resource"
 MAX_HEADER = 8_192 + 16
 """Bytes of an Authorization header: the longest token and the scheme."""
 RETRY_SECONDS = 5
+UNAUTHORIZED = "unauthorized"
 _BEARER = re.compile(rb"bearer +([a-z0-9._~+/-]+=*) *", re.IGNORECASE)
 _URL = "/:?#[]@!$&'()*+,;=%"
 """Characters of a URL that stay as they are; a quote or a backslash would end a header's quoted string."""
@@ -37,7 +38,9 @@ class Verifier(Protocol):
         ...
 
 
-def require_sign_in(app: ASGIApp, sign_in: Verifier, *, public_url: str) -> ASGIApp:
+def require_sign_in(
+    app: ASGIApp, sign_in: Verifier, *, public_url: str, refused: Callable[[str], None] = lambda _: None
+) -> ASGIApp:
     """Return an app that passes on only requests with a valid token and a role.
 
     The request that is passed on carries the principal in `scope["user"]`, and no longer the token.
@@ -46,8 +49,9 @@ def require_sign_in(app: ASGIApp, sign_in: Verifier, *, public_url: str) -> ASGI
         app: What is served to those who signed in.
         sign_in: Decides on tokens.
         public_url: The address of the server as clients use it.
+        refused: Told of each request that is not passed on, by the error's fixed word.
     """
-    return _RequireSignIn(AuthContextMiddleware(app), sign_in, _metadata_url(public_url))
+    return _RequireSignIn(AuthContextMiddleware(app), sign_in, _metadata_url(public_url), refused)
 
 
 class _Refusal(Exception):
@@ -61,10 +65,11 @@ class _Refusal(Exception):
 
 
 class _RequireSignIn:
-    def __init__(self, app: ASGIApp, sign_in: Verifier, metadata_url: str) -> None:
+    def __init__(self, app: ASGIApp, sign_in: Verifier, metadata_url: str, refused: Callable[[str], None]) -> None:
         self._app = app
         self._sign_in = sign_in
         self._metadata_url = metadata_url
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -76,6 +81,7 @@ class _RequireSignIn:
         try:
             principal = await self._principal(scope)
         except _Refusal as refusal:
+            self._refused(refusal.error or UNAUTHORIZED)
             await self._refuse(refusal)(scope, receive, send)
             return
         await self._app(_signed_in(scope, principal), receive, send)
@@ -97,7 +103,7 @@ class _RequireSignIn:
         return principal
 
     def _refuse(self, refusal: _Refusal) -> Response:
-        body = {"error": refusal.error or "unauthorized", "error_description": refusal.description}
+        body = {"error": refusal.error or UNAUTHORIZED, "error_description": refusal.description}
         headers = {"Cache-Control": "no-store"}
         if refusal.status == 503:  # noqa: PLR2004  # HTTP statuses are plainest as themselves
             headers["Retry-After"] = str(RETRY_SECONDS)
