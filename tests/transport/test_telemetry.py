@@ -56,6 +56,17 @@ class Log:
         self.events.append(("remaining", requests))
 
 
+class WaitsOnce(LocalRateLimit):
+    """The second request waits, however fast this machine refills a bucket."""
+
+    def __init__(self) -> None:
+        super().__init__(size=10, rate=1)
+        self.waits = [0, 0.001]
+
+    async def take(self) -> float:
+        return self.waits.pop(0)
+
+
 def service_that(
     *replies: httpx2.Response | Exception, rate_limit: LocalRateLimit | None = None
 ) -> tuple[Service, Log]:
@@ -109,10 +120,9 @@ async def test_after_the_last_attempt_there_is_no_wait():
 
 
 async def test_waits_for_the_rate_limit_and_what_remains_of_it_are_observed():
-    limit = LocalRateLimit(size=1, rate=1000)
+    limit = WaitsOnce()
     service, log = service_that(ok(), ok(**{"x-ratelimit-remaining": "0"}), rate_limit=limit)
     await Api(service).send(REQUEST, Thing)
-    limit.level = 0.5
     await Api(service).send(REQUEST, Thing)
     assert log.events == [FIRST, (200, None), ("rate limit", True), FIRST, (200, None), ("remaining", 0)]
     await service.close()
