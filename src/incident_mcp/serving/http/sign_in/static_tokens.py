@@ -48,6 +48,7 @@ class StaticTokens:
         self._path = path
         self._lock = threading.Lock()
         self._limiter = anyio.CapacityLimiter(_THREADS)
+        self._tried: Version | None = None
         self._tried_at = 0.0
         self._trouble: str | None = None
         self._unusable_since: float | None = None
@@ -75,7 +76,18 @@ class StaticTokens:
         return self._trouble
 
     async def _current(self) -> tuple[TokenRow, ...]:
+        if self._is_unchanged():
+            return self._rows
         return await anyio.to_thread.run_sync(self._read_changes, limiter=self._limiter)
+
+    def _is_unchanged(self) -> bool:
+        """Return whether the file is as it was read: a stat on the event loop, as a thread takes 100 times as long."""
+        if self._trouble is not None:
+            return False
+        try:
+            return Version.of(self._path.stat()) == self._version
+        except OSError:
+            return False
 
     def _read_changes(self) -> tuple[TokenRow, ...]:
         with self._lock:
@@ -83,7 +95,7 @@ class StaticTokens:
                 self._read_if_changed()
             except FileNotFoundError:
                 # Without the file, valid and revoked tokens cannot be distinguished.
-                self._rows, self._version = (), None
+                self._rows, self._version, self._tried = (), None, None
                 self._report(f"{self._path} does not exist: no static token is accepted")
             except (TokenFileError, OSError, ValueError) as error:
                 self._unusable_since = self._unusable_since or time.monotonic()
@@ -95,11 +107,13 @@ class StaticTokens:
 
     def _read_if_changed(self) -> None:
         version = Version.of(self._path.stat())
-        waits = self._trouble is None or time.monotonic() - self._tried_at < RETRY_SECONDS
-        if version == self._version and waits:
+        if version == self._version and self._trouble is None:
             return
-        self._version, self._tried_at = version, time.monotonic()
-        self._version, self._rows = read_tokens(self._path)
+        if version == self._tried and time.monotonic() - self._tried_at < RETRY_SECONDS:
+            return
+        self._tried, self._tried_at = version, time.monotonic()
+        version, self._rows = read_tokens(self._path)
+        self._version = version  # last: `_is_unchanged` reads it in another thread
         self._trouble = self._unusable_since = None
 
     def _report(self, trouble: str) -> None:
