@@ -22,6 +22,7 @@ from incident_mcp.catalogue import TOOLS
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.server import build_server
 from incident_mcp.settings import Settings
+from incident_mcp.transport.service import Limits
 from tests.spawned import ROOT, run
 
 # Keys that the tests use, and Ionhour's check tokens: put together here so that no scanner takes this file for a leak.
@@ -153,6 +154,8 @@ def text_of(result: CallToolResult) -> str:
     return "\n".join(part.text for part in result.content if isinstance(part, TextContent))
 
 
+BRIEF = Limits(backoff=0.02)
+"""The documented limits, but for the waits before a request is repeated."""
 Connect = Callable[..., AbstractAsyncContextManager[Caller]]
 
 
@@ -166,7 +169,7 @@ def connect(box: Sandbox, tmp_path: Path) -> Connect:
     @asynccontextmanager
     async def connect_(mode: str = "auto", sandbox: Sandbox = box, **settings: Any) -> AsyncIterator[Caller]:
         chosen = Settings(**{"sandbox": True, "state_dir": tmp_path / "state", "toolsets": ("all",), **settings})
-        async with Client(build_server(chosen, network=sandbox), mode=mode) as client:
+        async with Client(build_server(chosen, network=sandbox, limits=BRIEF), mode=mode) as client:
             yield Caller(client, sandbox)
 
     return connect_
