@@ -20,6 +20,7 @@ from incident_mcp.catalogue import TOOLS
 from incident_mcp.errors import SettingError
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.http.app import make_app
+from incident_mcp.serving.http.files import WatchedFile, read_key
 from incident_mcp.serving.http.settings import ServerSettings, server_settings
 from incident_mcp.serving.http.sign_in.token_file import add_token
 from incident_mcp.serving.telemetry import Telemetry
@@ -277,6 +278,19 @@ BEHIND = {"INCIDENT_MCP_PUBLIC_URL": "https://incidents.example.com/mcp"}
         ({"INCIDENT_MCP_PUBLIC_URL": "http://incidents.example.com/mcp"}, "127.0.0.1", "INCIDENT_MCP_PUBLIC_URL"),
         ({"INCIDENT_MCP_RECORD": "calls"}, "127.0.0.1", "INCIDENT_MCP_RECORD"),
         ({"IONHOUR_API_KEY": "x", "IONHOUR_API_KEY_FILE": "y"}, "127.0.0.1", "IONHOUR_API_KEY_FILE"),
+        ({"INCIDENT_API_KEY": "x", "INCIDENTIO_API_KEY_FILE": "y"}, "127.0.0.1", "INCIDENT_API_KEY"),
+        ({"INCIDENT_MCP_ROLE_CLAIM": "groups"}, "127.0.0.1", "INCIDENT_MCP_OIDC_ISSUER"),
+        ({"INCIDENT_MCP_AUDIT_LOG": "${LOG}"}, "127.0.0.1", "INCIDENT_MCP_AUDIT_LOG"),
+        ({"INCIDENT_MCP_LOG_FORMAT": "${FORMAT}"}, "127.0.0.1", "INCIDENT_MCP_LOG_FORMAT"),
+        (BEHIND, "127.0.0.1", "INCIDENT_MCP_ALLOWED_HOSTS"),
+        ({"INCIDENT_MCP_ALLOWED_HOSTS": ","}, "localhost", "INCIDENT_MCP_ALLOWED_HOSTS"),
+        ({"INCIDENT_MCP_ALLOWED_HOSTS": "https://incidents.example.com"}, "::1", "INCIDENT_MCP_ALLOWED_HOSTS"),
+        ({"INCIDENT_MCP_ALLOWED_HOSTS": "*.example.com"}, "::1", "INCIDENT_MCP_ALLOWED_HOSTS"),
+        ({"INCIDENT_MCP_ALLOWED_HOSTS": "::1"}, "::1", "INCIDENT_MCP_ALLOWED_HOSTS"),
+        ({"INCIDENT_MCP_ALLOWED_HOSTS": "*"}, "::1", "INCIDENT_MCP_ALLOWED_HOSTS"),
+        ({"INCIDENT_MCP_ALLOWED_ORIGINS": "inspector.example.com"}, "::1", "INCIDENT_MCP_ALLOWED_ORIGINS"),
+        ({"INCIDENT_MCP_ALLOWED_ORIGINS": "https://x.example/path"}, "::1", "INCIDENT_MCP_ALLOWED_ORIGINS"),
+        ({"INCIDENT_MCP_ALLOWED_ORIGINS": "https://*.example"}, "::1", "INCIDENT_MCP_ALLOWED_ORIGINS"),
     ],
     ids=str,
 )
@@ -285,6 +299,26 @@ def test_settings_that_would_leave_the_server_open_or_contradict_each_other_are_
 ) -> None:
     with pytest.raises(SettingError, match=named):
         server_settings(environ)[1].check_reach(host)
+
+
+def test_origins_are_compared_as_browsers_write_them() -> None:
+    written = {"INCIDENT_MCP_ALLOWED_ORIGINS": "HTTPS://Inspector.Example.com/, http://localhost:6274"}
+    origins = ("https://inspector.example.com", "http://localhost:6274")
+    assert server_settings(written)[1].allowed_origins == origins
+
+
+@pytest.mark.parametrize(
+    ("content", "key"), [(' "abc"\n', "abc"), ("${KEY}", None), ("your key\n", None), ("a\nb", None)]
+)
+def test_what_a_key_file_holds_is_read_like_a_variable(content: str, key: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(content, "utf-8")
+    file.chmod(0o600)
+    if key is None:
+        with pytest.raises(SettingError, match="INCIDENTIO_API_KEY_FILE"):
+            WatchedFile("INCIDENTIO_API_KEY_FILE", file, read_key("INCIDENTIO_API_KEY_FILE"))
+    else:
+        assert WatchedFile("INCIDENTIO_API_KEY_FILE", file, read_key("INCIDENTIO_API_KEY_FILE")).value == key
 
 
 def test_a_file_with_keys_that_others_may_read_is_refused(tmp_path: Path) -> None:
