@@ -38,8 +38,9 @@ class Serving:
 
 @contextlib.contextmanager
 def serving(tmp_path: Path, *options: str, **settings: str) -> Iterator[Serving]:
-    """Serve the sandbox until the block ends."""
-    command = [*SERVER, "serve", "--sandbox", "--port", "0", *options]
+    """Serve until the block ends; the sandbox, unless a setting forbids it."""
+    settings = {"INCIDENT_MCP_SANDBOX": "1", **settings}
+    command = [*SERVER, "serve", "--port", "0", *options]
     with subprocess.Popen(
         command, env=environment(tmp_path / "state", **settings), stderr=subprocess.PIPE, text=True, cwd=tmp_path
     ) as process:
@@ -169,3 +170,9 @@ def test_a_setting_that_cannot_be_used_ends_the_start_whatever_the_number_of_wor
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1
     assert next(iter(settings)) in ended.stderr
+
+
+def test_a_start_without_keys_says_which_variables_to_set(tokens: dict[str, str], tmp_path: Path) -> None:
+    with serving(tmp_path, **tokens, INCIDENT_MCP_SANDBOX="0", INCIDENTIO_API_KEY="${KEY}") as server:
+        assert "INCIDENTIO_API_KEY holds a placeholder" in server.said[0]
+        assert "IONHOUR_API_KEY is not set" in server.said[0]

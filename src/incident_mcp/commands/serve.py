@@ -16,6 +16,7 @@ from incident_mcp.commands.console import complain
 from incident_mcp.errors import SettingError
 from incident_mcp.serving.http.app import PATH, build_app, check_app
 from incident_mcp.serving.http.settings import LOCAL_NAMES, PUBLIC_URL, ServerSettings, server_settings
+from incident_mcp.settings import Settings
 
 GRACE_SECONDS = 25
 """For calls in progress when the server ends: longer than an attempt of a request may take."""
@@ -53,9 +54,8 @@ def serve(host: str, port: int, workers: int) -> int:
             # The workers read it, too.
             os.environ[PUBLIC_URL] = _public_url(host, listener.getsockname()[1], settings)
         app = build_app(os.environ) if workers == 1 else _checked_worker_app()
-        if common.sandbox and workers > 1:
-            _announce(f"each of the {workers} workers has a sandbox of its own", settings)
-        _announce(f"serving on {address}", settings)
+        for text in (*_warnings(common, settings, workers), f"serving on {address}"):
+            _announce(text, settings)
         return _run(app, listener, workers)
 
 
@@ -84,6 +84,15 @@ def _public_url(host: str, port: int, settings: ServerSettings) -> str:
     if parts.hostname not in LOCAL_NAMES:
         return f"https://{name}{PATH}"
     return f"http://{name}{PATH}" if parts.port else f"http://{name}:{port}{PATH}"
+
+
+def _warnings(common: Settings, settings: ServerSettings, workers: int) -> list[str]:
+    """Return what can hardly be meant."""
+    if common.sandbox:
+        return [f"each of the {workers} workers has a sandbox of its own"] if workers > 1 else []
+    if common.incidentio_key or common.ionhour_key or settings.key_files or settings.keys_file:
+        return []
+    return [f"no tool can work: {common.why_no_key('incidentio')}, and {common.why_no_key('ionhour')}"]
 
 
 def _announce(text: str, settings: ServerSettings) -> None:

@@ -160,7 +160,7 @@ async def test_limits_count_the_writes_of_each_person(box: Sandbox, tmp_path: Pa
 
 
 class Keys:
-    """Two services on loopback that accept every key and remember which were sent."""
+    """Two services on loopback that accept every key but `revoked`, and remember which were sent."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
@@ -170,7 +170,9 @@ class Keys:
             return
         headers = dict(scope["headers"])
         self.sent.append(headers[b"authorization"].decode().removeprefix("Bearer "))
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        status = 401 if self.sent[-1] == "revoked" else 200
+        start = {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]}
+        await send(start)
         await send({"type": "http.response.body", "body": b'{"severities": [], "identity": {"name": "x"}}'})
 
 
@@ -233,6 +235,31 @@ async def test_readiness_tells_a_rejected_key_in_fixed_words(box: Sandbox, tmp_p
     async with running(make_app(settings, server)) as app, http(app) as web:
         # A service that is down is no reason to take the server away.
         assert (await web.get("/ready")).json() == {"ready": True, "incidentio": "no answer", "ionhour": "no answer"}
+
+
+async def test_readiness_tells_at_once_whether_a_replaced_key_is_accepted(tmp_path: Path) -> None:
+    async with served(Keys()) as address:
+        environ = {"INCIDENTIO_API_KEY_FILE": write(tmp_path / "key", "good"), "INCIDENTIO_API_URL": address}
+        settings, server = server_settings(environ)
+        async with running(make_app(settings, server)) as app, http(app) as web:
+            for key, status in (("good", 200), ("revoked", 503), ("better", 200)):
+                write(tmp_path / "key", key)
+                answer = await web.get("/ready")
+                assert (answer.status_code, answer.json()["incidentio"] == "ok") == (status, status == 200), key
+                assert key not in answer.text
+                assert (await web.head("/ready")).status_code == status
+
+
+async def test_a_server_without_any_key_is_not_ready(tmp_path: Path) -> None:
+    environ, _ = tokens(tmp_path, ada="reader")
+    async with running(make_app(*server_settings(environ))) as app, http(app) as web:
+        answer = await web.get("/ready")
+        assert (answer.status_code, answer.json()) == (503, {"ready": False, "keys": "none is set", "sign_in": "ok"})
+        assert (await web.get("/health")).status_code == 200
+    own = write(tmp_path / "keys.json", json.dumps({"token:ada": {"incidentio": "of-ada"}}))
+    settings, server = server_settings({**environ, "INCIDENT_MCP_KEYS_FILE": own})
+    async with running(make_app(settings, server)) as app, http(app) as web:
+        assert (await web.get("/ready")).json() == {"ready": True, "sign_in": "ok"}
 
 
 async def test_without_sign_in_other_machines_are_not_served(box: Sandbox, tmp_path: Path) -> None:
