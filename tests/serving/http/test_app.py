@@ -389,3 +389,20 @@ def test_a_pipe_in_place_of_a_file_does_not_hold_up_the_start(tmp_path: Path) ->
     os.mkfifo(pipe, 0o600)
     with pytest.raises(SettingError, match="not a file"):
         make_app(Settings(), ServerSettings(key_files={"incidentio": pipe}))
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/"])
+async def test_a_slash_at_the_end_of_the_address_redirects_nowhere(path: str, box: Sandbox, tmp_path: Path) -> None:
+    async with running(app_for(box, tmp_path)) as app, http(app) as web:
+        async with Client(streamable_http_client(f"{URL}{path}", http_client=web)) as found:
+            assert (await found.list_tools()).tools
+        assert (await web.get(path)).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/"])
+async def test_metrics_are_at_their_address_without_a_redirect(path: str, box: Sandbox, tmp_path: Path) -> None:
+    telemetry = Telemetry.from_env({"INCIDENT_MCP_METRICS": "1"}, "1")
+    settings, server = server_settings({"INCIDENT_MCP_STATE_DIR": str(tmp_path)})
+    async with running(make_app(settings, server, telemetry, network=box)) as app, http(app) as web:
+        answer = await web.get(path)
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/plain")
