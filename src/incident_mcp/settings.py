@@ -237,8 +237,14 @@ def _split(url: str) -> SplitResult | None:
     return parts if usable else None
 
 
-def checked_url(name: str, value: str) -> str:
+def checked_url(name: str, value: str, *, example: str = INCIDENTIO_URL, carries: str = "the API key") -> str:
     """Return an address without its trailing slashes.
+
+    Args:
+        name: The variable.
+        value: The address.
+        example: A value, for the error.
+        carries: What is sent there that nobody may read on the way.
 
     Raises:
         SettingError: It cannot be used.
@@ -246,12 +252,12 @@ def checked_url(name: str, value: str) -> str:
     url = value.rstrip("/")
     parts = _split(url)
     if parts is None:
-        raise SettingError(f"{name} takes an address like {INCIDENTIO_URL}, with https:// in front.")
+        raise SettingError(f"{name} takes an address like {example}, with https:// in front.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise SettingError(f"{name} takes an address without user, password, query or fragment.")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise SettingError(
-            f"{name} is plain http: the API key would be sent in clear text. Use https:// (http only to loopback)."
+            f"{name} is plain http: {carries} would be sent in clear text. Use https:// (http only to loopback)."
         )
     return url
 

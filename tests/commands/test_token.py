@@ -94,3 +94,24 @@ def test_a_token_that_could_not_be_printed_is_revoked_again(path):
         with pytest.raises(OSError, match="No space"):
             full.close()
     assert read_tokens(path)[1] == ()
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_the_variable_is_read_as_the_server_reads_it(quote, path, monkeypatch):
+    monkeypatch.setenv("INCIDENT_MCP_TOKENS_FILE", f" {quote}{path}{quote}")
+    assert main(["token", "new", "--name", "ci", "--role", "reader"]) == 0
+    assert path.exists()
+
+
+def test_a_placeholder_names_no_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INCIDENT_MCP_TOKENS_FILE", "${TOKENS}")
+    assert main(["token", "new", "--name", "ci", "--role", "reader"]) == 2
+    assert "placeholder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_revoking_in_a_file_that_is_missing_makes_no_file(tmp_path, capsys):
+    assert main(["token", "revoke", "--name", "ci", "--file", str(tmp_path / "tokens.json")]) == 2
+    assert "does not exist" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -174,11 +174,12 @@ def _serve(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         complain(f"incident-mcp serve: {error.name} is not installed. Install incident-mcp[server].")
         return 2
-    if options.workers < 1 or not 0 <= options.port < 2**16:
-        complain("incident-mcp serve: --workers takes 1 or more, --port 0 to 65535.")
+    host = options.host.strip().removeprefix("[").removesuffix("]")
+    if not host or options.workers < 1 or not 0 <= options.port < 2**16:
+        complain("incident-mcp serve: --host takes an address, --workers 1 or more, --port 0 to 65535.")
         return 2
     gc.enable()
-    return serve(options.host, options.port, options.workers)
+    return serve(host, options.port, options.workers)
 
 
 def _settings(options: argparse.Namespace) -> "Settings":

@@ -1,17 +1,22 @@
 """`incident-mcp serve`: the team's server, on uvicorn."""
 
+import logging
 import os
 import socket
-from contextlib import closing
+import sys
+from contextlib import closing, suppress
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from incident_mcp.commands.console import complain
 from incident_mcp.errors import SettingError
-from incident_mcp.serving.http.app import PATH, build_app
-from incident_mcp.serving.http.settings import server_settings
+from incident_mcp.serving.http.app import PATH, build_app, check_app
+from incident_mcp.serving.http.settings import LOCAL_NAMES, PUBLIC_URL, ServerSettings, server_settings
+from incident_mcp.settings import Settings
 
 GRACE_SECONDS = 25
 """For calls in progress when the server ends: longer than an attempt of a request may take."""
@@ -28,31 +33,76 @@ def serve(host: str, port: int, workers: int) -> int:
         workers: How many processes.
 
     Returns:
-        The exit code: 0, or 1 if the address cannot be used.
+        The exit code: 0, or 1 if the address cannot be used or the workers do not start.
 
     Raises:
         SettingError: A setting cannot be used, or the server would be reachable without protection.
     """
-    _, settings = server_settings(os.environ)
+    common, settings = server_settings(os.environ)
     settings.check_reach(host)
     if workers > 1 and settings.redis_url is None:
         raise SettingError("--workers needs INCIDENT_MCP_REDIS_URL: the workers share a journal and limits there.")
     try:
         listener = _bind(host, port)
-    except OSError as error:
-        complain(f"incident-mcp serve: {host}:{port} cannot be used ({error.strerror or error}).")
+    except (OSError, TypeError, UnicodeError) as error:  # the last two: no name that can be looked up
+        why = str(getattr(error, "strerror", None) or error).partition(" (while")[0]
+        complain(f"incident-mcp serve: {_shown(host)}:{port} cannot be used ({why}). Choose with --host and --port.")
         return 1
     with closing(listener):
         address = f"http://{_shown(host)}:{listener.getsockname()[1]}{PATH}"
-        # The workers read it, too.
-        os.environ.setdefault("INCIDENT_MCP_PUBLIC_URL", address)
-        app = build_app(os.environ) if workers == 1 else "incident_mcp.serving.http.app:build_app"
-        complain(f"incident-mcp: serving on {address}")
-        _run(app, listener, workers)
-    return 0
+        if not settings.public_url_is_set:
+            # The workers read it, too.
+            os.environ[PUBLIC_URL] = _public_url(host, listener.getsockname()[1], settings)
+        app = build_app(os.environ) if workers == 1 else _checked_worker_app()
+        for text in (*_warnings(common, settings, workers), f"serving on {address}"):
+            _announce(text, settings)
+        return _run(app, listener, workers)
 
 
-def _run(app: ASGIApp | str, listener: socket.socket, workers: int) -> None:
+def worker_app() -> ASGIApp:
+    """Return the app of one of several worker processes; a setting that cannot be used ends the process."""
+    try:
+        app = build_app(os.environ)
+    except SettingError as error:
+        complain(f"incident-mcp: {error}")
+        sys.exit(1)
+    # Logging was configured after `access_log=False` took effect.
+    logging.getLogger("uvicorn.access").propagate = False
+    return app
+
+
+def _checked_worker_app() -> str:
+    """Return the name of `worker_app`, once its settings were checked: a worker that cannot start is started again."""
+    check_app(os.environ)
+    return f"{__name__}:{worker_app.__name__}"
+
+
+def _public_url(host: str, port: int, settings: ServerSettings) -> str:
+    """Return the address that clients use: of the server itself, or of what ends TLS before it."""
+    name = _shown(host) if host.lower() in LOCAL_NAMES else settings.allowed_hosts[0]
+    parts = urlsplit(f"//{name}")
+    if parts.hostname not in LOCAL_NAMES:
+        return f"https://{name}{PATH}"
+    return f"http://{name}{PATH}" if parts.port else f"http://{name}:{port}{PATH}"
+
+
+def _warnings(common: Settings, settings: ServerSettings, workers: int) -> list[str]:
+    """Return what can hardly be meant."""
+    if common.sandbox:
+        return [f"each of the {workers} workers has a sandbox of its own"] if workers > 1 else []
+    if common.incidentio_key or common.ionhour_key or settings.key_files or settings.keys_file:
+        return []
+    return [f"no tool can work: {common.why_no_key('incidentio')}, and {common.why_no_key('ionhour')}"]
+
+
+def _announce(text: str, settings: ServerSettings) -> None:
+    if settings.log_format == "json":
+        logging.getLogger("uvicorn.error").info(text)
+    else:
+        complain(f"incident-mcp: {text}")
+
+
+def _run(app: ASGIApp | str, listener: socket.socket, workers: int) -> int:
     config = uvicorn.Config(
         app,
         factory=isinstance(app, str),
@@ -65,15 +115,20 @@ def _run(app: ASGIApp | str, listener: socket.socket, workers: int) -> None:
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    if workers > 1:
-        Multiprocess(config, sockets=[listener]).run()
-    else:
-        uvicorn.Server(config).run(sockets=[listener])
+    if workers == 1:
+        with suppress(KeyboardInterrupt):  # raised again once the server has ended
+            uvicorn.Server(config).run(sockets=[listener])
+        return 0
+    supervisor = Multiprocess(config, sockets=[listener])
+    supervisor.run()
+    return int(any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes))
 
 
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
+    # `::` stands for every address of the machine.
+    both = host == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
 
 
 def _shown(host: str) -> str:

@@ -8,6 +8,7 @@ from incident_mcp.commands.console import NotWritten, complain, put
 from incident_mcp.errors import SettingError
 from incident_mcp.records.clock import utc_now
 from incident_mcp.serving.http.sign_in.token_file import TokenFileError, add_token, read_tokens, revoke_token
+from incident_mcp.settings import filled_in, path_in
 
 _VARIABLE = "INCIDENT_MCP_TOKENS_FILE"
 _MAX_DAYS = 3_650
@@ -19,14 +20,12 @@ def tokens_file(given: Path | None, environ: Mapping[str, str]) -> Path:
     Raises:
         SettingError: Neither does.
     """
-    named = environ.get(_VARIABLE, "").strip()
-    if given is None and not named:
-        raise SettingError(f"name the token file with --file or {_VARIABLE}.")
-    path = given or Path(named)
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        return path
+    env, unfilled = filled_in(environ)
+    path = path_in({_VARIABLE: str(given)} if given else env, _VARIABLE)
+    if path is None:
+        why = f" ({_VARIABLE} holds a placeholder)" if _VARIABLE in unfilled else ""
+        raise SettingError(f"name the token file with --file or {_VARIABLE}{why}.")
+    return path
 
 
 def new(path: Path, name: str, role: str, days: int | None) -> int:

@@ -20,6 +20,7 @@ from incident_mcp.catalogue import TOOLS
 from incident_mcp.errors import SettingError
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.http.app import make_app
+from incident_mcp.serving.http.files import WatchedFile, read_key
 from incident_mcp.serving.http.settings import ServerSettings, server_settings
 from incident_mcp.serving.http.sign_in.token_file import add_token
 from incident_mcp.serving.telemetry import Telemetry
@@ -159,7 +160,7 @@ async def test_limits_count_the_writes_of_each_person(box: Sandbox, tmp_path: Pa
 
 
 class Keys:
-    """Two services on loopback that accept every key and remember which were sent."""
+    """Two services on loopback that accept every key but `revoked`, and remember which were sent."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
@@ -169,7 +170,9 @@ class Keys:
             return
         headers = dict(scope["headers"])
         self.sent.append(headers[b"authorization"].decode().removeprefix("Bearer "))
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        status = 401 if self.sent[-1] == "revoked" else 200
+        start = {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]}
+        await send(start)
         await send({"type": "http.response.body", "body": b'{"severities": [], "identity": {"name": "x"}}'})
 
 
@@ -234,6 +237,31 @@ async def test_readiness_tells_a_rejected_key_in_fixed_words(box: Sandbox, tmp_p
         assert (await web.get("/ready")).json() == {"ready": True, "incidentio": "no answer", "ionhour": "no answer"}
 
 
+async def test_readiness_tells_at_once_whether_a_replaced_key_is_accepted(tmp_path: Path) -> None:
+    async with served(Keys()) as address:
+        environ = {"INCIDENTIO_API_KEY_FILE": write(tmp_path / "key", "good"), "INCIDENTIO_API_URL": address}
+        settings, server = server_settings(environ)
+        async with running(make_app(settings, server)) as app, http(app) as web:
+            for key, status in (("good", 200), ("revoked", 503), ("better", 200)):
+                write(tmp_path / "key", key)
+                answer = await web.get("/ready")
+                assert (answer.status_code, answer.json()["incidentio"] == "ok") == (status, status == 200), key
+                assert key not in answer.text
+                assert (await web.head("/ready")).status_code == status
+
+
+async def test_a_server_without_any_key_is_not_ready(tmp_path: Path) -> None:
+    environ, _ = tokens(tmp_path, ada="reader")
+    async with running(make_app(*server_settings(environ))) as app, http(app) as web:
+        answer = await web.get("/ready")
+        assert (answer.status_code, answer.json()) == (503, {"ready": False, "keys": "none is set", "sign_in": "ok"})
+        assert (await web.get("/health")).status_code == 200
+    own = write(tmp_path / "keys.json", json.dumps({"token:ada": {"incidentio": "of-ada"}}))
+    settings, server = server_settings({**environ, "INCIDENT_MCP_KEYS_FILE": own})
+    async with running(make_app(settings, server)) as app, http(app) as web:
+        assert (await web.get("/ready")).json() == {"ready": True, "sign_in": "ok"}
+
+
 async def test_without_sign_in_other_machines_are_not_served(box: Sandbox, tmp_path: Path) -> None:
     async with running(app_for(box, tmp_path)) as app:
         away = httpx2.ASGITransport(app=app, client=("192.0.2.1", 1))
@@ -277,6 +305,19 @@ BEHIND = {"INCIDENT_MCP_PUBLIC_URL": "https://incidents.example.com/mcp"}
         ({"INCIDENT_MCP_PUBLIC_URL": "http://incidents.example.com/mcp"}, "127.0.0.1", "INCIDENT_MCP_PUBLIC_URL"),
         ({"INCIDENT_MCP_RECORD": "calls"}, "127.0.0.1", "INCIDENT_MCP_RECORD"),
         ({"IONHOUR_API_KEY": "x", "IONHOUR_API_KEY_FILE": "y"}, "127.0.0.1", "IONHOUR_API_KEY_FILE"),
+        ({"INCIDENT_API_KEY": "x", "INCIDENTIO_API_KEY_FILE": "y"}, "127.0.0.1", "INCIDENT_API_KEY"),
+        ({"INCIDENT_MCP_ROLE_CLAIM": "groups"}, "127.0.0.1", "INCIDENT_MCP_OIDC_ISSUER"),
+        ({"INCIDENT_MCP_AUDIT_LOG": "${LOG}"}, "127.0.0.1", "INCIDENT_MCP_AUDIT_LOG"),
+        ({"INCIDENT_MCP_LOG_FORMAT": "${FORMAT}"}, "127.0.0.1", "INCIDENT_MCP_LOG_FORMAT"),
+        (BEHIND, "127.0.0.1", "INCIDENT_MCP_ALLOWED_HOSTS"),
+        ({"INCIDENT_MCP_ALLOWED_HOSTS": ","}, "localhost", "INCIDENT_MCP_ALLOWED_HOSTS"),
+        ({"INCIDENT_MCP_ALLOWED_HOSTS": "https://incidents.example.com"}, "::1", "INCIDENT_MCP_ALLOWED_HOSTS"),
+        ({"INCIDENT_MCP_ALLOWED_HOSTS": "*.example.com"}, "::1", "INCIDENT_MCP_ALLOWED_HOSTS"),
+        ({"INCIDENT_MCP_ALLOWED_HOSTS": "::1"}, "::1", "INCIDENT_MCP_ALLOWED_HOSTS"),
+        ({"INCIDENT_MCP_ALLOWED_HOSTS": "*"}, "::1", "INCIDENT_MCP_ALLOWED_HOSTS"),
+        ({"INCIDENT_MCP_ALLOWED_ORIGINS": "inspector.example.com"}, "::1", "INCIDENT_MCP_ALLOWED_ORIGINS"),
+        ({"INCIDENT_MCP_ALLOWED_ORIGINS": "https://x.example/path"}, "::1", "INCIDENT_MCP_ALLOWED_ORIGINS"),
+        ({"INCIDENT_MCP_ALLOWED_ORIGINS": "https://*.example"}, "::1", "INCIDENT_MCP_ALLOWED_ORIGINS"),
     ],
     ids=str,
 )
@@ -285,6 +326,26 @@ def test_settings_that_would_leave_the_server_open_or_contradict_each_other_are_
 ) -> None:
     with pytest.raises(SettingError, match=named):
         server_settings(environ)[1].check_reach(host)
+
+
+def test_origins_are_compared_as_browsers_write_them() -> None:
+    written = {"INCIDENT_MCP_ALLOWED_ORIGINS": "HTTPS://Inspector.Example.com/, http://localhost:6274"}
+    origins = ("https://inspector.example.com", "http://localhost:6274")
+    assert server_settings(written)[1].allowed_origins == origins
+
+
+@pytest.mark.parametrize(
+    ("content", "key"), [(' "abc"\n', "abc"), ("${KEY}", None), ("your key\n", None), ("a\nb", None)]
+)
+def test_what_a_key_file_holds_is_read_like_a_variable(content: str, key: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(content, "utf-8")
+    file.chmod(0o600)
+    if key is None:
+        with pytest.raises(SettingError, match="INCIDENTIO_API_KEY_FILE"):
+            WatchedFile("INCIDENTIO_API_KEY_FILE", file, read_key("INCIDENTIO_API_KEY_FILE"))
+    else:
+        assert WatchedFile("INCIDENTIO_API_KEY_FILE", file, read_key("INCIDENTIO_API_KEY_FILE")).value == key
 
 
 def test_a_file_with_keys_that_others_may_read_is_refused(tmp_path: Path) -> None:
@@ -328,3 +389,20 @@ def test_a_pipe_in_place_of_a_file_does_not_hold_up_the_start(tmp_path: Path) ->
     os.mkfifo(pipe, 0o600)
     with pytest.raises(SettingError, match="not a file"):
         make_app(Settings(), ServerSettings(key_files={"incidentio": pipe}))
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/"])
+async def test_a_slash_at_the_end_of_the_address_redirects_nowhere(path: str, box: Sandbox, tmp_path: Path) -> None:
+    async with running(app_for(box, tmp_path)) as app, http(app) as web:
+        async with Client(streamable_http_client(f"{URL}{path}", http_client=web)) as found:
+            assert (await found.list_tools()).tools
+        assert (await web.get(path)).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/"])
+async def test_metrics_are_at_their_address_without_a_redirect(path: str, box: Sandbox, tmp_path: Path) -> None:
+    telemetry = Telemetry.from_env({"INCIDENT_MCP_METRICS": "1"}, "1")
+    settings, server = server_settings({"INCIDENT_MCP_STATE_DIR": str(tmp_path)})
+    async with running(make_app(settings, server, telemetry, network=box)) as app, http(app) as web:
+        answer = await web.get(path)
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/plain")

@@ -24,7 +24,7 @@ import anyio
 from mcp.server import CacheHint
 from pydantic import SecretStr
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from incident_mcp import __version__
@@ -65,16 +65,31 @@ def build_app(environ: Mapping[str, str] | None = None) -> ASGIApp:
     Raises:
         SettingError: A setting cannot be used.
     """
-    environ = os.environ if environ is None else environ
+    settings, server, telemetry = _prepared(os.environ if environ is None else environ)
+    if telemetry is not None:
+        telemetry.install()
+    return make_app(settings, server, telemetry)
+
+
+def check_app(environ: Mapping[str, str]) -> None:
+    """Check all that `build_app` needs, and configure logging, in the process that starts the workers.
+
+    Raises:
+        SettingError: A setting cannot be used.
+    """
+    settings, server, telemetry = _prepared(environ)
+    if telemetry is not None:
+        anyio.run(telemetry.close)
+    make_app(settings, server)
+
+
+def _prepared(environ: Mapping[str, str]) -> tuple[Settings, ServerSettings, Telemetry | None]:
     settings, server = server_settings(environ)
     if server.log_format == "json":
         configure_json_logging()
     else:
         configure_logging()
-    telemetry = Telemetry.from_env(environ, __version__)
-    if telemetry is not None:
-        telemetry.install()
-    return make_app(settings, server, telemetry)
+    return settings, server, Telemetry.from_env(environ, __version__)
 
 
 def make_app(
@@ -170,8 +185,10 @@ class _Parts:
     def app(self) -> ASGIApp:
         """Put the layers together."""
         server = self._server
-        app: ASGIApp = Starlette(routes=self._routes(), lifespan=self._lifespan)
-        app = Guard(app, server.allowed_hosts, server.allowed_origins, local_only=self._sign_in is None)
+        starlette = Starlette(routes=self._routes(), lifespan=self._lifespan)
+        # It would redirect to http:// where a proxy ends TLS.
+        starlette.router.redirect_slashes = False
+        app: ASGIApp = Guard(starlette, server.allowed_hosts, server.allowed_origins, local_only=self._sign_in is None)
         return with_trace_context(app) if self._telemetry is not None else app
 
     def _routes(self) -> list[BaseRoute]:
@@ -191,12 +208,12 @@ class _Parts:
             refused = self._telemetry.sign_in_refused if self._telemetry else _ignore
             mcp = require_sign_in(mcp, self._sign_in, public_url=server.public_url, refused=refused)
             routes.append(metadata_route(server.public_url, server.oidc.issuer if server.oidc else None))
-        routes.append(Route(PATH, endpoint=_Endpoint(mcp)))
+        routes += _endpoint(PATH, mcp)
         if server.webhook_secret is not None:
             signatures = Signatures.from_text(server.webhook_secret.get_secret_value())
             routes.append(hook_route(signatures, self._events, self._feed, self._replays))
         if self._telemetry is not None and self._telemetry.metrics_app is not None:
-            routes.append(Mount("/metrics", app=self._telemetry.metrics_app))
+            routes += _endpoint("/metrics", self._telemetry.metrics_app)
         return routes
 
     @asynccontextmanager
@@ -230,11 +247,17 @@ def _hearing(shared: SharedState | None) -> tuple[Events, Replays, Feed]:
 class _Endpoint:
     """An ASGI app as the endpoint of a route, for every method."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, path: str, app: ASGIApp) -> None:
+        self._path = path
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
+        await self._app({**scope, "path": self._path}, receive, send)
+
+
+def _endpoint(path: str, app: ASGIApp) -> list[Route]:
+    """Return the routes of an app at a path, with and without a slash at the end."""
+    return [Route(each, endpoint=_Endpoint(path, app)) for each in (path, f"{path}/")]
 
 
 def _ignore(_: str) -> None:

@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 
 from incident_mcp.errors import SettingError
-from incident_mcp.settings import SECRET_BYTES, key_in
+from incident_mcp.settings import SECRET_BYTES, filled_in, key_in
 
 T = TypeVar("T")
 MAX_BYTES = 1_000_000
@@ -99,7 +99,10 @@ def read_key(variable: str) -> Callable[[str], str]:
     """Return what reads a file that holds one API key."""
 
     def read(text: str) -> str:
-        key = key_in({variable: text.strip()}, variable) if text.strip() else None
+        env, unfilled = filled_in({variable: text})
+        if variable in unfilled:
+            raise SettingError(f"{variable}: the file holds a placeholder. Put the key in its place.")
+        key = key_in(env, variable)
         if key is None:
             raise SettingError(f"{variable}: the file is empty.")
         return key.get_secret_value()

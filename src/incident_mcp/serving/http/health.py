@@ -13,6 +13,7 @@ from incident_mcp.incidentio import identity
 from incident_mcp.ionhour.incidents import access
 from incident_mcp.serving.http.files import WatchedFile
 from incident_mcp.serving.http.shared import SharedState
+from incident_mcp.serving.http.shared.state import EVICTS
 from incident_mcp.serving.http.sign_in import SignIn
 from incident_mcp.serving.http.team import Team
 from incident_mcp.transport.api import Api
@@ -41,6 +42,8 @@ class Readiness:
     files: list[WatchedFile[object]] = field(default_factory=list[WatchedFile[object]])
     _keys: dict[str, str] = field(default_factory=dict[str, str])
     _keys_until: float = 0.0
+    _checked: tuple[str, ...] = ()
+    """The keys that the answer is about."""
     _store: str | None = None
     _store_until: float = 0.0
     _turn: anyio.Lock = field(default_factory=anyio.Lock)
@@ -48,10 +51,10 @@ class Readiness:
     async def check(self) -> dict[str, str]:
         """Return the state of each part in fixed words: anybody may ask."""
         async with self._turn:
+            for file in self.files:
+                await file.refresh()
             now = anyio.current_time()
-            if now >= self._keys_until:
-                self._keys, self._keys_until = await self._check_keys(), now + KEYS_SECONDS
-            found = dict(self._keys)
+            found = dict(await self._keys_at(now))
             if self.redis is not None:
                 found["redis"] = await self._check_store(self.redis, now)
         if self.sign_in is not None:
@@ -60,13 +63,24 @@ class Readiness:
             found["files"] = "a changed file cannot be used"
         return found
 
+    async def _keys_at(self, now: float) -> dict[str, str]:
+        keys = tuple(service.key.get_secret_value() for service in self.team.services if service)
+        if now >= self._keys_until or keys != self._checked:
+            self._keys, self._keys_until = await self._check_keys(), now + KEYS_SECONDS
+            self._checked = keys
+        return self._keys
+
     async def _check_store(self, redis: SharedState, now: float) -> str:
         if now >= self._store_until:
             self._store, self._store_until = await redis.trouble(), anyio.current_time() + STORE_SECONDS
-        return OK if self._store is None else "writes are not sent"
+        if self._store is None:
+            return OK
+        return "rows may be deleted" if self._store.startswith(EVICTS) else "writes are not sent"
 
     async def _check_keys(self) -> dict[str, str]:
         incidentio, ionhour = self.team.services
+        if not self.team.has_keys:
+            return {"keys": "none is set"}
         asked = {"incidentio": (incidentio, identity.SHOW.request()), "ionhour": (ionhour, _one_alert())}
         found: dict[str, str] = {}
 
@@ -108,7 +122,7 @@ def health_routes(readiness: Readiness) -> list[Route]:
 
     async def ready(request: Request) -> Response:
         parts = await readiness.check()
-        needed = ["incidentio", "ionhour", *(["redis"] if request.query_params.get("for") != "reads" else [])]
+        needed = ["keys", "incidentio", "ionhour", *(["redis"] if request.query_params.get("for") != "reads" else [])]
         broken = [name for name in needed if parts.get(name, OK) not in (OK, "no answer")]
         return JSONResponse({"ready": not broken, **parts}, 503 if broken else 200, {"Cache-Control": "no-store"})
 

@@ -1,5 +1,6 @@
 """What the environment asks of the team's server, beside the settings of every server."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +13,25 @@ from incident_mcp.serving.http.sign_in import OidcSettings
 from incident_mcp.settings import Settings, checked_url, choice_in, filled_in, path_in, words_in
 
 KEY_FILES = {"incidentio": "INCIDENTIO_API_KEY_FILE", "ionhour": "IONHOUR_API_KEY_FILE"}
+PUBLIC_URL = "INCIDENT_MCP_PUBLIC_URL"
 LOCAL_URL = "http://127.0.0.1:8000/mcp"
+LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _OWN = (
     *KEY_FILES.values(),
     *(
         f"INCIDENT_MCP_{name}"
-        for name in ("PUBLIC_URL", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "TOKENS_FILE", "KEYS_FILE")
+        for name in ("PUBLIC_URL", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "TOKENS_FILE", "KEYS_FILE", "AUDIT_LOG")
     ),
-    *(f"INCIDENT_MCP_{name}" for name in ("KEYS_FILE", "SECRET_FILE", "REDIS_URL", "WEBHOOK_SECRET", "ROLE_CLAIM")),
+    *(f"INCIDENT_MCP_{name}" for name in ("SECRET_FILE", "REDIS_URL", "WEBHOOK_SECRET", "ROLE_CLAIM", "LOG_FORMAT")),
     *(f"INCIDENT_MCP_OIDC_{name}" for name in ("ISSUER", "AUDIENCE", "JWKS_URL", "ALGORITHMS")),
 )
-_OIDC = ("INCIDENT_MCP_OIDC_AUDIENCE", "INCIDENT_MCP_OIDC_JWKS_URL", "INCIDENT_MCP_OIDC_ALGORITHMS")
+_OIDC = (
+    *(f"INCIDENT_MCP_OIDC_{name}" for name in ("AUDIENCE", "JWKS_URL", "ALGORITHMS")),
+    "INCIDENT_MCP_ROLE_CLAIM",
+)
+_HOST = re.compile(r"([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@*\s]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +40,7 @@ class ServerSettings:
 
     public_url: str = LOCAL_URL
     """The address of `/mcp` as clients use it: what tokens are issued for."""
+    public_url_is_set: bool = False
     allowed_hosts: tuple[str, ...] = LOCAL_HOSTS
     """Values of the Host header; a name without a port stands for all ports."""
     allowed_origins: tuple[str, ...] = ()
@@ -62,13 +71,17 @@ class ServerSettings:
         env, unfilled = filled_in(environ)
         if names := [name for name in unfilled if name in _OWN]:
             # Without it the server would be less protected than it is meant to be.
-            raise SettingError(f"{names[0]} {unfilled[names[0]].partition(':')[0]}.")
-        public_url = checked_url("INCIDENT_MCP_PUBLIC_URL", env.get("INCIDENT_MCP_PUBLIC_URL", LOCAL_URL))
-        is_local = urlsplit(public_url).hostname in ("127.0.0.1", "localhost")
+            raise SettingError(
+                f"{names[0]} {unfilled[names[0]].partition(':')[0]}. Put its value there, or leave the variable out."
+            )
+        example = "https://incidents.example.com/mcp"
+        public_url = checked_url(PUBLIC_URL, env.get(PUBLIC_URL, LOCAL_URL), example=example, carries="tokens")
+        is_local = urlsplit(public_url).hostname in LOCAL_NAMES
         found = cls(
             public_url=public_url,
-            allowed_hosts=words_in(env, "INCIDENT_MCP_ALLOWED_HOSTS", LOCAL_HOSTS if is_local else ()),
-            allowed_origins=words_in(env, "INCIDENT_MCP_ALLOWED_ORIGINS", ()),
+            public_url_is_set=PUBLIC_URL in env,
+            allowed_hosts=_hosts(env, LOCAL_HOSTS if is_local else ()),
+            allowed_origins=_origins(env),
             tokens_file=path_in(env, "INCIDENT_MCP_TOKENS_FILE"),
             oidc=_oidc(env, public_url),
             keys_file=path_in(env, "INCIDENT_MCP_KEYS_FILE"),
@@ -90,7 +103,12 @@ class ServerSettings:
         Raises:
             SettingError: It is not.
         """
-        if host in ("127.0.0.1", "::1", "localhost"):
+        if host.lower() in LOCAL_NAMES:
+            if not self.allowed_hosts:
+                raise SettingError(
+                    "The server would reject every request: set INCIDENT_MCP_ALLOWED_HOSTS to the names that clients"
+                    " use, such as the one in INCIDENT_MCP_PUBLIC_URL."
+                )
             return
         if not self.has_sign_in:
             raise SettingError(
@@ -107,6 +125,28 @@ class ServerSettings:
 
 def _secret(env: Mapping[str, str], name: str) -> SecretStr | None:
     return SecretStr(env[name]) if name in env else None
+
+
+def _hosts(env: Mapping[str, str], default: tuple[str, ...]) -> tuple[str, ...]:
+    hosts = words_in(env, "INCIDENT_MCP_ALLOWED_HOSTS", default)
+    if not all(_HOST.fullmatch(host) for host in hosts):
+        raise SettingError(
+            "INCIDENT_MCP_ALLOWED_HOSTS takes names as in the Host header, such as incidents.example.com, [::1] or"
+            " 127.0.0.1:8000: no addresses with https://, and no wildcards."
+        )
+    return hosts
+
+
+def _origins(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the origins as browsers write them: in lower case, and without a slash at the end."""
+    found = words_in(env, "INCIDENT_MCP_ALLOWED_ORIGINS", ())
+    origins = tuple(origin.lower().removesuffix("/") for origin in found)
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise SettingError(
+            "INCIDENT_MCP_ALLOWED_ORIGINS takes origins such as https://inspector.example.com: without a path, and no"
+            " wildcards."
+        )
+    return origins
 
 
 def _oidc(env: Mapping[str, str], public_url: str) -> OidcSettings | None:
@@ -128,8 +168,9 @@ def _oidc(env: Mapping[str, str], public_url: str) -> OidcSettings | None:
 
 
 def _check(settings: ServerSettings, env: Mapping[str, str]) -> None:
-    for name in (*KEY_FILES.values(), "INCIDENT_MCP_SECRET_FILE"):
-        other = name.removesuffix("_FILE")
+    files = (*KEY_FILES.values(), "INCIDENT_MCP_SECRET_FILE")
+    pairs = [*((name, name.removesuffix("_FILE")) for name in files), ("INCIDENTIO_API_KEY_FILE", "INCIDENT_API_KEY")]
+    for name, other in pairs:
         if name in env and other in env:
             raise SettingError(f"{name} and {other} are both set: set one of them.")
     if settings.redis_url and not {"INCIDENT_MCP_SECRET", "INCIDENT_MCP_SECRET_FILE"} & set(env):

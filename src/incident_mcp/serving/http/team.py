@@ -86,6 +86,11 @@ class Team:
         self.services = self._services_of(settings, PersonalKeys())
         """Those that everybody without keys of their own uses."""
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether there is a key, of everybody's or of one person's own."""
+        return any(self.services) or bool(self._personal())
+
     def caller_of(self, request: Request) -> Caller:  # noqa: ARG002  # the token is in the request's context
         """Return who makes a request.
 

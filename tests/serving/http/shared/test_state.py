@@ -13,9 +13,13 @@ import anyio
 import pytest
 
 from incident_mcp.errors import NotConfirmedError, SettingError
+from incident_mcp.serving.http.health import Readiness
 from incident_mcp.serving.http.shared import SharedState, connection, rate_limit
 from incident_mcp.serving.http.shared import questions as open_questions
 from incident_mcp.serving.http.shared import seen as shown
+from incident_mcp.serving.http.team import Shared, Team
+from incident_mcp.settings import Settings
+from incident_mcp.writing.journal.memory import MemoryJournal
 from incident_mcp.writing.outcome import WriteError
 from tests.serving.http.shared.conftest import RedisServer, free_port, shared
 
@@ -217,6 +221,8 @@ async def test_an_eviction_policy_that_loses_rows_is_trouble(redis: RedisServer,
         assert await states[0].trouble() is None
         redis.command("CONFIG", "SET", "maxmemory", "100000000")
         assert "noeviction" in (await states[0].trouble() or "")
+        team = Team(Settings(), Shared(MemoryJournal(), tuple), signs_in=False)
+        assert (await Readiness(team, states[0]).check())["redis"] == "rows may be deleted"
     finally:
         redis.command("CONFIG", "SET", "maxmemory", "0")
         redis.command("CONFIG", "SET", "maxmemory-policy", "noeviction")

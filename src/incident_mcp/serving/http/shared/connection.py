@@ -63,6 +63,7 @@ def make_client(url: str) -> "Redis":
             # Of one vendor's cloud; elsewhere it costs a round trip for each connection.
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
+        pool.make_connection()  # the first to look at some of the options
     except (ValueError, TypeError):
         raise SettingError(
             "INCIDENT_MCP_REDIS_URL cannot be used: it must be like redis://HOST:PORT/0, rediss://USER:PASSWORD@HOST:PORT/0"

@@ -14,6 +14,7 @@ from incident_mcp.serving.http.shared.unsaved import Unsaved
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+EVICTS = "Redis may delete rows of the journal"
 _log = logging.getLogger(__name__)
 
 
@@ -61,7 +62,7 @@ class SharedState:
         policy = str(memory.get("maxmemory_policy", "noeviction"))
         if memory.get("maxmemory") and policy != "noeviction":
             return (
-                f"Redis may delete rows of the journal (maxmemory-policy {policy}), so that a repeated write is not"
+                f"{EVICTS} (maxmemory-policy {policy}), so that a repeated write is not"
                 " recognised: set maxmemory-policy to noeviction."
             )
         return None

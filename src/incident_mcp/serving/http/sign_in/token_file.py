@@ -177,6 +177,8 @@ def revoke_token(path: Path, name: str) -> None:
     Raises:
         TokenFileError: There is no such token, or the file cannot be used.
     """
+    if not path.exists():
+        raise TokenFileError(f"{path} does not exist: there is no token with this name.")
     with _edited(path) as rows:
         kept = [row for row in rows if row.name != name]
         if len(kept) == len(rows):
