@@ -25,6 +25,7 @@ from incident_mcp.serving.http.sign_in.token_file import add_token
 from incident_mcp.serving.telemetry import Telemetry
 from incident_mcp.settings import Settings
 from tests.conftest import text_of
+from tests.serving.http.identity_provider import IdentityProvider, identity_provider
 
 pytestmark = pytest.mark.anyio
 URL = "http://127.0.0.1:8000"
@@ -203,6 +204,77 @@ async def test_a_person_s_own_key_is_used_and_everybody_else_s_is_shared(tmp_pat
                 async with client(app, people[name]) as person:
                     await person.call_tool("incidentio_list_severities", {})
     assert keys.sent == ["of-ada", "of-all", "of-all"]
+
+
+@asynccontextmanager
+async def signed(app: ASGIApp, provider: IdentityProvider, **claims: Any) -> AsyncIterator[Client]:
+    """Connect with a token of the identity provider."""
+    async with client(app, provider.token(aud=f"{URL}/mcp", **claims)) as found:
+        yield found
+
+
+async def test_a_subject_that_is_written_like_a_static_token_does_not_get_its_keys(tmp_path: Path) -> None:
+    own = {"token:ada": {"incidentio": "of-ada"}, "u-7": {"incidentio": "of-u-7"}}
+    keys = Keys()
+    with identity_provider() as provider:
+        async with served(keys) as address:
+            environ = {"INCIDENTIO_API_KEY": "of-all", "INCIDENTIO_API_URL": address}
+            environ |= {"INCIDENT_MCP_KEYS_FILE": write(tmp_path / "keys.json", json.dumps(own))}
+            environ |= {"INCIDENT_MCP_OIDC_ISSUER": provider.issuer, "INCIDENT_MCP_STATE_DIR": str(tmp_path)}
+            async with running(make_app(*server_settings(environ))) as app:
+                for subject in ("token:ada", "u-7", "U-7"):
+                    async with signed(app, provider, sub=subject) as person:
+                        await person.call_tool("incidentio_list_severities", {})
+    assert keys.sent == ["of-all", "of-u-7", "of-all"]
+
+
+async def test_a_person_with_another_name_is_still_the_same_and_another_person_with_that_name_is_not(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    people = [("u-7", "Ada", False), ("u-7", "Ada L.", True), ("u-8", "Ada", False)]
+    with identity_provider() as provider:
+        environ = {"INCIDENT_MCP_OIDC_ISSUER": provider.issuer, "INCIDENT_MCP_MAX_WRITES": "1"}
+        async with running(app_for(box, tmp_path, **environ, INCIDENT_MCP_AUDIT_LOG=str(log))) as app:
+            for number, (subject, name, is_limited) in enumerate(people):
+                async with signed(app, provider, sub=subject, name=name) as person:
+                    note = {"incident_id": 4512, "body": f"Note {number}"}
+                    assert (await person.call_tool("ionhour_create_note", note)).is_error is is_limited
+    rows = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    assert [row["person"] for row in rows if row["outcome"] == "done"] == [
+        f"Ada (u-7 at {provider.issuer})",
+        f"Ada (u-8 at {provider.issuer})",
+    ]
+
+
+async def test_who_signs_in_is_not_the_person_of_the_server_s_settings(box: Sandbox, tmp_path: Path) -> None:
+    environ, people = tokens(tmp_path, rita="reader")
+    app = app_for(box, tmp_path, **environ, INCIDENT_MCP_ME="petra@example.com")
+    async with running(app), client(app, people["rita"]) as rita:
+        find = {"tool": "incidentio_find_users", "arguments": {"email": "me"}}
+        refused = await rita.call_tool("use_read_tool", find)
+        assert refused.is_error
+        assert "sign-in" in text_of(refused)
+        assert "petra" not in text_of(refused)
+
+
+async def test_two_persons_with_one_key_are_told_apart_in_the_same_way_on_each_replica(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    environ, people = tokens(tmp_path, ada="responder", bob="responder")
+    own = {f"token:{name}": {"ionhour": "of-both"} for name in people}
+    environ["INCIDENT_MCP_KEYS_FILE"] = write(tmp_path / "keys.json", json.dumps(own))
+    note = {"incident_id": 4512, "body": "Once."}
+    repeated: list[bool] = []
+    for first in ("ada", "bob"):
+        async with running(app_for(box, tmp_path, **environ)) as app:
+            async with client(app, people[first]) as person:
+                await person.call_tool("ionhour_list_incidents", {})
+            async with client(app, people["ada"]) as ada:
+                repeated.append(
+                    ((await ada.call_tool("ionhour_create_note", note)).structured_content or {}).get("repeated", False)
+                )
+    assert repeated == [False, True]
 
 
 async def test_a_key_in_a_file_is_replaced_while_the_server_runs_and_a_bad_one_is_not_taken(tmp_path: Path) -> None:
