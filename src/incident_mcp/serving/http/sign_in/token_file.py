@@ -125,10 +125,11 @@ def _parse(path: Path, content: bytes) -> tuple[TokenRow, ...]:
         raise TokenFileError(f"{path} holds more than {MAX_ROWS} tokens.")
     try:
         parsed = tuple(_parse_row(row) for row in listed)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise malformed from None
-    if len({row.name for row in parsed}) < len(parsed):
-        raise TokenFileError(f"{path} contains the same name twice.")
+    for field in ("name", "sha256"):
+        if len({getattr(row, field) for row in parsed}) < len(parsed):
+            raise TokenFileError(f"{path} contains the same {field} twice.")
     return parsed
 
 
