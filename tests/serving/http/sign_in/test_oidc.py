@@ -151,7 +151,8 @@ async def test_an_id_token_is_refused_unless_it_says_that_it_is_an_access_token(
     extra = {claim: "x"}
     assert await sign_in.verify_token(provider.token(header={"typ": "JWT"}, **extra)) is None
     assert await sign_in.verify_token(provider.token(header={"typ": None}, **extra)) is None
-    assert await sign_in.verify_token(provider.token(header={"typ": "JWT"}, typ="ID")) is None
+    for other in ({"typ": "ID"}, {"typ": "Refresh"}, {"token_use": "id"}):
+        assert await sign_in.verify_token(provider.token(header={"typ": "JWT"}, **other)) is None
     assert await sign_in.verify_token(provider.token(header={"typ": "at+jwt"}, **extra))
     assert await sign_in.verify_token(provider.token(header={"typ": None}, typ="Bearer"))
 

@@ -127,10 +127,14 @@ def _parse(path: Path, content: bytes) -> tuple[TokenRow, ...]:
         parsed = tuple(_parse_row(row) for row in listed)
     except (ValueError, OverflowError):
         raise malformed from None
-    for field in ("name", "sha256"):
-        if len({getattr(row, field) for row in parsed}) < len(parsed):
-            raise TokenFileError(f"{path} contains the same {field} twice.")
+    _check_unique(path, "name", [row.name for row in parsed])
+    _check_unique(path, "sha256", [row.sha256 for row in parsed])
     return parsed
+
+
+def _check_unique(path: Path, field: str, values: Sequence[str]) -> None:
+    if len(set(values)) < len(values):
+        raise TokenFileError(f"{path} contains the same {field} twice.")
 
 
 def _parse_row(row: object) -> TokenRow:
