@@ -24,8 +24,9 @@ import anyio
 from mcp.server import CacheHint
 from pydantic import SecretStr
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from incident_mcp import __version__
 from incident_mcp.serving.callers import make_sandbox, secret_source, state_folder
@@ -191,7 +192,8 @@ class _Parts:
             refused = self._telemetry.sign_in_refused if self._telemetry else _ignore
             mcp = require_sign_in(mcp, self._sign_in, public_url=server.public_url, refused=refused)
             routes.append(metadata_route(server.public_url, server.oidc.issuer if server.oidc else None))
-        routes.append(Route(PATH, endpoint=_Endpoint(mcp)))
+        # With a slash, too: Starlette would redirect there, behind a proxy to plain http.
+        routes += [Route(path, endpoint=_Endpoint(mcp)) for path in (PATH, f"{PATH}/")]
         if server.webhook_secret is not None:
             signatures = Signatures.from_text(server.webhook_secret.get_secret_value())
             routes.append(hook_route(signatures, self._events, self._feed, self._replays))
@@ -228,13 +230,18 @@ def _hearing(shared: SharedState | None) -> tuple[Events, Replays, Feed]:
 
 
 class _Endpoint:
-    """An ASGI app as the endpoint of a route, for every method."""
+    """An ASGI app for `PATH` as the endpoint of a route, for every method. Nothing stores its answers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
+        async def send_unstored(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app({**scope, "path": PATH, "raw_path": PATH.encode()}, receive, send_unstored)
 
 
 def _ignore(_: str) -> None:
