@@ -25,6 +25,8 @@ from incident_mcp.serving.http.sign_in.token_file import add_token
 from incident_mcp.serving.telemetry import Telemetry
 from incident_mcp.settings import Settings
 from tests.conftest import text_of
+from tests.serving.http import by_hand
+from tests.serving.http.by_hand import message
 from tests.serving.http.identity_provider import IdentityProvider, identity_provider
 
 pytestmark = pytest.mark.anyio
@@ -245,6 +247,58 @@ async def test_a_person_with_another_name_is_still_the_same_and_another_person_w
         f"Ada (u-7 at {provider.issuer})",
         f"Ada (u-8 at {provider.issuer})",
     ]
+
+
+PAGE = {"title": "Paged by Pia", "escalation_path": "Database"}
+
+
+async def test_a_role_that_was_taken_away_after_the_preview_pages_nobody(box: Sandbox, tmp_path: Path) -> None:
+    tool = "incidentio_page_people"
+    with identity_provider() as provider:
+        environ = {"INCIDENT_MCP_OIDC_ISSUER": provider.issuer, **ALL}
+        async with running(app_for(box, tmp_path, **environ)) as app:
+            async with signed(app, provider, sub="pia", roles=["reader", "pager"]) as pia:
+                code = ((await pia.call_tool(tool, PAGE)).structured_content or {})["confirm"]
+            async with signed(app, provider, sub="pia", roles=["responder"]) as pia:
+                for name in (tool, f"mcp_{tool}", tool.upper()):
+                    assert (await pia.call_tool(name, {**PAGE, "confirm": code})).is_error
+            assert not [request for request in box.requests if request.method == "POST"]
+            async with signed(app, provider, sub="pia", roles=["pager"]) as pia:
+                assert not (await pia.call_tool(tool, {**PAGE, "confirm": code})).is_error
+
+
+async def test_no_role_writes_where_the_server_is_read_only(box: Sandbox, tmp_path: Path) -> None:
+    environ, people = tokens(tmp_path, pia="pager")
+    app = app_for(box, tmp_path, **environ, **ALL, INCIDENT_MCP_READ_ONLY="1")
+    async with running(app), client(app, people["pia"]) as pia:
+        assert {tool.name for tool in (await pia.list_tools()).tools} == {tool.name for tool in TOOLS} - WRITES
+        for name in sorted(WRITES):
+            assert "INCIDENT_MCP_READ_ONLY" in text_of(await pia.call_tool(name, {}))
+
+
+async def test_a_question_is_not_answered_with_a_role_that_may_not_write(box: Sandbox, tmp_path: Path) -> None:
+    note = {"name": "ionhour_create_note", "arguments": {"incident_id": 4512, "body": "Asked."}}
+    with identity_provider() as provider:
+        environ = {"INCIDENT_MCP_OIDC_ISSUER": provider.issuer, "INCIDENT_MCP_CONFIRM": "writes"}
+        async with running(app_for(box, tmp_path, **environ)) as app, http(app) as web:
+
+            async def send(role: str, **more: Any) -> Any:
+                body = message("tools/call", {**note, **more})
+                body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = {"elicitation": {"form": {}}}
+                token = provider.token(aud=f"{URL}/mcp", sub="rosa", roles=[role])
+                sent = by_hand.headers(None, "tools/call", note["name"]) | {"Authorization": f"Bearer {token}"}
+                return by_hand.answer(await web.post("/mcp", json=body, headers=sent))["result"]
+
+            asked = await send("responder")
+            (question,) = asked["inputRequests"]
+            answered: dict[str, Any] = {
+                "inputResponses": {question: {"action": "accept", "content": {"confirm": True}}},
+                **({"requestState": asked["requestState"]} if "requestState" in asked else {}),
+            }
+            assert (await send("reader", **answered))["isError"] is True
+            assert not [row for row in box.ionhour.notes if row["body"] == "Asked."]
+            assert not (await send("responder", **answered)).get("isError")
+    assert sum(row["body"] == "Asked." for row in box.ionhour.notes) == 1
 
 
 async def test_who_signs_in_is_not_the_person_of_the_server_s_settings(box: Sandbox, tmp_path: Path) -> None:

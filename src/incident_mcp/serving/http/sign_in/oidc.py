@@ -131,11 +131,9 @@ class JwtVerifier:
             raise
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             return None
-        expires = claims["exp"]
         # PyJWT grants the leeway to `exp` as well, and accepts numbers in quotes.
-        if isinstance(expires, bool) or not isinstance(expires, int | float) or expires <= unix_now():
-            return None
-        return claims
+        are_dates = all(type(claims.get(name, 0)) in (int, float) for name in ("exp", "nbf", "iat"))
+        return claims if are_dates and claims["exp"] > unix_now() else None
 
     def _principal(self, claims: Mapping[str, Any]) -> AccessToken | None:
         subject = _identifier(claims.get("sub"))
