@@ -81,7 +81,7 @@ def tokens(tmp_path: Path, **people: str) -> tuple[dict[str, str], dict[str, str
 @pytest.mark.parametrize(
     ("role", "hidden"),
     [("reader", WRITES), ("responder", PAGES), ("pager", set[str]())],
-    ids=lambda value: str(value)[:9],
+    ids=ROLES,
 )
 async def test_each_role_lists_and_reaches_only_its_tools(
     role: str, hidden: set[str], box: Sandbox, tmp_path: Path
@@ -409,6 +409,27 @@ async def test_what_the_guard_lets_pass(sent: dict[str, str], box: Sandbox, tmp_
         assert answered.headers.get("access-control-allow-origin") == (
             sent["Origin"] if "inspector" in str(sent) else None
         )
+
+
+@pytest.mark.parametrize(("name", "status"), [("Origin", 403), ("Host", 421)])
+async def test_a_header_that_is_there_twice_is_not_chosen_from(
+    name: str, status: int, box: Sandbox, tmp_path: Path
+) -> None:
+    value = URL if name == "Origin" else URL.removeprefix("http://")
+    async with running(app_for(box, tmp_path)) as app, http(app) as web:
+        twice = httpx2.Request("POST", f"{URL}/mcp", headers=[("Host", "127.0.0.1:8000"), (name, value), (name, value)])
+        assert (await web.send(twice)).status_code == status
+
+
+async def test_a_code_of_one_person_does_not_confirm_a_call_of_another(box: Sandbox, tmp_path: Path) -> None:
+    environ, people = tokens(tmp_path, ada="pager", bob="pager")
+    async with running(app_for(box, tmp_path, **environ, **ALL)) as app:
+        async with client(app, people["ada"]) as ada:
+            code = ((await ada.call_tool("incidentio_page_people", PAGE)).structured_content or {})["confirm"]
+        async with client(app, people["bob"]) as bob:
+            refused = await bob.call_tool("incidentio_page_people", {**PAGE, "confirm": code})
+            assert "confirm: the code is not of a preview of this call" in text_of(refused)
+    assert not [request for request in box.requests if request.method == "POST"]
 
 
 async def test_a_web_page_that_is_allowed_may_send_what_clients_send_and_read_the_challenge(
