@@ -67,7 +67,9 @@ class Settings:
     confirm: str = "never"
     """Which writes need a person's confirmation: never, destructive, writes."""
     person: str = ""
-    """Who calls, where several people share a server; empty on stdio."""
+    """Who calls, where several people share a server, whatever they are named; empty on stdio."""
+    person_shown: str = ""
+    """The same with the present name, for the audit log."""
     role: str | None = None
     """What that person may do: reader, responder or pager; None: all that the other settings allow."""
     me: str | None = None

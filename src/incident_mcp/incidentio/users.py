@@ -81,6 +81,10 @@ class Users(Listed):
 
 
 MOST_SHOWN = 100
+UNKNOWN_ME = (
+    "it is not known who `me` is: pass the email address. INCIDENT_MCP_ME sets it; on a team's server it comes from"
+    " your sign-in or INCIDENT_MCP_KEYS_FILE."
+)
 
 
 async def incidentio_find_users(
@@ -111,7 +115,7 @@ def _read_email(email: str | None, me: str | None) -> str | None:
     if email is None or email.strip().casefold() != "me":
         return email
     if me is None:
-        raise InputError("email: `me` needs the setting INCIDENT_MCP_ME, which is not set.")
+        raise InputError(f"email: {UNKNOWN_ME}")
     return me
 
 

@@ -68,7 +68,7 @@ async def writer(call: Call) -> Writer:
         call.client,
         confirm_policy=caller.settings.confirm,
         ask=call.confirmation.ask,
-        person=caller.settings.person,
+        person=caller.settings.person_shown or caller.settings.person,
     )
 
 

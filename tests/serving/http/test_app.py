@@ -26,6 +26,9 @@ from incident_mcp.serving.http.sign_in.token_file import add_token
 from incident_mcp.serving.telemetry import Telemetry
 from incident_mcp.settings import Settings
 from tests.conftest import text_of
+from tests.serving.http import by_hand
+from tests.serving.http.by_hand import message
+from tests.serving.http.identity_provider import IdentityProvider, identity_provider
 
 pytestmark = pytest.mark.anyio
 URL = "http://127.0.0.1:8000"
@@ -79,7 +82,7 @@ def tokens(tmp_path: Path, **people: str) -> tuple[dict[str, str], dict[str, str
 @pytest.mark.parametrize(
     ("role", "hidden"),
     [("reader", WRITES), ("responder", PAGES), ("pager", set[str]())],
-    ids=["reader", "responder", "pager"],
+    ids=ROLES,
 )
 async def test_each_role_lists_and_reaches_only_its_tools(
     role: str, hidden: set[str], box: Sandbox, tmp_path: Path
@@ -208,6 +211,129 @@ async def test_a_person_s_own_key_is_used_and_everybody_else_s_is_shared(tmp_pat
     assert keys.sent == ["of-ada", "of-all", "of-all"]
 
 
+@asynccontextmanager
+async def signed(app: ASGIApp, provider: IdentityProvider, **claims: Any) -> AsyncIterator[Client]:
+    """Connect with a token of the identity provider."""
+    async with client(app, provider.token(aud=f"{URL}/mcp", **claims)) as found:
+        yield found
+
+
+async def test_a_subject_that_is_written_like_a_static_token_does_not_get_its_keys(tmp_path: Path) -> None:
+    own = {"token:ada": {"incidentio": "of-ada"}, "u-7": {"incidentio": "of-u-7"}}
+    keys = Keys()
+    with identity_provider() as provider:
+        async with served(keys) as address:
+            environ = {"INCIDENTIO_API_KEY": "of-all", "INCIDENTIO_API_URL": address}
+            environ |= {"INCIDENT_MCP_KEYS_FILE": write(tmp_path / "keys.json", json.dumps(own))}
+            environ |= {"INCIDENT_MCP_OIDC_ISSUER": provider.issuer, "INCIDENT_MCP_STATE_DIR": str(tmp_path)}
+            async with running(make_app(*server_settings(environ))) as app:
+                for subject in ("token:ada", "u-7", "U-7"):
+                    async with signed(app, provider, sub=subject) as person:
+                        await person.call_tool("incidentio_list_severities", {})
+    assert keys.sent == ["of-all", "of-u-7", "of-all"]
+
+
+async def test_a_person_with_another_name_is_still_the_same_and_another_person_with_that_name_is_not(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    people = [("u-7", "Ada", False), ("u-7", "Ada L.", True), ("u-8", "Ada", False)]
+    with identity_provider() as provider:
+        environ = {"INCIDENT_MCP_OIDC_ISSUER": provider.issuer, "INCIDENT_MCP_MAX_WRITES": "1"}
+        async with running(app_for(box, tmp_path, **environ, INCIDENT_MCP_AUDIT_LOG=str(log))) as app:
+            for number, (subject, name, is_limited) in enumerate(people):
+                async with signed(app, provider, sub=subject, name=name) as person:
+                    note = {"incident_id": 4512, "body": f"Note {number}"}
+                    assert (await person.call_tool("ionhour_create_note", note)).is_error is is_limited
+    rows = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    assert [row["person"] for row in rows if row["outcome"] == "done"] == [
+        f"Ada (u-7 at {provider.issuer})",
+        f"Ada (u-8 at {provider.issuer})",
+    ]
+
+
+PAGE = {"title": "Paged by Pia", "escalation_path": "Database"}
+
+
+async def test_a_role_that_was_taken_away_after_the_preview_pages_nobody(box: Sandbox, tmp_path: Path) -> None:
+    tool = "incidentio_page_people"
+    with identity_provider() as provider:
+        environ = {"INCIDENT_MCP_OIDC_ISSUER": provider.issuer, **ALL}
+        async with running(app_for(box, tmp_path, **environ)) as app:
+            async with signed(app, provider, sub="pia", roles=["reader", "pager"]) as pia:
+                code = ((await pia.call_tool(tool, PAGE)).structured_content or {})["confirm"]
+            async with signed(app, provider, sub="pia", roles=["responder"]) as pia:
+                for name in (tool, f"mcp_{tool}", tool.upper()):
+                    assert (await pia.call_tool(name, {**PAGE, "confirm": code})).is_error
+            assert not [request for request in box.requests if request.method == "POST"]
+            async with signed(app, provider, sub="pia", roles=["pager"]) as pia:
+                assert not (await pia.call_tool(tool, {**PAGE, "confirm": code})).is_error
+
+
+async def test_no_role_writes_where_the_server_is_read_only(box: Sandbox, tmp_path: Path) -> None:
+    environ, people = tokens(tmp_path, pia="pager")
+    app = app_for(box, tmp_path, **environ, **ALL, INCIDENT_MCP_READ_ONLY="1")
+    async with running(app), client(app, people["pia"]) as pia:
+        assert {tool.name for tool in (await pia.list_tools()).tools} == {tool.name for tool in TOOLS} - WRITES
+        for name in sorted(WRITES):
+            assert "INCIDENT_MCP_READ_ONLY" in text_of(await pia.call_tool(name, {}))
+
+
+async def test_a_question_is_not_answered_with_a_role_that_may_not_write(box: Sandbox, tmp_path: Path) -> None:
+    note = {"name": "ionhour_create_note", "arguments": {"incident_id": 4512, "body": "Asked."}}
+    with identity_provider() as provider:
+        environ = {"INCIDENT_MCP_OIDC_ISSUER": provider.issuer, "INCIDENT_MCP_CONFIRM": "writes"}
+        async with running(app_for(box, tmp_path, **environ)) as app, http(app) as web:
+
+            async def send(role: str, **more: Any) -> Any:
+                body = message("tools/call", {**note, **more})
+                body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = {"elicitation": {"form": {}}}
+                token = provider.token(aud=f"{URL}/mcp", sub="rosa", roles=[role])
+                sent = by_hand.headers(None, "tools/call", note["name"]) | {"Authorization": f"Bearer {token}"}
+                return by_hand.answer(await web.post("/mcp", json=body, headers=sent))["result"]
+
+            asked = await send("responder")
+            (question,) = asked["inputRequests"]
+            answered: dict[str, Any] = {
+                "inputResponses": {question: {"action": "accept", "content": {"confirm": True}}},
+                **({"requestState": asked["requestState"]} if "requestState" in asked else {}),
+            }
+            assert (await send("reader", **answered))["isError"] is True
+            assert not [row for row in box.ionhour.notes if row["body"] == "Asked."]
+            assert not (await send("responder", **answered)).get("isError")
+    assert sum(row["body"] == "Asked." for row in box.ionhour.notes) == 1
+
+
+async def test_who_signs_in_is_not_the_person_of_the_server_s_settings(box: Sandbox, tmp_path: Path) -> None:
+    environ, people = tokens(tmp_path, rita="reader")
+    app = app_for(box, tmp_path, **environ, INCIDENT_MCP_ME="petra@example.com")
+    async with running(app), client(app, people["rita"]) as rita:
+        find = {"tool": "incidentio_find_users", "arguments": {"email": "me"}}
+        refused = await rita.call_tool("use_read_tool", find)
+        assert refused.is_error
+        assert "sign-in" in text_of(refused)
+        assert "petra" not in text_of(refused)
+
+
+async def test_two_persons_with_one_key_are_told_apart_in_the_same_way_on_each_replica(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    environ, people = tokens(tmp_path, ada="responder", bob="responder")
+    own = {f"token:{name}": {"ionhour": "of-both"} for name in people}
+    environ["INCIDENT_MCP_KEYS_FILE"] = write(tmp_path / "keys.json", json.dumps(own))
+    note = {"incident_id": 4512, "body": "Once."}
+    repeated: list[bool] = []
+    for first in ("ada", "bob"):
+        async with running(app_for(box, tmp_path, **environ)) as app:
+            async with client(app, people[first]) as person:
+                await person.call_tool("ionhour_list_incidents", {})
+            async with client(app, people["ada"]) as ada:
+                repeated.append(
+                    ((await ada.call_tool("ionhour_create_note", note)).structured_content or {}).get("repeated", False)
+                )
+    assert repeated == [False, True]
+
+
 async def test_a_key_in_a_file_is_replaced_while_the_server_runs_and_a_bad_one_is_not_taken(tmp_path: Path) -> None:
     environ, people = tokens(tmp_path, ada="reader")
     file = tmp_path / "key"
@@ -267,8 +393,9 @@ async def test_without_sign_in_other_machines_are_not_served(box: Sandbox, tmp_p
         away = httpx2.ASGITransport(app=app, client=("192.0.2.1", 1))
         async with httpx2.AsyncClient(transport=away, base_url=URL) as web:
             assert (await web.post("/mcp", json={})).status_code == 403
-        async with http(app, **{"X-Forwarded-For": "192.0.2.1"}) as web:
-            assert (await web.post("/mcp", json={})).status_code == 403
+        for header in ("X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "Via", "CF-Connecting-IP", "X-Real-IP"):
+            async with http(app, **{header: "127.0.0.1"}) as web:
+                assert (await web.post("/mcp", json={})).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -277,6 +404,9 @@ async def test_without_sign_in_other_machines_are_not_served(box: Sandbox, tmp_p
         ({"Host": "evil.example"}, 421),
         ({"Host": "127.0.0.1.evil.example"}, 421),
         ({"Host": "127.0.0.1:x"}, 421),
+        ({"Host": "127.0.0.1."}, 421),
+        ({"Host": "a@127.0.0.1"}, 421),
+        ({"Host": ""}, 421),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Content-Length": "99999999999"}, 413),
@@ -286,6 +416,77 @@ async def test_what_the_guard_refuses(sent: dict[str, str], status: int, box: Sa
     async with running(app_for(box, tmp_path)) as app, http(app, **sent) as web:
         assert (await web.post("/mcp", content=b"{}")).status_code == status
         assert (await web.get("/mcp")).status_code in (405, 403, 421)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"Host": "127.0.0.1:"},
+        {"Host": "LOCALHOST:8000", "Origin": "http://localhost:8000"},
+        {"Host": "[::1]:8000"},
+        {"Origin": "https://inspector.example.com"},
+    ],
+    ids=str,
+)
+async def test_what_the_guard_lets_pass(sent: dict[str, str], box: Sandbox, tmp_path: Path) -> None:
+    origins = {"INCIDENT_MCP_ALLOWED_ORIGINS": "https://Inspector.example.com/"}
+    async with running(app_for(box, tmp_path, **origins)) as app, http(app, **sent) as web:
+        answered = await web.post("/mcp", content=b"{}")
+        assert answered.status_code == 400
+        assert answered.headers["cache-control"] == "no-store"
+        assert answered.headers.get("access-control-allow-origin") == (
+            sent["Origin"] if "inspector" in str(sent) else None
+        )
+
+
+@pytest.mark.parametrize(("name", "status"), [("Origin", 403), ("Host", 421)])
+async def test_a_header_that_is_there_twice_is_not_chosen_from(
+    name: str, status: int, box: Sandbox, tmp_path: Path
+) -> None:
+    value = URL if name == "Origin" else URL.removeprefix("http://")
+    async with running(app_for(box, tmp_path)) as app, http(app) as web:
+        twice = httpx2.Request("POST", f"{URL}/mcp", headers=[("Host", "127.0.0.1:8000"), (name, value), (name, value)])
+        assert (await web.send(twice)).status_code == status
+
+
+async def test_a_code_of_one_person_does_not_confirm_a_call_of_another(box: Sandbox, tmp_path: Path) -> None:
+    environ, people = tokens(tmp_path, ada="pager", bob="pager")
+    async with running(app_for(box, tmp_path, **environ, **ALL)) as app:
+        async with client(app, people["ada"]) as ada:
+            code = ((await ada.call_tool("incidentio_page_people", PAGE)).structured_content or {})["confirm"]
+        async with client(app, people["bob"]) as bob:
+            refused = await bob.call_tool("incidentio_page_people", {**PAGE, "confirm": code})
+            assert "confirm: the code is not of a preview of this call" in text_of(refused)
+    assert not [request for request in box.requests if request.method == "POST"]
+
+
+async def test_a_web_page_that_is_allowed_may_send_what_clients_send_and_read_the_challenge(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    origin = "https://inspector.example.com"
+    environ, _ = tokens(tmp_path, ada="reader")
+    environ["INCIDENT_MCP_ALLOWED_ORIGINS"] = origin
+    sent = "authorization,content-type,accept,mcp-protocol-version,mcp-method,mcp-name,traceparent"
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": sent}
+    async with running(app_for(box, tmp_path, **environ)) as app, http(app, Origin=origin) as web:
+        preflight = await web.options("/mcp", headers=asked)
+        assert preflight.status_code == 200
+        allowed = {name.strip().lower() for name in preflight.headers["access-control-allow-headers"].split(",")}
+        assert set(sent.split(",")) <= allowed
+        refused = await web.post("/mcp", json={})
+        assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, origin)
+        assert "WWW-Authenticate" in refused.headers["access-control-expose-headers"]
+        assert "access-control-allow-credentials" not in refused.headers
+
+
+async def test_the_address_with_a_slash_is_served_without_a_redirect(box: Sandbox, tmp_path: Path) -> None:
+    environ, people = tokens(tmp_path, ada="reader")
+    async with running(app_for(box, tmp_path, **environ)) as app, http(app) as web:
+        assert (await web.post("/mcp/", json={})).status_code == 401
+        web.headers["Authorization"] = f"Bearer {people['ada']}"
+        for path in ("/mcp", "/mcp/"):
+            assert (await web.get(path)).status_code == 405
+            assert (await web.post(path, content=b"{}")).status_code == 400
 
 
 BEHIND = {"INCIDENT_MCP_PUBLIC_URL": "https://incidents.example.com/mcp"}

@@ -9,7 +9,7 @@ from pydantic import Field
 from incident_mcp.errors import InputError, ServiceError
 from incident_mcp.incidentio.names.finding import first_matches, fold
 from incident_mcp.incidentio.pages import Rows
-from incident_mcp.incidentio.users import User, read_users
+from incident_mcp.incidentio.users import UNKNOWN_ME, User, read_users
 from incident_mcp.records.record import Json, shorten
 from incident_mcp.transport.api import Api
 
@@ -86,10 +86,7 @@ def _resolve_me(argument: str, person: str, me: str | None) -> str:
     if person.casefold() != "me":
         return person
     if me is None:
-        raise InputError(
-            f"{argument}: `me` needs the setting INCIDENT_MCP_ME, which is not set: set it to your email address."
-            " Not sent."
-        )
+        raise InputError(f"{argument}: {UNKNOWN_ME} Not sent.")
     return me
 
 

@@ -24,8 +24,9 @@ import anyio
 from mcp.server import CacheHint
 from pydantic import SecretStr
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from incident_mcp import __version__
 from incident_mcp.serving.callers import make_sandbox, secret_source, state_folder
@@ -245,18 +246,23 @@ def _hearing(shared: SharedState | None) -> tuple[Events, Replays, Feed]:
 
 
 class _Endpoint:
-    """An ASGI app as the endpoint of a route, for every method."""
+    """An ASGI app as the endpoint of a route, for every method. Nothing stores its answers."""
 
     def __init__(self, path: str, app: ASGIApp) -> None:
         self._path = path
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app({**scope, "path": self._path}, receive, send)
+        async def send_unstored(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app({**scope, "path": self._path, "raw_path": self._path.encode()}, receive, send_unstored)
 
 
 def _endpoint(path: str, app: ASGIApp) -> list[Route]:
-    """Return the routes of an app at a path, with and without a slash at the end."""
+    """Return the routes of an app at a path, with and without a slash: a redirect would lead to plain http."""
     return [Route(each, endpoint=_Endpoint(path, app)) for each in (path, f"{path}/")]
 
 

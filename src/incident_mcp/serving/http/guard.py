@@ -14,6 +14,8 @@ PROBES = ("/health", "/ready")
 MAX_BODY_BYTES = 4 * 1024 * 1024
 BODY_SECONDS = 15.0
 """For the whole body of a request."""
+_PASSED_ON = (b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip")
+"""What proxies and tunnels add, beside X-Forwarded-For and its like."""
 _METHODS = ["GET", "POST", "OPTIONS"]
 _HEADERS = ["Authorization", "Content-Type", "Accept", "Mcp-Protocol-Version", "Mcp-Method", "Mcp-Name"]
 
@@ -64,7 +66,7 @@ class Guard:
         hosts, origins = _values(scope, b"host"), _values(scope, b"origin")
         if len(hosts) != 1 or not self._knows(hosts[0]):
             return PlainTextResponse("This host name is not served here (INCIDENT_MCP_ALLOWED_HOSTS).\n", 421)
-        own = {f"http://{hosts[0]}", f"https://{hosts[0]}"}
+        own = {f"http://{hosts[0].lower()}", f"https://{hosts[0].lower()}"}
         if len(origins) > 1 or not set(origins) <= self._origins | own:
             return PlainTextResponse("Web pages of this origin may not call (INCIDENT_MCP_ALLOWED_ORIGINS).\n", 403)
         if self._local_only and not _is_local(scope):
@@ -74,7 +76,7 @@ class Guard:
     def _knows(self, host: str) -> bool:
         host = host.lower()
         name, colon, port = host.rpartition(":")
-        return host in self._hosts or (bool(colon) and port.isdigit() and name in self._hosts)
+        return host in self._hosts or (bool(colon) and not port.strip("0123456789") and name in self._hosts)
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:
@@ -84,7 +86,7 @@ def _values(scope: Scope, name: bytes) -> list[str]:
 def _is_local(scope: Scope) -> bool:
     """Return whether a request was made on this machine: a proxy passes on those of others."""
     client = scope.get("client")
-    passed_on = {b"x-forwarded-for", b"forwarded", b"x-real-ip"} & {key for key, _ in scope["headers"]}
+    passed_on = any(key in _PASSED_ON or key.startswith(b"x-forwarded-") for key, _ in scope["headers"])
     return not passed_on and (client is None or client[0] in ("127.0.0.1", "::1", "testclient"))
 
 

@@ -27,6 +27,7 @@ from incident_mcp.serving.http.files import PersonalKeys
 from incident_mcp.serving.http.sdk import AccessToken, get_access_token
 from incident_mcp.serving.http.shared import SharedState
 from incident_mcp.serving.http.sign_in.static_tokens import ISSUER as STATIC_ISSUER
+from incident_mcp.serving.http.sign_in.static_tokens import SUBJECT_PREFIX as STATIC_PREFIX
 from incident_mcp.serving.subscriptions import Event, Events, forget_incidents
 from incident_mcp.serving.telemetry import Telemetry
 from incident_mcp.settings import Settings
@@ -80,8 +81,8 @@ class Team:
         self._shared = shared
         self._personal = personal
         self._signs_in = signs_in
-        self._callers: OrderedDict[tuple[str, str | None, PersonalKeys], Caller] = OrderedDict()
-        self._services: dict[tuple[str, str | None], Service | None] = {}
+        self._callers: OrderedDict[tuple[str, str, str | None, PersonalKeys], Caller] = OrderedDict()
+        self._services: dict[tuple[str, str | None, str], Service | None] = {}
         self._audit = open_audit_log(settings)
         self.services = self._services_of(settings, PersonalKeys())
         """Those that everybody without keys of their own uses."""
@@ -101,7 +102,7 @@ class Team:
         if token is None and self._signs_in:
             raise RuntimeError("a request without sign-in reached the server")
         own = self._own_keys(token)
-        place = (_person(token), role_of(token), own)
+        place = (_person(token), _shown(token), role_of(token), own)
         caller = self._callers.get(place)
         if caller is None:
             caller = self._callers[place] = self._make(token, own)
@@ -114,8 +115,10 @@ class Team:
         """Return a person's own keys; those of a static token are listed under `token:NAME`."""
         if token is None:
             return PersonalKeys()
-        subject = token.client_id if _is_static(token) else token.subject
-        return self._personal().get(subject or "", PersonalKeys())
+        subject = token.client_id if _is_static(token) else token.subject or ""
+        if subject.startswith(STATIC_PREFIX) and not _is_static(token):
+            return PersonalKeys()  # a subject of the identity provider that is written like the name of a static token
+        return self._personal().get(subject, PersonalKeys())
 
     def _make(self, token: AccessToken | None, own: PersonalKeys) -> Caller:
         shared, redis = self._shared, self._shared.redis
@@ -146,21 +149,25 @@ class Team:
         return replace(
             everybody,
             person=_person(token),
+            person_shown=_shown(token),
             role=role_of(token),
-            me=own.me or (email[0] if email else everybody.me),
+            # INCIDENT_MCP_ME is one person, and nobody who signs in is known to be that one.
+            me=own.me or (email[0] if email else None if token else everybody.me),
             incidentio_key=SecretStr(own.incidentio) if own.incidentio else everybody.incidentio_key,
             ionhour_key=SecretStr(own.ionhour) if own.ionhour else everybody.ionhour_key,
         )
 
     def _services_of(self, settings: Settings, own: PersonalKeys) -> Services:
-        """Return the services for a person's keys; calls with the same key share its connections and caches."""
-        places = (("incidentio", own.incidentio), ("ionhour", own.ionhour))
+        """Return the services for a person's keys; all without keys of their own share connections and caches."""
+        # Two persons with one key have an account each: which of them called first is different on each replica.
+        keys = (("incidentio", own.incidentio), ("ionhour", own.ionhour))
+        places = tuple((slug, key, settings.person if key else "") for slug, key in keys)
         if any(place not in self._services for place in places):
             made = make_services(settings, self._shared.network, self._shared.limits)
             for place, service in zip(places, made, strict=True):
                 if place not in self._services:
                     self._services[place] = service
-                    self._prepare(service, settings.person if place[1] else "")
+                    self._prepare(service, place[2])
         incidentio, ionhour = (self._services[place] for place in places)
         return incidentio, ionhour
 
@@ -189,7 +196,7 @@ class Team:
 
     def forget(self, event: Event) -> None:
         """Drop what is cached of incidents that an event reports as changed."""
-        for (slug, _), service in self._services.items():
+        for (slug, _, _), service in self._services.items():
             if slug == "incidentio" and service is not None:
                 forget_incidents(service, event)
 
@@ -222,14 +229,19 @@ def role_of(token: AccessToken | None) -> str | None:
 
 
 def _person(token: AccessToken | None) -> str:
-    """Return who a token belongs to: a name for people, and what no other person can have."""
+    """Return who a token belongs to: what no other person can have, and what a new name does not change."""
+    if token is None:
+        return ""
+    return _shown(token) if _is_static(token) else f"{token.subject} at {(token.claims or {}).get('iss')}"
+
+
+def _shown(token: AccessToken | None) -> str:
+    """Return how a person is named in the audit log."""
     if token is None:
         return ""
     claims = token.claims or {}
     name = str(claims.get("name") or token.subject)
-    if _is_static(token):
-        return f"{name} (token)"
-    return f"{name} ({token.subject} at {claims.get('iss')})"
+    return f"{name} (token)" if _is_static(token) else f"{name} ({token.subject} at {claims.get('iss')})"
 
 
 def _is_static(token: AccessToken) -> bool:

@@ -15,6 +15,7 @@ from tests.serving.http.identity_provider import (
     METADATA,
     OAUTH_METADATA,
     IdentityProvider,
+    SigningKey,
     identity_provider,
 )
 
@@ -80,6 +81,34 @@ async def test_a_removed_key_is_refused_after_the_next_refresh(verifier, provide
     provider.rotate(keep=False)
     clock.now += 601
     assert await verifier.verify(old) is None
+
+
+async def test_an_old_and_a_new_key_with_one_id_both_verify(verifier, provider, clock):
+    first = provider.token()
+    assert await verifier.verify(first)
+    kid = provider.key.kid
+    provider.rotate().kid = kid
+    for seconds, is_known in ((0, False), (31, True)):
+        clock.now += seconds
+        assert bool(await verifier.verify(provider.token())) is is_known
+        assert await verifier.verify(first)
+    provider.keys = [SigningKey(kid)]
+    clock.now += 31
+    assert await verifier.verify(provider.token())
+    assert await verifier.verify(first) is None
+
+
+async def test_forged_signatures_cause_one_refresh_in_30_seconds(verifier, provider, clock):
+    assert await verifier.verify(provider.token())
+    forged = provider.token(signed_by=SigningKey(provider.key.kid))
+    for seconds, refreshes in ((0, 1), (31, 2), (0, 2)):
+        clock.now += seconds
+        assert [await verifier.verify(forged) for _ in range(5)] == [None] * 5
+        assert provider.requested.count(KEYS) == refreshes
+    provider.hang(5)
+    clock.now += 31
+    assert await verifier.verify(forged) is None
+    assert await verifier.verify(provider.token())
 
 
 async def test_the_cache_is_refreshed_in_the_background_before_it_ends(verifier, provider, clock):

@@ -52,9 +52,15 @@ WRONG_CLAIMS = {
     "not yet valid": {"nbf": NOW + 86_400},
     "issued in the future": {"iat": NOW + 86_400},
     "infinite nbf": {"nbf": float("inf")},
+    "nbf as text": {"nbf": "1"},
+    "nbf that is no number": {"nbf": True},
+    "iat as text": {"iat": "1"},
+    "iat in a list": {"iat": [1]},
     "wrong audience": {"aud": "https://other.example.com/mcp"},
     "audience with a slash": {"aud": AUDIENCE + "/"},
     "audiences without ours": {"aud": ["a", "b"]},
+    "audiences of several types": {"aud": [AUDIENCE, 1]},
+    "audience in another case": {"aud": AUDIENCE.upper()},
     "audience of another type": {"aud": {AUDIENCE: 1}},
     "without audience": {"aud": None},
     "wrong issuer": {"iss": "https://other.example.com"},
@@ -151,7 +157,8 @@ async def test_an_id_token_is_refused_unless_it_says_that_it_is_an_access_token(
     extra = {claim: "x"}
     assert await sign_in.verify_token(provider.token(header={"typ": "JWT"}, **extra)) is None
     assert await sign_in.verify_token(provider.token(header={"typ": None}, **extra)) is None
-    assert await sign_in.verify_token(provider.token(header={"typ": "JWT"}, typ="ID")) is None
+    for other in ({"typ": "ID"}, {"typ": "Refresh"}, {"token_use": "id"}):
+        assert await sign_in.verify_token(provider.token(header={"typ": "JWT"}, **other)) is None
     assert await sign_in.verify_token(provider.token(header={"typ": "at+jwt"}, **extra))
     assert await sign_in.verify_token(provider.token(header={"typ": None}, typ="Bearer"))
 

@@ -165,6 +165,8 @@ def test_a_file_has_a_limited_number_of_rows(path, token):
         {"created_at": "yesterday"},
         {"expires_at": "2026-01-01T00:00:00"},
         {"expires_at": 5},
+        {"created_at": "0001-01-01T00:00:00+23:59"},
+        {"expires_at": "9999-12-31T23:59:59-05:00"},
     ],
     ids=str,
 )
@@ -183,6 +185,9 @@ def test_a_name_is_given_once(path, token):
     row = json.loads(path.read_text())["tokens"][0]
     rewrite(path, json.dumps({"tokens": [row, row]}))
     with pytest.raises(SettingError, match="same name twice"):
+        SignIn.from_settings(path, None)
+    rewrite(path, json.dumps({"tokens": [row, {**row, "name": "other", "role": "pager"}]}))
+    with pytest.raises(SettingError, match="same sha256 twice"):
         SignIn.from_settings(path, None)
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlsplit
 
-from incident_mcp.serving.http.sign_in.keys import VerificationKey, find_key, read_keys
+from incident_mcp.serving.http.sign_in.keys import VerificationKey, find_keys, read_keys
 from incident_mcp.serving.http.sign_in.problems import IdentityProviderDown
 from incident_mcp.transport.connection import is_loopback
 from incident_mcp.transport.documents import DocumentError, fetch_document, is_fetchable
@@ -60,8 +60,8 @@ class Jwks:
         """Why the last attempt failed."""
         self._refreshing: asyncio.Task[None] | None = None
 
-    async def find(self, kid: str | None, algorithm: str) -> VerificationKey | None:
-        """Return the key that a token names, None if the issuer has no such key.
+    async def find(self, kid: str | None, algorithm: str) -> tuple[VerificationKey, ...]:
+        """Return the keys that a token names, none if the issuer has no such key.
 
         Raises:
             IdentityProviderDown: The issuer cannot be reached, and no cached key decides.
@@ -72,15 +72,20 @@ class Jwks:
                 await self._refresh(EXPIRED_WAIT_SECONDS)
             elif age >= REFRESH_SECONDS:
                 self._start()
-            if key := find_key(self._keys, kid, algorithm):
-                return key
+            if found := find_keys(self._keys, kid, algorithm):
+                return found
         await self._refresh(None)
         if self._age() >= STALE_SECONDS:
             raise IdentityProviderDown
-        key = find_key(self._keys, kid, algorithm)
-        if key is None and self._failure is not None:
+        found = find_keys(self._keys, kid, algorithm)
+        if not found and self._failure is not None:
             raise IdentityProviderDown
-        return key
+        return found
+
+    async def find_replaced(self, kid: str | None, algorithm: str) -> tuple[VerificationKey, ...]:
+        """Return the keys that a token names, after none of them fitted: the issuer may have replaced them."""
+        await self._refresh(EXPIRED_WAIT_SECONDS)
+        return find_keys(self._keys, kid, algorithm)
 
     async def ready(self) -> str | None:
         """Return why tokens cannot be checked, None if they can."""

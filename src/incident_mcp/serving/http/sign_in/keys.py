@@ -16,6 +16,8 @@ TYPES = {
 """The algorithms that can be allowed, all asymmetric, and the type and curve of their keys."""
 MAX_KEYS = 100
 MAX_KID = 256
+MAX_SAME = 4
+"""Keys with one ID that are tried for a token."""
 _PUBLIC = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 """What is read of a key, by type. A private part that was published by mistake is left out."""
 _MAX_MEMBER = 1_400
@@ -47,10 +49,13 @@ def read_keys(document: object, algorithms: Sequence[str]) -> tuple[Verification
     return tuple(found)
 
 
-def find_key(keys: Sequence[VerificationKey], kid: str | None, algorithm: str) -> VerificationKey | None:
-    """Return the key that a token names, or the only one for the algorithm if it names none."""
-    fitting = [key for key in keys if key.algorithm == algorithm and kid in (None, key.kid)]
-    return fitting[0] if len(fitting) == 1 else None
+def find_keys(keys: Sequence[VerificationKey], kid: str | None, algorithm: str) -> tuple[VerificationKey, ...]:
+    """Return the keys that a token names, or the only one for the algorithm if it names none.
+
+    An old and a new key should have different IDs, but some identity providers give every key the same one.
+    """
+    fitting = tuple(key for key in keys if key.algorithm == algorithm and kid in (None, key.kid))
+    return fitting[:MAX_SAME] if kid is not None or len(fitting) == 1 else ()
 
 
 def _read_key(row: dict[str, object], algorithms: Sequence[str]) -> list[VerificationKey]:

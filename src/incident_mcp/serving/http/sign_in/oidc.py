@@ -6,6 +6,7 @@ nothing, which is accepted too; such a token is rejected if it has a claim that 
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from incident_mcp.records.record import shorten
 from incident_mcp.records.text import inert
 from incident_mcp.serving.http.sdk import AccessToken
 from incident_mcp.serving.http.sign_in.jwks import Jwks
-from incident_mcp.serving.http.sign_in.keys import MAX_KID, TYPES
+from incident_mcp.serving.http.sign_in.keys import MAX_KID, TYPES, VerificationKey
 from incident_mcp.serving.http.sign_in.roles import read_role, scopes_of
 from incident_mcp.transport.documents import is_fetchable
 
@@ -30,8 +31,10 @@ _ACCESS_TOKEN = ("at+jwt", "application/at+jwt")
 _ANY_JWT = ("jwt", "application/jwt", None)
 _NEVER_ACCESS = ("at_hash", "c_hash", "s_hash", "nonce", "events")
 """Claims of ID tokens and logout tokens."""
+_KINDS = ("typ", "token_use")
+"""Claims by which Keycloak and Cognito distinguish their tokens."""
 _OTHER_KINDS = ("id", "refresh", "offline", "logout")
-"""Values of the claim `typ` by which Keycloak distinguishes its tokens, in lower case."""
+"""Their values, in lower case."""
 _MAX_ID = 255
 """Characters of a subject or client id."""
 _MAX_NAME = 100
@@ -92,10 +95,7 @@ class JwtVerifier:
         header = _read_header(token)
         if header is None or header["alg"] not in self._settings.algorithms:
             return None
-        found = await self._jwks.find(header.get("kid"), header["alg"])
-        if found is None:
-            return None
-        claims = self._read_claims(token, found.key, found.algorithm)
+        claims = await self._verified(token, header.get("kid"), header["alg"])
         if claims is None or not _is_access_token(header, claims):
             return None
         return self._principal(claims)
@@ -108,24 +108,32 @@ class JwtVerifier:
         """End what runs in the background."""
         await self._jwks.close()
 
-    def _read_claims(self, token: str, key: jwt.PyJWK, algorithm: str) -> dict[str, Any] | None:
+    async def _verified(self, token: str, kid: str | None, algorithm: str) -> dict[str, Any] | None:
+        """Return the claims of a token, None if no key signed it or they cannot be used."""
+        for find in (self._jwks.find, self._jwks.find_replaced):
+            for key in await find(kid, algorithm):
+                with suppress(jwt.InvalidSignatureError):
+                    return self._read_claims(token, key)
+        return None
+
+    def _read_claims(self, token: str, key: VerificationKey) -> dict[str, Any] | None:
         try:
             claims = jwt.decode(
                 token,
-                key,
-                algorithms=[algorithm],
+                key.key,
+                algorithms=[key.algorithm],
                 audience=self._settings.audience,
                 issuer=self._settings.issuer,
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"], "enforce_minimum_key_length": True},
             )
+        except jwt.InvalidSignatureError:
+            raise
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             return None
-        expires = claims["exp"]
         # PyJWT grants the leeway to `exp` as well, and accepts numbers in quotes.
-        if isinstance(expires, bool) or not isinstance(expires, int | float) or expires <= unix_now():
-            return None
-        return claims
+        are_dates = all(type(claims.get(name, 0)) in (int, float) for name in ("exp", "nbf", "iat"))
+        return claims if are_dates and claims["exp"] > unix_now() else None
 
     def _principal(self, claims: Mapping[str, Any]) -> AccessToken | None:
         subject = _identifier(claims.get("sub"))
@@ -166,7 +174,8 @@ def _is_access_token(header: Mapping[str, Any], claims: Mapping[str, Any]) -> bo
     kind = header.get("typ")
     if kind and kind.lower() in _ACCESS_TOKEN:
         return True
-    return str(claims.get("typ", "")).lower() not in _OTHER_KINDS and not any(name in claims for name in _NEVER_ACCESS)
+    kinds = {str(claims.get(name)).lower() for name in _KINDS}
+    return not kinds & set(_OTHER_KINDS) and not any(name in claims for name in _NEVER_ACCESS)
 
 
 def _identifier(value: object) -> str | None:

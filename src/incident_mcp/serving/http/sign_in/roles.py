@@ -9,7 +9,7 @@ _PREFIXES = ("incident-mcp:", "incident-mcp.", "incident-mcp/")
 _MAX_VALUES = 1_000
 """Values of a role claim that are read."""
 _MAX_DEPTH = 8
-"""Names in the dotted path of a role claim that are followed."""
+"""Parts of the dotted path of a role claim."""
 
 
 def scopes_of(role: str | None) -> list[str]:
@@ -22,22 +22,23 @@ def read_role(claims: Mapping[str, Any], claim: str) -> str | None:
 
     Args:
         claims: The verified claims of a token.
-        claim: Name of the claim; dots walk nested objects unless a claim has exactly this name.
+        claim: Name of the claim; dots walk nested objects unless a claim, or an object on the way, has
+            a name with dots.
     """
     found = {_bare(value) for value in _values(_find(claims, claim))}
     return next((role for role in reversed(ROLES) if role in found), None)
 
 
 def _find(claims: Mapping[str, Any], claim: str) -> object:
-    # Some identity providers require custom claims to be named like a URL, which contains dots.
+    # A custom claim may have to be named like a URL, and a client within a claim often is: both contain dots.
     if claim in claims:
         return claims[claim]
-    value: object = claims
-    for name in claim.split(".")[:_MAX_DEPTH]:
-        if not isinstance(value, Mapping):
-            return None
-        value = cast("Mapping[str, object]", value).get(name)
-    return value
+    parts = claim.split(".", _MAX_DEPTH)
+    for length in range(len(parts) - 1, 0, -1):
+        inner = claims.get(".".join(parts[:length]))
+        if isinstance(inner, Mapping):
+            return _find(cast("Mapping[str, Any]", inner), claim.split(".", length)[length])
+    return None
 
 
 def _values(value: object) -> Iterator[str]:

@@ -23,6 +23,8 @@ from incident_mcp.serving.http.sign_in.token_file import (
 
 ISSUER = "incident-mcp:tokens"
 """The issuer of static tokens in a principal, which no identity provider can have: it is no URL."""
+SUBJECT_PREFIX = "token:"
+"""Before the name of a static token, where subjects of an identity provider are named too."""
 MAX_TOKEN = 200
 """Characters; a longer text is no static token."""
 KEPT_SECONDS = 3_600.0
@@ -134,7 +136,7 @@ def _match(rows: tuple[TokenRow, ...], sha256: str) -> TokenRow | None:
 def _principal(row: TokenRow) -> AccessToken:
     return AccessToken(
         token="",
-        client_id=f"token:{row.name}",
+        client_id=SUBJECT_PREFIX + row.name,
         scopes=scopes_of(row.role),
         expires_at=None if row.expires_at is None else int(row.expires_at.timestamp()),
         subject=row.name,

@@ -125,11 +125,16 @@ def _parse(path: Path, content: bytes) -> tuple[TokenRow, ...]:
         raise TokenFileError(f"{path} holds more than {MAX_ROWS} tokens.")
     try:
         parsed = tuple(_parse_row(row) for row in listed)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise malformed from None
-    if len({row.name for row in parsed}) < len(parsed):
-        raise TokenFileError(f"{path} contains the same name twice.")
+    _check_unique(path, "name", [row.name for row in parsed])
+    _check_unique(path, "sha256", [row.sha256 for row in parsed])
     return parsed
+
+
+def _check_unique(path: Path, field: str, values: Sequence[str]) -> None:
+    if len(set(values)) < len(values):
+        raise TokenFileError(f"{path} contains the same {field} twice.")
 
 
 def _parse_row(row: object) -> TokenRow:
