@@ -196,7 +196,9 @@ class _Parts:
             signatures = Signatures.from_text(server.webhook_secret.get_secret_value())
             routes.append(hook_route(signatures, self._events, self._feed, self._replays))
         if self._telemetry is not None and self._telemetry.metrics_app is not None:
-            routes.append(Mount("/metrics", app=self._telemetry.metrics_app))
+            metrics = self._telemetry.metrics_app
+            # A mount alone redirects from the address without a slash, to http:// behind a proxy that ends TLS.
+            routes += [Route("/metrics", endpoint=_Endpoint(metrics)), Mount("/metrics", app=metrics)]
         return routes
 
     @asynccontextmanager
