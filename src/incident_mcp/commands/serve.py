@@ -1,5 +1,6 @@
 """`incident-mcp serve`: the team's server, on uvicorn."""
 
+import logging
 import os
 import socket
 from contextlib import closing
@@ -12,6 +13,7 @@ from incident_mcp.commands.console import complain
 from incident_mcp.errors import SettingError
 from incident_mcp.serving.http.app import PATH, build_app
 from incident_mcp.serving.http.settings import server_settings
+from incident_mcp.serving.telemetry import configure_json_logging
 
 GRACE_SECONDS = 25
 """For calls in progress when the server ends: longer than an attempt of a request may take."""
@@ -42,12 +44,17 @@ def serve(host: str, port: int, workers: int) -> int:
     except OSError as error:
         complain(f"incident-mcp serve: {host}:{port} cannot be used ({error.strerror or error}).")
         return 1
+    announce = complain
+    if settings.log_format == "json":
+        # Here, too: with several workers, this process only supervises them.
+        configure_json_logging()
+        announce = logging.getLogger("uvicorn.error").info
     with closing(listener):
         address = f"http://{_shown(host)}:{listener.getsockname()[1]}{PATH}"
         # The workers read it, too.
         os.environ.setdefault("INCIDENT_MCP_PUBLIC_URL", address)
         app = build_app(os.environ) if workers == 1 else "incident_mcp.serving.http.app:build_app"
-        complain(f"incident-mcp: serving on {address}")
+        announce(f"incident-mcp: serving on {address}")
         _run(app, listener, workers)
     return 0
 
