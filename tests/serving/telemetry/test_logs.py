@@ -207,6 +207,14 @@ def test_all_that_uvicorn_logs_is_json():
     assert MARKER not in done.stderr
 
 
+def test_an_access_log_that_is_turned_off_stays_off(capsys: pytest.CaptureFixture[str]):
+    access = logging.getLogger("uvicorn.access")
+    access.handlers, access.propagate = [], False
+    configure_json_logging()
+    access.info('%s - "%s %s HTTP/%s" %d', "127.0.0.1:1", "POST", "/mcp", "1.1", 200)
+    assert lines(capsys) == []
+
+
 def test_a_server_writes_nothing_but_json_from_its_start_to_its_end(tmp_path: Path):
     environ = {"INCIDENT_MCP_SANDBOX": "1", "INCIDENT_MCP_LOG_FORMAT": "json", "INCIDENT_MCP_STATE_DIR": str(tmp_path)}
     command = [sys.executable, "-m", "incident_mcp", "serve", "--port", "0"]
