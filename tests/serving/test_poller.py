@@ -23,6 +23,7 @@ class Watch:
         self.failure: Exception | None = None
         self.heard: list[frozenset[str]] = []
         self.polls = 0
+        self.meanwhile = lambda: None
         self.poller = Poller(self._look, Budget(), Pace(**pace))
         self.service = Service("incident.io", "https://api.invalid", SecretStr("x"), "KEY")
         self.leave = self.poller.add(self.heard.append, {"b": "1"})
@@ -31,7 +32,9 @@ class Watch:
         self.polls += 1
         if self.failure:
             raise self.failure
-        return Looked(dict(self.stamps), complete=self.complete)
+        looked = Looked(dict(self.stamps), complete=self.complete)
+        self.meanwhile()
+        return looked
 
     async def poll(self) -> float:
         """Poll once, and return the seconds until the next poll."""
@@ -111,6 +114,20 @@ async def test_a_change_after_the_reported_one_is_reported_too():
     watch = Watch()
     await watch.poll()
     watch.poller.announce("a", "2")
+    watch.stamps["a"] = "3"
+    await watch.poll()
+    assert watch.heard == [{"a"}]
+
+
+async def test_a_poll_that_a_webhook_overtook_repeats_nothing_and_the_next_one_misses_nothing():
+    watch = Watch()
+    await watch.poll()
+    watch.meanwhile = lambda: watch.poller.announce("a", "2")
+    await watch.poll()
+    watch.meanwhile = lambda: None
+    watch.stamps["a"] = "2"
+    await watch.poll()
+    assert watch.heard == []
     watch.stamps["a"] = "3"
     await watch.poll()
     assert watch.heard == [{"a"}]

@@ -120,6 +120,8 @@ async def test_an_event_about_something_private_makes_the_poller_ask_with_the_ca
             incident(box)["updated_at"] = "2026-11-21T02:59:59Z"
             await served.events.publish(Event(frozenset({"incident"}), private=True))
             assert await served.first(subscription) == INC_114
+    assert lists(box, "/v2/incidents") >= 2
+    assert lists(box, "/incidents") <= 1, "nothing is private in Ionhour"
 
 
 async def test_after_lost_events_everything_that_is_watched_is_notified_once(served: Served):

@@ -62,13 +62,10 @@ def serve(host: str, port: int, workers: int) -> int:
 def worker_app() -> ASGIApp:
     """Return the app of one of several worker processes; a setting that cannot be used ends the process."""
     try:
-        app = build_app(os.environ)
+        return build_app(os.environ)
     except SettingError as error:
         complain(f"incident-mcp: {error}")
         sys.exit(1)
-    # Logging was configured after `access_log=False` took effect.
-    logging.getLogger("uvicorn.access").propagate = False
-    return app
 
 
 def _checked_worker_app() -> str:

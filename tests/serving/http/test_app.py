@@ -567,7 +567,8 @@ async def test_refused_sign_ins_are_counted_in_the_metrics(tmp_path: Path, box: 
     async with running(make_app(settings, server, telemetry, network=box)) as app, http(app) as web:
         await web.post("/mcp", json={})
         await web.post("/mcp", json={}, headers={"Authorization": "Bearer imcp_guess"})
-        text = (await web.get("/metrics/")).text
+        text, same = [(await web.get(path)).text for path in ("/metrics", "/metrics/")]
+    assert "incident_mcp_sign_in_refused_total" in same
     assert 'incident_mcp_sign_in_refused_total{reason="unauthorized"} 1.0' in text
     assert 'incident_mcp_sign_in_refused_total{reason="invalid_token"} 1.0' in text
 

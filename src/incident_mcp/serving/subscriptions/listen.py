@@ -207,11 +207,12 @@ class Listen:
             return
         keys = [f"incidentio {each}" for each in event.incidents]
         for poller in pollers:
+            if poller.look is not look_at_incidents:
+                continue
             if event.private:
                 poller.hurry()
-            elif poller.look is look_at_incidents:
-                for key in keys:
-                    poller.announce(key, event.stamp)
+            for key in keys:
+                poller.announce(key, event.stamp)
         if not event.private:
             stream.mark([*keys, SITUATION] if event.kinds & SHOWN else keys)
 

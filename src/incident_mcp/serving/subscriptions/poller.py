@@ -1,7 +1,7 @@
 """Polling: one reader for all streams that watch the same account, within a budget for the whole process."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -125,20 +125,21 @@ class Poller:
     async def poll(self, service: Service) -> None:
         """Poll once, and report what changed."""
         began = Api(service).now()
+        announced, self._announced = self._announced, set[str]()
         try:
             looked = await self.look(service, self.budget, self._since)
         except IncidentMcpError as failure:
             asked = failure.retry_after if isinstance(failure, ServiceError) else None
             self._is_failing = True
+            self._announced |= announced
             self._wait = max(asked or 0.0, min(self.pace.failing, max(self.pace.quick, self._wait * 2)))
             return
         self._is_failing = False
         changed = self._compare(looked, first=not self._since)
         self._since = began
-        if changed - self._announced:
+        if changed - announced:
             # A change that no webhook announced: they do not arrive, or not all of them.
             self._fed = False
-        self._announced.clear()
         self._wait = self._next_wait(changed=bool(changed))
         if changed:
             for hear in list(self._listeners.values()):
@@ -154,16 +155,21 @@ class Poller:
         """Return the keys of what changed, and learn the new versions."""
         changed: set[str] = set()
         for key, stamp in looked.stamps.items():
+            if key in self._announced:
+                # An event overtook this poll, whose row may be older: the next poll compares.
+                continue
             if self._known.get(key, stamp if first else None) != stamp:
                 changed.add(key)
             self._learn(key, stamp)
         if looked.complete:
-            gone = [key for key, stamp in self._known.items() if not stamp.startswith(RESOLVED)]
-            for key in gone:
-                if key not in looked.stamps:
-                    changed.add(key)
-                    self._known[key] = RESOLVED
+            changed |= self._resolve_others(looked.stamps)
         return frozenset(changed)
+
+    def _resolve_others(self, unresolved: Collection[str]) -> set[str]:
+        """Learn that all other incidents are resolved, and return the keys of those that were not before."""
+        gone = {key for key, stamp in self._known.items() if key not in unresolved and not stamp.startswith(RESOLVED)}
+        self._known |= dict.fromkeys(gone, RESOLVED)
+        return gone
 
     def _learn(self, key: str, stamp: str) -> None:
         self._known.pop(key, None)

@@ -55,6 +55,9 @@ def configure_json_logging() -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in ("uvicorn", "uvicorn.error", _ACCESS):
         logger = logging.getLogger(name)
+        if not logger.handlers and not logger.propagate:
+            # uvicorn turned its access log off: in a worker it does so before the app is built.
+            continue
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.INFO)

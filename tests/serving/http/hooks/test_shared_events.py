@@ -17,7 +17,7 @@ from incident_mcp.records.clock import unix_now
 from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.http.hooks.replays import Claim
 from incident_mcp.serving.http.shared.connection import make_client
-from incident_mcp.serving.http.shared.events import CHANNEL, RedisEvents, RedisFeed, RedisReplays
+from incident_mcp.serving.http.shared.events import CHANNEL, FEED, RedisEvents, RedisFeed, RedisReplays
 from incident_mcp.serving.server import build_server, make_server
 from incident_mcp.serving.subscriptions import Event, Listen
 from incident_mcp.settings import Settings
@@ -109,7 +109,7 @@ async def test_a_connection_that_says_nothing_is_given_up_and_listeners_hear_tha
         assert [each.heard for each in both] == [[Event(missed=True)]] * 2
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"kinds": 5}), "x" * 100_000])
+@pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"kinds": 5}), "x" * 100_000, b"\xff"])
 async def test_a_message_that_cannot_be_read_says_only_that_something_changed(redis_server: RedisServer, text):
     async with replicas(redis_server) as [one, _]:
         await one.client.publish(CHANNEL, text)
@@ -174,6 +174,13 @@ async def test_the_feed_is_shared_bounded_and_has_each_entry_once(redis_server: 
         assert len(entries) == len({each.key for each in entries}) <= 500
         assert entries[-1].key == "509"
         assert entries[0].title == "Primary"
+
+
+async def test_a_feed_that_is_no_text_says_so(redis_server: RedisServer):
+    async with connected(redis_server) as client:
+        await client.xadd(FEED, {"entry": b"\xff"})
+        with pytest.raises(NotSentError, match="cannot be read now"):
+            await RedisFeed(client).entries()
 
 
 async def test_a_feed_that_cannot_be_read_says_so(redis_server: RedisServer):
