@@ -302,7 +302,14 @@ async def test_replicas_whose_clocks_differ_agree_on_what_came_later(
     assert abs(journals.unix_now() - found.entry.changed_at) < 60
 
 
-@pytest.mark.parametrize("change", [("entry", "{}"), ("entry", "[1]"), ("changed", "x"), ("version", "")])
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(("entry", text) for text in ("{}", "[1]", "[" * 9_000)),
+        *(("changed", text) for text in ("x", "nan")),
+        *(("settles", "inf"), ("version", "")),
+    ],
+)
 async def test_a_damaged_row_counts_as_a_journal_that_cannot_be_read(
     change: tuple[str, str], redis: RedisServer, two: tuple[SharedState, SharedState]
 ) -> None:

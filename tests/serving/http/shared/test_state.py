@@ -18,6 +18,7 @@ from incident_mcp.serving.http.shared import questions as open_questions
 from incident_mcp.serving.http.shared import seen as shown
 from incident_mcp.writing.outcome import WriteError
 from tests.serving.http.shared.conftest import RedisServer, free_port, shared
+from tests.writing.journal.test_contract import entry
 
 pytestmark = [pytest.mark.anyio, pytest.mark.team]
 
@@ -356,3 +357,68 @@ async def test_a_unix_socket_and_tls_with_a_password_work(tmp_path: Path) -> Non
     finally:
         other.kill()
         shutil.rmtree(folder)
+
+
+async def test_an_acl_that_allows_only_our_names_is_enough_for_every_step(redis: RedisServer) -> None:
+    word = secrets.token_hex(8)
+    redis.command("ACL", "SETUSER", "small", "on", f">{word}", "~incident-mcp:*", "&*", "+@all", "-@dangerous")
+    state = SharedState(f"redis://small:{word}@{redis.url.removeprefix('redis://')}")
+    journal = state.journal_of("")
+    await journal.mark_done(await journal.begin(entry("i", "x")), {})
+    await journal.undo(await journal.begin(entry("i", "x")))
+    await journal.mark_done(await journal.begin(entry("i", "x"), remember=False), {})
+    assert journal.trouble is None
+    await state.close()
+    redis.command("ACL", "DELUSER", "small")
+
+
+@pytest.mark.parametrize("setting", [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")])
+async def test_a_redis_that_only_refuses_writes_is_trouble_at_any_time(
+    setting: tuple[str, str, str], redis: RedisServer, states: list[SharedState]
+) -> None:
+    name, bad, good = setting
+    assert await states[0].trouble() is None
+    redis.command("CONFIG", "SET", name, bad)
+    try:
+        assert "cannot be used" in (await states[0].trouble() or "")
+        with pytest.raises(WriteError, match=r"cannot be used.*not sent"):
+            await states[0].journal_of("").prepare_codes()
+    finally:
+        redis.command("CONFIG", "SET", name, good)
+    assert await states[0].trouble() is None
+
+
+async def test_a_primary_that_became_a_replica_is_left_by_new_connections(
+    redis: RedisServer, states: list[SharedState]
+) -> None:
+    await states[0].journal_of("").prepare_codes()
+    redis.command("REPLICAOF", "127.0.0.1", f"{free_port()}")
+    try:
+        assert "READ" in (await states[0].trouble() or "").upper()
+        assert not any(each.is_connected for each in states[0].client.connection_pool._available_connections)
+    finally:
+        redis.command("REPLICAOF", "NO", "ONE")
+    assert await states[0].trouble() is None
+
+
+@pytest.mark.usefixtures("redis")
+async def test_a_cluster_is_named_as_the_reason() -> None:
+    other = RedisServer(Path(tempfile.mkdtemp(prefix="r")), free_port())
+    other.start("--cluster-enabled", "yes", "--cluster-port", f"{free_port()}")
+    state = SharedState(other.url)
+    try:
+        assert "it is a cluster" in (await state.trouble() or "")
+        with pytest.raises(WriteError, match=r"it is a cluster.*not sent"):
+            await state.journal_of("").find("i")
+    finally:
+        await state.close()
+        other.kill()
+        shutil.rmtree(other.folder)
+
+
+@pytest.mark.parametrize("url", ["redis://h/0?unknown={}", "rediss://h/0?ssl_cert_reqs={}", f"redis://{'a' * 70}/0"])
+def test_an_address_that_would_fail_at_the_first_connection_is_rejected_at_once(url: str) -> None:
+    word = secrets.token_hex(8)
+    with pytest.raises(SettingError, match="INCIDENT_MCP_REDIS_URL") as caught:
+        SharedState(url.format(word))
+    assert word not in str(caught.value)
