@@ -165,3 +165,23 @@ async def test_a_task_that_a_holder_starts_holds_its_lock_and_others_do_not(stat
         tasks.start_soon(look)
     await look()
     assert found == [2, 0]
+
+
+async def test_a_begin_that_ran_before_its_lock_was_lost_is_taken_back(
+    redis: RedisServer, states: list[SharedState]
+) -> None:
+    one, other, _ = states
+    journal, run = one.journal_of(""), one._connection.run
+
+    async def lose_answer_and_lock(script: str, keys: list[str], arguments: list[str | float]) -> object:
+        if "'undone'" in script:
+            await run(script, keys, arguments)
+            redis.command("DEL", locks.held_leases()[0].key)
+        return await run(script, keys, arguments)
+
+    async with journal.lock("i", soon()):
+        one._connection.run = lose_answer_and_lock
+        with pytest.raises(WriteError, match=r"The lock .* was lost.*not sent"):
+            await journal.begin(entry("i"))
+    await one._unsaved.flush()
+    assert (await other.journal_of("").find("i")).entry is None

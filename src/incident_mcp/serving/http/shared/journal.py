@@ -140,6 +140,8 @@ class RedisJournal:
             case ["limit", found, free_in] if limit is not None:
                 raise limit.error(int(found), float(free_in))
             case _:
+                # A first run, whose answer was lost, may have recorded it.
+                self._unsaved.keep(_undo(write, uncertain=False))
                 raise WriteError.not_sent(_LOST_LOCK)
 
     async def change_key(self, write: PendingWrite, key: str) -> None:

@@ -1,7 +1,8 @@
 """The Lua scripts: each is one step of a write, and takes effect as a whole or not at all.
 
-All times in Redis are by its own clock, in Unix seconds, so the clocks of the replicas need not agree. Each script does
-the same when it runs twice, since its first answer may be lost.
+All times in Redis are by its own clock, in Unix seconds, so the clocks of the replicas need not agree. Each script of
+the journal does the same when it runs twice, since its first answer may be lost; of the others, a second run takes one
+more token, puts one more back, or finds a question closed.
 
 A row is a hash: `entry` (JSON), `owner` (a random ID of the attempt that wrote it), `version`, `changed` and `settles`
 (times), `targets` (JSON list of keys). While an attempt is open, the row that it replaced is kept beside it.
