@@ -34,8 +34,6 @@ class SharedState:
         self._connection = Connection(self.client)
         self._locks = RedisLocks(self._connection)
         self._unsaved = Unsaved(self._connection)
-        self.journal = self.journal_of("")
-        """The journal whose limits count the writes of everybody together."""
 
     async def open(self) -> None:
         """Connect; if Redis is away, later calls try again."""
