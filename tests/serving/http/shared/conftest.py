@@ -106,10 +106,18 @@ def redis(redis_process: RedisServer) -> Iterator[RedisServer]:
         redis_process.resume()
 
 
+class Replica(SharedState):
+    """What one replica shares with the others, and a journal whose limits count the writes of everybody together."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.journal = self.journal_of("")
+
+
 @asynccontextmanager
-async def shared(server: RedisServer) -> AsyncIterator[SharedState]:
+async def shared(server: RedisServer) -> AsyncIterator[Replica]:
     """What one replica shares with the others."""
-    state = SharedState(server.url)
+    state = Replica(server.url)
     await state.open()
     try:
         yield state

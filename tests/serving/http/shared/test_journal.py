@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from incident_mcp.errors import InputError, WriteLimitError
-from incident_mcp.serving.http.shared import PREFIX, SharedState, connection, unsaved
+from incident_mcp.serving.http.shared import PREFIX, connection, unsaved
 from incident_mcp.serving.http.shared import journal as journals
 from incident_mcp.serving.http.shared.connection import RedisAwayError
 from incident_mcp.serving.http.shared.journal import RedisJournal
@@ -16,7 +16,7 @@ from incident_mcp.writing import codes as code_times
 from incident_mcp.writing.codes import ConfirmationCodes
 from incident_mcp.writing.limits import SettingLimit
 from incident_mcp.writing.outcome import WriteError
-from tests.serving.http.shared.conftest import RedisServer, shared
+from tests.serving.http.shared.conftest import RedisServer, Replica, shared
 from tests.writing.journal.test_contract import *  # noqa: F403  # the contract holds here, too
 from tests.writing.journal.test_contract import entry
 
@@ -39,18 +39,18 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def two(redis: RedisServer) -> AsyncIterator[tuple[SharedState, SharedState]]:
+async def two(redis: RedisServer) -> AsyncIterator[tuple[Replica, Replica]]:
     async with shared(redis) as one, shared(redis) as other:
         yield one, other
 
 
-async def until_saved(state: SharedState) -> None:
+async def until_saved(state: Replica) -> None:
     with anyio.fail_after(10):
         while state._unsaved._kept:  # noqa: ASYNC110  # no event
             await anyio.sleep(0.01)
 
 
-async def test_what_one_replica_wrote_another_knows(two: tuple[SharedState, SharedState]) -> None:
+async def test_what_one_replica_wrote_another_knows(two: tuple[Replica, Replica]) -> None:
     one, other = two
     write = await one.journal.begin(entry("i", "x"))
     pending = (await other.journal.find("i")).entry
@@ -63,7 +63,7 @@ async def test_what_one_replica_wrote_another_knows(two: tuple[SharedState, Shar
     assert (done.state, done.record, done.unsettled_seconds <= 0) == ("done", record, True)
 
 
-async def test_a_limit_is_exact_over_replicas(two: tuple[SharedState, SharedState]) -> None:
+async def test_a_limit_is_exact_over_replicas(two: tuple[Replica, Replica]) -> None:
     limit = SettingLimit("writes", 10, "SETTING")
     begun = refused = 0
 
@@ -81,7 +81,7 @@ async def test_a_limit_is_exact_over_replicas(two: tuple[SharedState, SharedStat
     assert (begun, refused) == (10, 30)
 
 
-async def test_a_persons_limit_counts_only_that_persons_writes(two: tuple[SharedState, SharedState]) -> None:
+async def test_a_persons_limit_counts_only_that_persons_writes(two: tuple[Replica, Replica]) -> None:
     limit = SettingLimit("writes", 1, "SETTING")
     await two[0].journal_of("a").begin(entry("1"), limit=limit)
     await two[1].journal_of("b").begin(entry("2"), limit=limit)
@@ -90,10 +90,10 @@ async def test_a_persons_limit_counts_only_that_persons_writes(two: tuple[Shared
     assert (await two[0].journal_of("b").find("1")).entry
 
 
-async def test_of_20_uses_of_a_code_at_once_one_counts(two: tuple[SharedState, SharedState]) -> None:
+async def test_of_20_uses_of_a_code_at_once_one_counts(two: tuple[Replica, Replica]) -> None:
     used: list[bool] = []
 
-    async def use(state: SharedState) -> None:
+    async def use(state: Replica) -> None:
         used.append(await state.journal.use_code("one"))
 
     async with anyio.create_task_group() as tasks:
@@ -105,7 +105,7 @@ async def test_of_20_uses_of_a_code_at_once_one_counts(two: tuple[SharedState, S
 @pytest.mark.usefixtures("_quick")
 @pytest.mark.parametrize("lost", ["emptied", "restarted"])
 async def test_a_code_of_before_redis_lost_its_content_is_rejected_and_a_new_one_is_not(
-    lost: str, redis: RedisServer, two: tuple[SharedState, SharedState], monkeypatch: pytest.MonkeyPatch
+    lost: str, redis: RedisServer, two: tuple[Replica, Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes = ConfirmationCodes(lambda: [bytes(32)])
     await two[0].journal.prepare_codes()
@@ -124,7 +124,7 @@ async def test_a_code_of_before_redis_lost_its_content_is_rejected_and_a_new_one
 
 
 async def test_a_redis_that_started_a_while_ago_is_known_to_have_kept_everything(
-    two: tuple[SharedState, SharedState], redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    two: tuple[Replica, Replica], redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = two
     await one.journal.find("i")
@@ -141,7 +141,7 @@ async def test_a_redis_that_started_a_while_ago_is_known_to_have_kept_everything
 
 
 async def test_a_later_attempt_of_another_replica_is_not_changed_by_an_earlier_one(
-    two: tuple[SharedState, SharedState],
+    two: tuple[Replica, Replica],
 ) -> None:
     one, other = two
     paused = await one.journal.begin(entry("i", "x"))
@@ -161,7 +161,7 @@ async def test_a_later_attempt_of_another_replica_is_not_changed_by_an_earlier_o
 @pytest.mark.usefixtures("_quick")
 @pytest.mark.parametrize("away", ["stopped", "killed"])
 async def test_without_redis_nothing_begins_and_what_was_sent_never_fails(
-    away: str, redis: RedisServer, two: tuple[SharedState, SharedState]
+    away: str, redis: RedisServer, two: tuple[Replica, Replica]
 ) -> None:
     kept = two[0].journal
     writes = [await kept.begin(entry(f"{number}", "x")) for number in range(3)]
@@ -194,7 +194,7 @@ async def test_without_redis_nothing_begins_and_what_was_sent_never_fails(
 
 @pytest.mark.usefixtures("_quick")
 async def test_a_change_that_redis_refuses_for_good_does_not_stop_all_later_writes(
-    redis: RedisServer, two: tuple[SharedState, SharedState], monkeypatch: pytest.MonkeyPatch
+    redis: RedisServer, two: tuple[Replica, Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unsaved, "MAX_REFUSALS", 3)
     kept = two[0].journal
@@ -208,7 +208,7 @@ async def test_a_change_that_redis_refuses_for_good_does_not_stop_all_later_writ
 
 
 async def test_a_begin_that_redis_runs_after_it_was_given_up_leaves_nothing(
-    two: tuple[SharedState, SharedState],
+    two: tuple[Replica, Replica],
 ) -> None:
     one, other = two
     run, late = one._connection.run, []
@@ -233,7 +233,7 @@ async def test_a_begin_that_redis_runs_after_it_was_given_up_leaves_nothing(
 
 
 async def test_a_begin_whose_answer_was_lost_is_taken_back_with_its_count(
-    two: tuple[SharedState, SharedState],
+    two: tuple[Replica, Replica],
 ) -> None:
     one, other = two
     limit = SettingLimit("writes", 2, "SETTING")
@@ -256,7 +256,7 @@ async def test_a_begin_whose_answer_was_lost_is_taken_back_with_its_count(
     await other.journal.begin(entry("j"), limit=limit)
 
 
-async def test_a_script_that_runs_twice_does_the_same(two: tuple[SharedState, SharedState]) -> None:
+async def test_a_script_that_runs_twice_does_the_same(two: tuple[Replica, Replica]) -> None:
     one, other = two
     run = one._connection.run
 
@@ -283,7 +283,7 @@ async def test_a_script_that_runs_twice_does_the_same(two: tuple[SharedState, Sh
 
 
 async def test_replicas_whose_clocks_differ_agree_on_what_came_later(
-    two: tuple[SharedState, SharedState], monkeypatch: pytest.MonkeyPatch
+    two: tuple[Replica, Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = two
     ahead = 0.0
@@ -302,9 +302,16 @@ async def test_replicas_whose_clocks_differ_agree_on_what_came_later(
     assert abs(journals.unix_now() - found.entry.changed_at) < 60
 
 
-@pytest.mark.parametrize("change", [("entry", "{}"), ("entry", "[1]"), ("changed", "x"), ("version", "")])
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(("entry", text) for text in ("{}", "[1]", "[" * 9_000)),
+        *(("changed", text) for text in ("x", "nan")),
+        *(("settles", "inf"), ("version", "")),
+    ],
+)
 async def test_a_damaged_row_counts_as_a_journal_that_cannot_be_read(
-    change: tuple[str, str], redis: RedisServer, two: tuple[SharedState, SharedState]
+    change: tuple[str, str], redis: RedisServer, two: tuple[Replica, Replica]
 ) -> None:
     await two[0].journal.begin(entry("i"))
     redis.command("HSET", journals._row("i"), *change)
@@ -313,7 +320,7 @@ async def test_a_damaged_row_counts_as_a_journal_that_cannot_be_read(
     assert two[1].journal.lost
 
 
-async def test_all_keys_have_the_prefix_expire_and_hold_no_names(two: tuple[SharedState, SharedState]) -> None:
+async def test_all_keys_have_the_prefix_expire_and_hold_no_names(two: tuple[Replica, Replica]) -> None:
     one = two[0]
     await one.journal.begin(entry("intent", "a target"), limit=SettingLimit("writes", 2, "SETTING"))
     await one.journal.begin(replace(entry("intent", "a target"), key="k"))

@@ -8,16 +8,16 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from incident_mcp.serving.http.shared import SharedState, locks
+from incident_mcp.serving.http.shared import locks
 from incident_mcp.writing.outcome import WriteError
-from tests.serving.http.shared.conftest import RedisServer, shared
+from tests.serving.http.shared.conftest import RedisServer, Replica, shared
 from tests.writing.journal.test_contract import entry
 
 pytestmark = [pytest.mark.anyio, pytest.mark.team]
 
 
 @pytest.fixture
-async def states(redis: RedisServer) -> AsyncIterator[list[SharedState]]:
+async def states(redis: RedisServer) -> AsyncIterator[list[Replica]]:
     async with shared(redis) as one, shared(redis) as other, shared(redis) as third:
         yield [one, other, third]
 
@@ -33,10 +33,10 @@ def soon(seconds: float = 30) -> float:
     return anyio.current_time() + seconds
 
 
-async def test_no_two_tasks_of_any_replica_are_inside_together(states: list[SharedState]) -> None:
+async def test_no_two_tasks_of_any_replica_are_inside_together(states: list[Replica]) -> None:
     inside = most = entered = 0
 
-    async def enter(state: SharedState) -> None:
+    async def enter(state: Replica) -> None:
         nonlocal inside, most, entered
         async with state.journal.lock("i", soon()) as alone:
             assert alone
@@ -52,13 +52,13 @@ async def test_no_two_tasks_of_any_replica_are_inside_together(states: list[Shar
     assert (most, entered) == (1, 30)
 
 
-async def test_different_names_do_not_wait_for_each_other(states: list[SharedState]) -> None:
+async def test_different_names_do_not_wait_for_each_other(states: list[Replica]) -> None:
     one, other, _ = states
     async with one.journal.lock("a", soon()) as a, other.journal.lock("b", soon()) as b:
         assert (a, b) == (True, True)
 
 
-async def test_a_lock_that_is_not_free_in_time_is_not_acquired(states: list[SharedState]) -> None:
+async def test_a_lock_that_is_not_free_in_time_is_not_acquired(states: list[Replica]) -> None:
     one, other, _ = states
     async with one.journal.lock("i", soon()), other.journal.lock("i", soon(1.2)) as acquired:
         assert not acquired
@@ -67,7 +67,7 @@ async def test_a_lock_that_is_not_free_in_time_is_not_acquired(states: list[Shar
 
 
 @pytest.mark.usefixtures("brief")
-async def test_a_lock_is_renewed_while_it_is_held(states: list[SharedState]) -> None:
+async def test_a_lock_is_renewed_while_it_is_held(states: list[Replica]) -> None:
     one, other, _ = states
     async with one.journal.lock("i", soon()):
         await anyio.sleep(0.9)
@@ -78,7 +78,7 @@ async def test_a_lock_is_renewed_while_it_is_held(states: list[SharedState]) -> 
 
 
 @pytest.mark.usefixtures("brief")
-async def test_a_cancelled_holder_releases_its_lock(states: list[SharedState]) -> None:
+async def test_a_cancelled_holder_releases_its_lock(states: list[Replica]) -> None:
     one, other, _ = states
     async with anyio.create_task_group() as tasks:
         held = anyio.Event()
@@ -95,13 +95,13 @@ async def test_a_cancelled_holder_releases_its_lock(states: list[SharedState]) -
 
 
 @pytest.mark.usefixtures("brief")
-async def test_a_lock_of_a_process_that_was_killed_expires(redis: RedisServer, states: list[SharedState]) -> None:
+async def test_a_lock_of_a_process_that_was_killed_expires(redis: RedisServer, states: list[Replica]) -> None:
     program = (
         "import anyio, sys\n"
         "from incident_mcp.serving.http.shared import SharedState, locks\n"
         "locks.LOCK_SECONDS, locks.RENEWED_EVERY_SECONDS = 0.6, 0.1\n"
         "async def main():\n"
-        "    async with SharedState(sys.argv[1]).journal.lock('i', anyio.current_time() + 10):\n"
+        "    async with SharedState(sys.argv[1]).journal_of('').lock('i', anyio.current_time() + 10):\n"
         "        print('held', flush=True)\n"
         "        await anyio.sleep_forever()\n"
         "anyio.run(main)\n"
@@ -121,7 +121,7 @@ async def test_a_lock_of_a_process_that_was_killed_expires(redis: RedisServer, s
 @pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize("taken", [True, False], ids=["taken by another", "expired"])
 async def test_a_holder_that_lost_its_lock_begins_nothing(
-    taken: bool, redis: RedisServer, states: list[SharedState]
+    taken: bool, redis: RedisServer, states: list[Replica]
 ) -> None:
     one, other, _ = states
     async with one.journal.lock("i", soon()):
@@ -142,7 +142,7 @@ async def test_a_holder_that_lost_its_lock_begins_nothing(
 
 @pytest.mark.usefixtures("brief")
 async def test_the_release_of_a_lost_lock_leaves_that_of_the_next_holder(
-    redis: RedisServer, states: list[SharedState]
+    redis: RedisServer, states: list[Replica]
 ) -> None:
     one, other, third = states
     async with one.journal.lock("i", soon()):
@@ -154,7 +154,7 @@ async def test_the_release_of_a_lost_lock_leaves_that_of_the_next_holder(
     await held.__aexit__(None, None, None)
 
 
-async def test_a_task_that_a_holder_starts_holds_its_lock_and_others_do_not(states: list[SharedState]) -> None:
+async def test_a_task_that_a_holder_starts_holds_its_lock_and_others_do_not(states: list[Replica]) -> None:
     one = states[0]
     found: list[int] = []
 
@@ -165,3 +165,23 @@ async def test_a_task_that_a_holder_starts_holds_its_lock_and_others_do_not(stat
         tasks.start_soon(look)
     await look()
     assert found == [2, 0]
+
+
+async def test_a_begin_that_ran_before_its_lock_was_lost_is_taken_back(
+    redis: RedisServer, states: list[Replica]
+) -> None:
+    one, other, _ = states
+    journal, run = one.journal_of(""), one._connection.run
+
+    async def lose_answer_and_lock(script: str, keys: list[str], arguments: list[str | float]) -> object:
+        if "'undone'" in script:
+            await run(script, keys, arguments)
+            redis.command("DEL", locks.held_leases()[0].key)
+        return await run(script, keys, arguments)
+
+    async with journal.lock("i", soon()):
+        one._connection.run = lose_answer_and_lock
+        with pytest.raises(WriteError, match=r"The lock .* was lost.*not sent"):
+            await journal.begin(entry("i"))
+    await one._unsaved.flush()
+    assert (await other.journal_of("").find("i")).entry is None

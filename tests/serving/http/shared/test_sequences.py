@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incident_mcp.serving import callers
-from incident_mcp.serving.http.shared import SharedState, connection, locks, unsaved
+from incident_mcp.serving.http.shared import connection, locks, unsaved
 from tests.conftest import text_of
 from tests.reliability import test_sequences as on_disk
 from tests.reliability.conftest import serving
 from tests.reliability.effects import word
-from tests.serving.http.shared.conftest import RedisServer
+from tests.serving.http.shared.conftest import RedisServer, Replica
 
 pytestmark = pytest.mark.team
 
@@ -74,7 +74,7 @@ class Run(on_disk.Run):
 @asynccontextmanager
 async def served(redis: RedisServer, *arguments: Any, **chosen: Any) -> AsyncIterator[Any]:
     """A server with a shared state of its own."""
-    state = SharedState(redis.url)
+    state = Replica(redis.url)
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(callers, "SqliteJournal", lambda _: state.journal)

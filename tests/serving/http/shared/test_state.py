@@ -14,14 +14,15 @@ import pytest
 
 from incident_mcp.errors import NotConfirmedError, SettingError
 from incident_mcp.serving.http.health import Readiness
-from incident_mcp.serving.http.shared import SharedState, connection, rate_limit
+from incident_mcp.serving.http.shared import connection, rate_limit
 from incident_mcp.serving.http.shared import questions as open_questions
 from incident_mcp.serving.http.shared import seen as shown
 from incident_mcp.serving.http.team import Shared, Team
 from incident_mcp.settings import Settings
 from incident_mcp.writing.journal.memory import MemoryJournal
 from incident_mcp.writing.outcome import WriteError
-from tests.serving.http.shared.conftest import RedisServer, free_port, shared
+from tests.serving.http.shared.conftest import RedisServer, Replica, free_port, shared
+from tests.writing.journal.test_contract import entry
 
 pytestmark = [pytest.mark.anyio, pytest.mark.team]
 
@@ -48,7 +49,7 @@ def make_certificate(folder: Path) -> tuple[str, str]:
 
 
 @pytest.fixture
-async def states(redis: RedisServer) -> AsyncIterator[list[SharedState]]:
+async def states(redis: RedisServer) -> AsyncIterator[list[Replica]]:
     async with shared(redis) as one, shared(redis) as other, shared(redis) as third:
         yield [one, other, third]
 
@@ -61,7 +62,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "LONGEST_AWAY_SECONDS", 0.2)
 
 
-async def test_replicas_together_stay_inside_a_rate_limit(states: list[SharedState]) -> None:
+async def test_replicas_together_stay_inside_a_rate_limit(states: list[Replica]) -> None:
     size, rate = 20, 50
     limits = [state.rate_limit("account", size, rate) for state in states]
     began = time.monotonic()
@@ -79,7 +80,7 @@ async def test_replicas_together_stay_inside_a_rate_limit(states: list[SharedSta
         assert sum(each <= at for each in uses) <= size + rate * (at - began + 0.1) + 1
 
 
-async def test_a_token_that_is_put_back_can_be_taken_and_the_bucket_never_overflows(states: list[SharedState]) -> None:
+async def test_a_token_that_is_put_back_can_be_taken_and_the_bucket_never_overflows(states: list[Replica]) -> None:
     one, other, _ = (state.rate_limit("account", 2, 0.001) for state in states)
     assert [round(await each.take()) for each in (one, other)] == [0, 0]
     assert await one.take() > 900
@@ -91,7 +92,7 @@ async def test_a_token_that_is_put_back_can_be_taken_and_the_bucket_never_overfl
     assert [await other.take() < 1 for _ in range(3)] == [True, True, False]
 
 
-async def test_what_a_service_says_is_left_lowers_the_level_of_all(states: list[SharedState]) -> None:
+async def test_what_a_service_says_is_left_lowers_the_level_of_all(states: list[Replica]) -> None:
     one, other, third = (state.rate_limit("account", 1200, 0.001) for state in states)
     await one.take()
     await one.observe_remaining(1)
@@ -100,15 +101,13 @@ async def test_what_a_service_says_is_left_lowers_the_level_of_all(states: list[
     assert await other.take() > 900
 
 
-async def test_names_of_rate_limits_are_apart(states: list[SharedState]) -> None:
+async def test_names_of_rate_limits_are_apart(states: list[Replica]) -> None:
     await states[0].rate_limit("a", 1, 0.001).take()
     assert await states[1].rate_limit("b", 1, 0.001).take() == 0
 
 
 @pytest.mark.parametrize("away", ["stopped", "killed"])
-async def test_without_redis_a_replica_uses_a_small_share(
-    away: str, redis: RedisServer, states: list[SharedState]
-) -> None:
+async def test_without_redis_a_replica_uses_a_small_share(away: str, redis: RedisServer, states: list[Replica]) -> None:
     limits = [state.rate_limit("account", 100, 0.01) for state in states]
     (redis.stop if away == "stopped" else redis.kill)()
     free = 0
@@ -122,7 +121,7 @@ async def test_without_redis_a_replica_uses_a_small_share(
         redis.start()
 
 
-async def test_what_a_person_was_shown_every_replica_knows(states: list[SharedState]) -> None:
+async def test_what_a_person_was_shown_every_replica_knows(states: list[Replica]) -> None:
     one, other, _ = states
     await one.seen("alice").remember({"a": "1", "b": "2"})
     await one.seen("alice").remember({})
@@ -131,9 +130,7 @@ async def test_what_a_person_was_shown_every_replica_knows(states: list[SharedSt
     assert await one.seen("bob").find("a") is None
 
 
-async def test_what_was_shown_is_bounded_and_expires(
-    states: list[SharedState], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_was_shown_is_bounded_and_expires(states: list[Replica], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shown, "MAX_SEEN", 3)
     seen = states[0].seen("alice")
     for number in range(5):
@@ -145,7 +142,7 @@ async def test_what_was_shown_is_bounded_and_expires(
     assert await seen.find("19") is None
 
 
-async def test_a_question_is_answered_once_at_any_replica_by_its_person(states: list[SharedState]) -> None:
+async def test_a_question_is_answered_once_at_any_replica_by_its_person(states: list[Replica]) -> None:
     one, other, third = (state.questions("alice") for state in states)
     nonce = await one.ask("request")
     assert not await states[1].questions("bob").close(nonce, "request")
@@ -155,9 +152,7 @@ async def test_a_question_is_answered_once_at_any_replica_by_its_person(states: 
     assert not await other.close("\ud83d" * 100_000, "request")
 
 
-async def test_open_questions_are_bounded_and_expire(
-    states: list[SharedState], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_open_questions_are_bounded_and_expire(states: list[Replica], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_questions, "MAX_OPEN", 2)
     asked = states[0].questions("alice")
     nonces = [await asked.ask("request") for _ in range(3)]
@@ -167,7 +162,7 @@ async def test_open_questions_are_bounded_and_expire(
     assert not await asked.close(last, "request")
 
 
-async def test_of_answers_to_one_question_at_once_one_counts(states: list[SharedState]) -> None:
+async def test_of_answers_to_one_question_at_once_one_counts(states: list[Replica]) -> None:
     nonce = await states[0].questions("alice").ask("request")
     closed: list[bool] = []
 
@@ -181,7 +176,7 @@ async def test_of_answers_to_one_question_at_once_one_counts(states: list[Shared
 
 
 async def test_without_redis_nothing_is_known_and_no_question_is_asked(
-    redis: RedisServer, states: list[SharedState]
+    redis: RedisServer, states: list[Replica]
 ) -> None:
     one = states[0]
     nonce = await one.questions("alice").ask("request")
@@ -197,7 +192,7 @@ async def test_without_redis_nothing_is_known_and_no_question_is_asked(
 
 async def test_a_redis_that_is_away_does_not_keep_a_server_from_opening(caplog: pytest.LogCaptureFixture) -> None:
     word = secrets.token_hex(8)
-    state = SharedState(f"redis://user:{word}@127.0.0.1:{free_port()}/0")
+    state = Replica(f"redis://user:{word}@127.0.0.1:{free_port()}/0")
     await state.open()
     assert "Redis cannot be reached" in (await state.trouble() or "")
     await state.close()
@@ -205,7 +200,7 @@ async def test_a_redis_that_is_away_does_not_keep_a_server_from_opening(caplog: 
     assert word not in repr(vars(state)) + repr(state.client.connection_pool)
 
 
-async def test_trouble_ends_with_redis_back(redis: RedisServer, states: list[SharedState]) -> None:
+async def test_trouble_ends_with_redis_back(redis: RedisServer, states: list[Replica]) -> None:
     assert await states[0].trouble() is None
     redis.stop()
     assert "no answer in time" in (await states[0].trouble() or "")
@@ -215,7 +210,7 @@ async def test_trouble_ends_with_redis_back(redis: RedisServer, states: list[Sha
             await anyio.sleep(0.02)
 
 
-async def test_an_eviction_policy_that_loses_rows_is_trouble(redis: RedisServer, states: list[SharedState]) -> None:
+async def test_an_eviction_policy_that_loses_rows_is_trouble(redis: RedisServer, states: list[Replica]) -> None:
     try:
         redis.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         assert await states[0].trouble() is None
@@ -228,7 +223,7 @@ async def test_an_eviction_policy_that_loses_rows_is_trouble(redis: RedisServer,
         redis.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
 
 
-async def test_a_full_redis_is_trouble_and_nothing_is_sent(redis: RedisServer, states: list[SharedState]) -> None:
+async def test_a_full_redis_is_trouble_and_nothing_is_sent(redis: RedisServer, states: list[Replica]) -> None:
     redis.command("CONFIG", "SET", "maxmemory", "1")
     try:
         with pytest.raises(WriteError, match=r"OutOfMemoryError.*not sent"):
@@ -247,7 +242,7 @@ async def test_an_address_that_cannot_be_used_is_rejected_without_its_password(
     word = secrets.token_hex(8)
     caplog.set_level(logging.DEBUG)
     try:
-        state = SharedState(url.format(word))
+        state = Replica(url.format(word))
     except SettingError as error:
         shown = f"{error}{error.__cause__}"
         assert "INCIDENT_MCP_REDIS_URL" in shown
@@ -264,7 +259,7 @@ async def test_a_password_is_used_and_a_wrong_one_is_trouble_that_does_not_show_
     redis.command("ACL", "SETUSER", "team", "on", f">{right}", "~*", "&*", "+@all")
     address = redis.url.removeprefix("redis://")
     for word, works in ((right, True), (wrong, False)):
-        state = SharedState(f"redis://team:{word}@{address}")
+        state = Replica(f"redis://team:{word}@{address}")
         trouble = await state.trouble()
         assert (trouble is None) == works
         assert word not in f"{trouble}{caplog.text}"
@@ -275,7 +270,7 @@ async def test_a_password_is_used_and_a_wrong_one_is_trouble_that_does_not_show_
 async def test_an_acl_without_info_is_enough(redis: RedisServer) -> None:
     word = secrets.token_hex(8)
     redis.command("ACL", "SETUSER", "small", "on", f">{word}", "~incident-mcp:*", "&*", "+@all", "-@dangerous")
-    state = SharedState(f"redis://small:{word}@{redis.url.removeprefix('redis://')}")
+    state = Replica(f"redis://small:{word}@{redis.url.removeprefix('redis://')}")
     assert await state.trouble() is None
     await state.journal.prepare_codes()
     assert (await state.journal.find("i")).entry is None
@@ -284,7 +279,7 @@ async def test_an_acl_without_info_is_enough(redis: RedisServer) -> None:
 
 
 async def test_answers_never_reach_another_call_whatever_is_cut_off_in_between(
-    redis: RedisServer, states: list[SharedState], monkeypatch: pytest.MonkeyPatch
+    redis: RedisServer, states: list[Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "AT_MOST_SECONDS", 0.05)
     monkeypatch.setattr(connection, "AWAY_SECONDS", 0.001)
@@ -317,7 +312,7 @@ async def test_answers_never_reach_another_call_whatever_is_cut_off_in_between(
 
 
 async def test_while_redis_hangs_one_call_at_a_time_waits_for_it(
-    redis: RedisServer, states: list[SharedState], monkeypatch: pytest.MonkeyPatch
+    redis: RedisServer, states: list[Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "AWAY_SECONDS", 0.001)
     monkeypatch.setattr(connection, "LONGEST_AWAY_SECONDS", 0.001)
@@ -356,9 +351,74 @@ async def test_a_unix_socket_and_tls_with_a_password_work(tmp_path: Path) -> Non
             # An unknown certificate is not trusted.
             (f"rediss://team:{word}@localhost:{tls_port}/0", "cannot be reached"),
         ):
-            state = SharedState(url)
+            state = Replica(url)
             assert (trouble or "None") in str(await state.trouble())
             await state.close()
     finally:
         other.kill()
         shutil.rmtree(folder)
+
+
+async def test_an_acl_that_allows_only_our_names_is_enough_for_every_step(redis: RedisServer) -> None:
+    word = secrets.token_hex(8)
+    redis.command("ACL", "SETUSER", "small", "on", f">{word}", "~incident-mcp:*", "&*", "+@all", "-@dangerous")
+    state = Replica(f"redis://small:{word}@{redis.url.removeprefix('redis://')}")
+    journal = state.journal_of("")
+    await journal.mark_done(await journal.begin(entry("i", "x")), {})
+    await journal.undo(await journal.begin(entry("i", "x")))
+    await journal.mark_done(await journal.begin(entry("i", "x"), remember=False), {})
+    assert journal.trouble is None
+    await state.close()
+    redis.command("ACL", "DELUSER", "small")
+
+
+@pytest.mark.parametrize("setting", [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")])
+async def test_a_redis_that_only_refuses_writes_is_trouble_at_any_time(
+    setting: tuple[str, str, str], redis: RedisServer, states: list[Replica]
+) -> None:
+    name, bad, good = setting
+    assert await states[0].trouble() is None
+    redis.command("CONFIG", "SET", name, bad)
+    try:
+        assert "cannot be used" in (await states[0].trouble() or "")
+        with pytest.raises(WriteError, match=r"cannot be used.*not sent"):
+            await states[0].journal_of("").prepare_codes()
+    finally:
+        redis.command("CONFIG", "SET", name, good)
+    assert await states[0].trouble() is None
+
+
+async def test_a_primary_that_became_a_replica_is_left_by_new_connections(
+    redis: RedisServer, states: list[Replica]
+) -> None:
+    await states[0].journal_of("").prepare_codes()
+    redis.command("REPLICAOF", "127.0.0.1", f"{free_port()}")
+    try:
+        assert "READ" in (await states[0].trouble() or "").upper()
+        assert not any(each.is_connected for each in states[0].client.connection_pool._available_connections)
+    finally:
+        redis.command("REPLICAOF", "NO", "ONE")
+    assert await states[0].trouble() is None
+
+
+@pytest.mark.usefixtures("redis")
+async def test_a_cluster_is_named_as_the_reason() -> None:
+    other = RedisServer(Path(tempfile.mkdtemp(prefix="r")), free_port())
+    other.start("--cluster-enabled", "yes", "--cluster-port", f"{free_port()}")
+    state = Replica(other.url)
+    try:
+        assert "it is a cluster" in (await state.trouble() or "")
+        with pytest.raises(WriteError, match=r"it is a cluster.*not sent"):
+            await state.journal_of("").find("i")
+    finally:
+        await state.close()
+        other.kill()
+        shutil.rmtree(other.folder)
+
+
+@pytest.mark.parametrize("url", ["redis://h/0?unknown={}", "rediss://h/0?ssl_cert_reqs={}", f"redis://{'a' * 70}/0"])
+def test_an_address_that_would_fail_at_the_first_connection_is_rejected_at_once(url: str) -> None:
+    word = secrets.token_hex(8)
+    with pytest.raises(SettingError, match="INCIDENT_MCP_REDIS_URL") as caught:
+        Replica(url.format(word))
+    assert word not in str(caught.value)

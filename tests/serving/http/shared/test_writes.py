@@ -11,12 +11,12 @@ from mcp_types import CallToolResult
 
 from incident_mcp.sandbox import Fault, Sandbox
 from incident_mcp.serving import callers
-from incident_mcp.serving.http.shared import SharedState, connection, locks, unsaved
+from incident_mcp.serving.http.shared import connection, locks, unsaved
 from incident_mcp.serving.http.shared.connection import RedisAwayError
 from tests.conftest import NOW, Caller, text_of
 from tests.reliability.conftest import BRIEF, IMPATIENT, serving
 from tests.reliability.effects import CREATE, CREATE_NOTE, POST_UPDATE, WRITES, WriteCase, write
-from tests.serving.http.shared.conftest import RedisServer, shared
+from tests.serving.http.shared.conftest import RedisServer, Replica, shared
 
 pytestmark = [pytest.mark.anyio, pytest.mark.team]
 
@@ -43,7 +43,7 @@ def secret(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def replica(
-    state: SharedState, box: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch, **chosen: Any
+    state: Replica, box: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch, **chosen: Any
 ) -> AsyncIterator[Caller]:
     """A server whose journal and rate limit are shared."""
     with monkeypatch.context() as patch:
@@ -56,7 +56,7 @@ async def replica(
 class Steps:
     """Counts the scripts that a replica runs, and lets something happen at one of them."""
 
-    def __init__(self, state: SharedState) -> None:
+    def __init__(self, state: Replica) -> None:
         self._run: Run = state._connection.run
         state._connection.run = self.run
         self.count = 0
@@ -79,7 +79,7 @@ def is_not_sent(result: CallToolResult) -> bool:
     return bool(result.is_error) and "not sent" in text_of(result).lower()
 
 
-async def usable(state: SharedState) -> None:
+async def usable(state: Replica) -> None:
     with anyio.fail_after(10):
         while await state.trouble():  # noqa: ASYNC110  # no event
             await anyio.sleep(0.05)

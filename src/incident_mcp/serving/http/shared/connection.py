@@ -1,5 +1,6 @@
 """The connection to Redis: every call of a script has a time limit, and one typed failure."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +10,8 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
+from redis.exceptions import AskError, ClusterCrossSlotError, ClusterError, ReadOnlyError, RedisError
 from redis.exceptions import ConnectionError as LostConnectionError
-from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 
@@ -42,6 +43,8 @@ class RedisAwayError(Exception):
     def __init__(self, why: str, *, refused: bool = False) -> None:
         super().__init__(why)
         self.refused = refused
+        self.verb = "used" if refused else "reached"
+        """What it cannot be."""
 
 
 def make_client(url: str) -> "Redis":
@@ -56,6 +59,8 @@ def make_client(url: str) -> "Redis":
             max_connections=MAX_CONNECTIONS,
             timeout=ANSWER_SECONDS,
             decode_responses=True,
+            # What is no UTF-8 is not ours: it is read as text that no script wrote.
+            encoding_errors="replace",
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=ANSWER_SECONDS,
             health_check_interval=15,
@@ -63,8 +68,10 @@ def make_client(url: str) -> "Redis":
             # Of one vendor's cloud; elsewhere it costs a round trip for each connection.
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
-        pool.make_connection()  # the first to look at some of the options
-    except (ValueError, TypeError):
+        # Options that do not exist, and names that no host has, would fail at the first connection.
+        pool.make_connection()
+        str(pool.connection_kwargs.get("host", "")).encode("idna")
+    except (ValueError, TypeError, RedisError):
         raise SettingError(
             "INCIDENT_MCP_REDIS_URL cannot be used: it must be like redis://HOST:PORT/0, rediss://USER:PASSWORD@HOST:PORT/0"
             " or unix:///PATH, with special characters of the password percent-encoded."
@@ -117,9 +124,17 @@ class Connection:
             with anyio.fail_after(AT_MOST_SECONDS):
                 answer = await _run(script, keys, arguments)
         except FAILURES as error:
+            # After a fail-over, connections to what was the primary stay open, or are never answered.
+            if isinstance(error, (*_AWAY, ReadOnlyError)) or "READONLY" in str(error):
+                await self._forget_connections()
             raise self._failure(error, failures) from None
         self._is_back()
         return answer
+
+    async def _forget_connections(self) -> None:
+        with contextlib.suppress(*FAILURES):
+            with anyio.fail_after(CONNECT_SECONDS):
+                await self.client.connection_pool.disconnect(inuse_connections=False)
 
     async def ping(self) -> None:
         """Check that Redis answers, whether it counts as away or not.
@@ -147,6 +162,8 @@ class Connection:
         """
         # Only the kind: a text may hold the address with its password.
         why = "no answer in time" if isinstance(error, TimeoutError | RedisTimeoutError) else type(error).__name__
+        if isinstance(error, AskError | ClusterCrossSlotError | ClusterError):
+            why = "it is a cluster or a part of one: it must be a single node, or one primary"
         if not isinstance(error, _AWAY):
             self._is_back()
             return RedisAwayError(why, refused=True)

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, cast
 
 from incident_mcp.records.clock import unix_now
 from incident_mcp.records.record import Json
-from incident_mcp.serving.http.shared.connection import Connection, RedisAwayError, key_of
+from incident_mcp.serving.http.shared.connection import PREFIX, Connection, RedisAwayError, key_of
 from incident_mcp.serving.http.shared.locks import RedisLocks, held_leases
 from incident_mcp.serving.http.shared.scripts import BEGIN, FIND, FIND_BY_KEY, PREPARE, SAVE, UNDO, USE_CODE
 from incident_mcp.serving.http.shared.unsaved import Change, Unsaved
@@ -86,7 +86,7 @@ class RedisJournal:
         try:
             entry = _entry(row, ahead)
             others = [float(at) - ahead for member, at in _pairs(touches) if member.partition(":")[2] != intent]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             self.unreadable, self.lost = "A row of the shared journal (Redis) cannot be read", True
             return Lookup(None)
         return Lookup(entry, entry is not None and any(entry.changed_at < at < asked_at for at in others))
@@ -101,7 +101,7 @@ class RedisJournal:
         ahead = float(now) - unix_now()
         try:
             entries = [entry for row in rows if (entry := _entry(row, ahead))]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             self.unreadable = "A row of the shared journal (Redis) cannot be read"
             return []
         return [entry for entry in entries if (entry.account, entry.key) == (account, key)]
@@ -114,14 +114,14 @@ class RedisJournal:
             WriteError: Redis cannot be reached, or a lock of this task was lost.
         """
         now = unix_now()
-        count = key_of("count", self._person, limit.kind) if limit else ""
+        count = key_of("count", self._person, limit.kind) if limit else _NONE
         write = SharedWrite(
             entry.intent, entry if remember else None, Changes(), secrets.token_hex(12), entry.targets, count
         )
         keys = [_row(entry.intent), _EPOCH, _index(entry.account, entry.key), count, _undone(write)]
         arguments = [
             *(write.owner, _dump(entry) if remember else "", now - entry.changed_at, entry.settles_at - now),
-            *(_targets(entry.targets), _member(write), limit.maximum if limit else 0, WINDOW_SECONDS, AHEAD_SECONDS),
+            *(_targets(entry.targets), _member(write), limit.maximum if limit else -1, WINDOW_SECONDS, AHEAD_SECONDS),
             *(KEPT_SECONDS, _LAST_WRITES_KEPT_SECONDS),
             json.dumps([(lease.key, lease.token) for lease in held_leases()]),
         ]
@@ -140,6 +140,8 @@ class RedisJournal:
             case ["limit", found, free_in] if limit is not None:
                 raise limit.error(int(found), float(free_in))
             case _:
+                # A first run, whose answer was lost, may have recorded it.
+                self._unsaved.keep(_undo(write, uncertain=False))
                 raise WriteError.not_sent(_LOST_LOCK)
 
     async def change_key(self, write: PendingWrite, key: str) -> None:
@@ -205,7 +207,7 @@ class RedisJournal:
         Raises:
             WriteError: Redis cannot be reached.
         """
-        await self._run_before(PREPARE, [_EPOCH])
+        await self._run_before(PREPARE, [_EPOCH, PROBED])
 
     @asynccontextmanager
     async def lock(self, name: str, deadline: float) -> AsyncGenerator[bool]:
@@ -245,12 +247,15 @@ class RedisJournal:
 
 
 _EPOCH = key_of("epoch")
+PROBED = key_of("probe")
+_NONE = f"{PREFIX}none"
+"""Where a script needs no key: an ACL may allow only our names."""
 
 
 def _not_sent(error: RedisAwayError, more: str = "") -> WriteError:
     return WriteError.not_sent(
-        f"The shared journal (Redis) cannot be reached ({error}), so writes are not sent. Reads work. Call again later"
-        f"{f', {more}' if more else ''}."
+        f"The shared journal (Redis) cannot be {error.verb} ({error}), so writes are not sent. Reads work. Call again"
+        f" later{f', {more}' if more else ''}."
     )
 
 
@@ -289,7 +294,7 @@ def _save(write: PendingWrite, entry: Entry | None, kind: str, *, settles_in: fl
     kept = _dump(entry) if entry else ""
     targets, member = _targets(shared.targets), _member(shared)
     version = entry.version if entry else 0
-    keys = [_row(write.intent), _index(entry.account, entry.key) if entry else ""]
+    keys = [_row(write.intent), _index(entry.account, entry.key) if entry else _NONE]
     return Change(
         SAVE,
         keys,
@@ -345,14 +350,20 @@ def _entry(row: Sequence[str | None], ahead: float) -> Entry | None:
     return Entry(
         *(str(values[name]) for name in ("intent", "tool", "account", "key", "state")),
         record=cast("Json", record) if isinstance(record, dict) else None,
-        changed_at=float(changed or "") - ahead,
-        settles_at=float(settles or "") - ahead,
+        changed_at=_finite(changed) - ahead,
+        settles_at=_finite(settles) - ahead,
         version=int(version or ""),
         started_at=float(values["started_at"]),
         existing_ids=None if existing is None else tuple(map(str, existing)),
         targets=tuple(map(str, values["targets"])),
         person=str(values.get("person", "")),
     )
+
+
+def _finite(text: str | None) -> float:
+    if not math.isfinite(number := float(text or "")):
+        raise ValueError("not a time")
+    return number
 
 
 def _pairs(flat: Sequence[str]) -> list[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """The Lua scripts: each is one step of a write, and takes effect as a whole or not at all.
 
-All times in Redis are by its own clock, in Unix seconds, so the clocks of the replicas need not agree. Each script does
-the same when it runs twice, since its first answer may be lost.
+All times in Redis are by its own clock, in Unix seconds, so the clocks of the replicas need not agree. Each script of
+the journal does the same when it runs twice, since its first answer may be lost; of the others, a second run takes one
+more token, puts one more back, or finds a question closed.
 
 A row is a hash: `entry` (JSON), `owner` (a random ID of the attempt that wrote it), `version`, `changed` and `settles`
 (times), `targets` (JSON list of keys). While an attempt is open, the row that it replaced is kept beside it.
@@ -18,7 +19,9 @@ local info = redis.pcall('INFO', 'server')
 local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or 'unknown'
 local function epoch_of(key)
   local stored = redis.call('HMGET', key, 'run', 'at')
-  return stored[1] == run and tonumber(stored[2]) or nil
+  local at = tonumber(stored[2])
+  -- A time in the future is of before the clock was set back.
+  return stored[1] == run and at and at <= now and at or nil
 end
 local function begin_epoch(key)
   if not epoch_of(key) then redis.call('HSET', key, 'run', run, 'at', text(now)) end
@@ -63,15 +66,15 @@ BEGIN = (
     + _EPOCH
     + """
 -- KEYS: row, epoch, index, count, undone
--- ARGV: owner, entry ('' if none is kept), age, settles in, targets, member, maximum, window, ahead, kept, touch kept,
---   locks
+-- ARGV: owner, entry ('' if none is kept), age, settles in, targets, member, maximum (-1 if it is not counted), window,
+--   ahead, kept, touch kept, locks
 local owner, entry, targets, maximum = ARGV[1], ARGV[2], cjson.decode(ARGV[5]), tonumber(ARGV[7])
 if redis.call('EXISTS', KEYS[5]) == 1 then return {'undone'} end
 for _, lock in ipairs(cjson.decode(ARGV[12])) do
   if redis.call('GET', lock[1]) ~= lock[2] then return {'lock'} end
 end
 if redis.call('HGET', KEYS[1], 'owner') == owner then return {'ok', redis.call('HGET', KEYS[1], 'version')} end
-if KEYS[4] ~= '' then
+if maximum >= 0 then
   redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', text(now - ARGV[8]))
   -- Times in the future were written before the clock was set back.
   redis.call('ZREMRANGEBYSCORE', KEYS[4], text(now + ARGV[9]), '+inf')
@@ -142,8 +145,15 @@ if ARGV[4] == '1' then redis.call('SET', KEYS[3], 1, 'EX', ARGV[5]) end
 if redis.call('HGET', KEYS[1], 'owner') == ARGV[1] then
   if redis.call('EXISTS', before) == 1 then redis.call('RENAME', before, KEYS[1]) else redis.call('DEL', KEYS[1]) end
 end
-if KEYS[2] ~= '' then redis.call('ZREM', KEYS[2], ARGV[1]) end
+redis.call('ZREM', KEYS[2], ARGV[1])
 for _, target in ipairs(cjson.decode(ARGV[2])) do redis.call('ZREM', target, ARGV[3]) end
+return 1
+"""
+
+PROBE = """
+-- KEYS: probe, the last one; a Redis that is full or read-only only refuses what writes.
+redis.call('SET', KEYS[#KEYS], 1, 'EX', 60)
+redis.call('DEL', KEYS[#KEYS])
 return 1
 """
 
@@ -151,10 +161,10 @@ PREPARE = (
     _NOW
     + _EPOCH
     + """
--- KEYS: epoch
+-- KEYS: epoch, probe
 begin_epoch(KEYS[1])
-return 1
 """
+    + PROBE
 )
 
 USE_CODE = (

@@ -4,10 +4,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from incident_mcp.serving.http.shared.connection import FAILURES, Connection, RedisAwayError, make_client
-from incident_mcp.serving.http.shared.journal import RedisJournal
+from incident_mcp.serving.http.shared.journal import PROBED, RedisJournal
 from incident_mcp.serving.http.shared.locks import RedisLocks
 from incident_mcp.serving.http.shared.questions import RedisQuestions
 from incident_mcp.serving.http.shared.rate_limit import RedisRateLimit
+from incident_mcp.serving.http.shared.scripts import PROBE
 from incident_mcp.serving.http.shared.seen import RedisSeen
 from incident_mcp.serving.http.shared.unsaved import Unsaved
 
@@ -34,8 +35,6 @@ class SharedState:
         self._connection = Connection(self.client)
         self._locks = RedisLocks(self._connection)
         self._unsaved = Unsaved(self._connection)
-        self.journal = self.journal_of("")
-        """The journal whose limits count the writes of everybody together."""
 
     async def open(self) -> None:
         """Connect; if Redis is away, later calls try again."""
@@ -52,8 +51,9 @@ class SharedState:
         try:
             await self._connection.ping()
             await self._unsaved.flush()
+            await self._connection.run(PROBE, [PROBED])
         except RedisAwayError as error:
-            return f"Redis cannot be reached ({error}): reads work, writes are not sent."
+            return f"Redis cannot be {error.verb} ({error}): reads work, writes are not sent."
         try:
             # An ACL may forbid it.
             memory = await self.client.info("memory")  # pyright: ignore[reportUnknownMemberType, reportGeneralTypeIssues]  # typed for both clients
