@@ -175,8 +175,10 @@ class JournaledWrite(Generic[A, R]):
         if self.plan.find_by_key is not None and (entry is None or self.api.service.ahead is not None):
             # Another machine may have made it, or this one's clock was set forward since: the service's clock tells.
             return True
-        # An empty journal may have replaced one that knew of it.
-        return entry.age < -AHEAD_SECONDS if entry else self.safety.journal.lost
+        if entry is not None and entry.age < -AHEAD_SECONDS:
+            return True
+        # An empty or older journal may have replaced one that knew of it.
+        return self.safety.journal.lost and not self.history.superseded
 
     async def _find_recent(self) -> A | None:
         """Find the effect of a recent call: by the keys that it may have derived, or by its content."""

@@ -201,6 +201,29 @@ async def test_a_write_whose_outcome_could_not_be_saved_is_found_by_another_repl
     assert case.count(box.state()) == 1
 
 
+OLDER = """
+for _, row in ipairs(redis.call('KEYS', 'incident-mcp:write:*')) do
+  if redis.call('TYPE', row).ok == 'hash' then
+    redis.call('HSET', row, 'changed', redis.call('TIME')[1] - 3600)
+  end
+end
+return 'set'
+"""
+
+
+@pytest.mark.parametrize("case", ONCE, ids=str)
+async def test_a_redis_that_started_with_older_rows_makes_no_second_one(
+    case: WriteCase, redis: RedisServer, box: Sandbox, secret: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row of an identical write of an hour ago is there, and that of a moment ago was lost."""
+    async with shared(redis) as one, replica(one, box, secret, monkeypatch) as call:
+        await call.performed(case.tool, **case.arguments)
+    assert b"set" in redis.command("EVAL", OLDER, "0")
+    async with shared(redis) as other, replica(other, box, secret, monkeypatch) as call:
+        again = await perform_until_done(call, case)
+    assert case.count(box.state()) == 1, text_of(again)
+
+
 async def test_a_holder_that_was_paused_past_its_lock_sends_nothing(
     redis: RedisServer, box: Sandbox, secret: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
