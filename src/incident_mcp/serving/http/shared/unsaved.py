@@ -75,6 +75,7 @@ class Unsaved:
                     self._refusals += error.refused
                     if self._refusals < MAX_REFUSALS:
                         raise
+                    _log.warning("Redis keeps refusing a change (%s): it is dropped, and looked up if repeated.", error)
                 self._refusals = 0
                 if self._kept and self._kept[0] is first:
                     self._kept.popleft()
