@@ -229,7 +229,8 @@ def _switch(env: Mapping[str, str], name: str, default: str = "0") -> bool:
     return value in _YES
 
 
-def _split(url: str) -> SplitResult | None:
+def split_address(url: str) -> SplitResult | None:
+    """Return the parts of an http or https address, None if it is not one."""
     try:
         parts = urlsplit(url)
         # Reading the port checks it.
@@ -252,7 +253,7 @@ def checked_url(name: str, value: str, *, example: str = INCIDENTIO_URL, carries
         SettingError: It cannot be used.
     """
     url = value.rstrip("/")
-    parts = _split(url)
+    parts = split_address(url)
     if parts is None:
         raise SettingError(f"{name} takes an address like {example}, with https:// in front.")
     if parts.username or parts.password or parts.query or parts.fragment:

@@ -26,14 +26,14 @@ class Serving:
 
     process: subprocess.Popen[str]
     address: str
-    said: list[str]
+    lines: list[str]
 
     def end(self, number: signal.Signals) -> tuple[int, list[str]]:
         """Stop it; return its exit code and all that it wrote."""
         self.process.send_signal(number)
         assert self.process.stderr is not None
         rest = self.process.stderr.read().splitlines()
-        return self.process.wait(60), [*self.said, *rest]
+        return self.process.wait(60), [*self.lines, *rest]
 
 
 @contextlib.contextmanager
@@ -44,15 +44,15 @@ def serving(tmp_path: Path, *options: str, **settings: str) -> Iterator[Serving]
     with subprocess.Popen(
         command, env=environment(tmp_path / "state", **settings), stderr=subprocess.PIPE, text=True, cwd=tmp_path
     ) as process:
-        said: list[str] = []
+        lines: list[str] = []
         try:
             for line in process.stderr or ():
-                said.append(line.rstrip("\n"))
-                if found := re.search(r"serving on (http://[^\"]+)", said[-1]):
-                    yield Serving(process, found[1], said)
+                lines.append(line.rstrip("\n"))
+                if found := re.search(r"serving on (http://[^\"]+)", lines[-1]):
+                    yield Serving(process, found[1], lines)
                     break
             else:
-                pytest.fail("\n".join(said))
+                pytest.fail("\n".join(lines))
         finally:
             if process.poll() is None:
                 process.terminate()  # its workers end, too
@@ -145,7 +145,10 @@ def test_json_logs_are_one_object_a_line_without_an_access_log(
     with serving(tmp_path, "--workers", workers, **SHARED, **tokens, INCIDENT_MCP_LOG_FORMAT="json") as server:
         metadata(server.address)
         _, lines = server.end(signal.SIGTERM)
-    loggers = {json.loads(line)["logger"] for line in lines}
+    logged = [json.loads(line) for line in lines]
+    assert [row["level"] for row in logged if row["message"].startswith("serving on http://127.0.0.1:")] == ["INFO"]
+    assert "Application shutdown complete." in {row["message"] for row in logged} or workers == "2"
+    loggers = {row["logger"] for row in logged}
     assert "uvicorn.error" in loggers
     assert "uvicorn.access" not in loggers
 
@@ -174,5 +177,5 @@ def test_a_setting_that_cannot_be_used_ends_the_start_whatever_the_number_of_wor
 
 def test_a_start_without_keys_says_which_variables_to_set(tokens: dict[str, str], tmp_path: Path) -> None:
     with serving(tmp_path, **tokens, INCIDENT_MCP_SANDBOX="0", INCIDENTIO_API_KEY="${KEY}") as server:
-        assert "INCIDENTIO_API_KEY holds a placeholder" in server.said[0]
-        assert "IONHOUR_API_KEY is not set" in server.said[0]
+        assert "INCIDENTIO_API_KEY holds a placeholder" in server.lines[0]
+        assert "IONHOUR_API_KEY is not set" in server.lines[0]

@@ -14,10 +14,11 @@ from uvicorn.supervisors import Multiprocess
 
 from incident_mcp.commands.console import complain
 from incident_mcp.errors import SettingError
-from incident_mcp.serving.http.app import PATH, build_app, check_app
+from incident_mcp.serving.http.app import PATH, build_app, check_app, configure_logs
 from incident_mcp.serving.http.settings import LOCAL_NAMES, PUBLIC_URL, ServerSettings, server_settings
 from incident_mcp.settings import Settings
 
+_log = logging.getLogger(__name__)
 GRACE_SECONDS = 25
 """For calls in progress when the server ends: longer than an attempt of a request may take."""
 MAX_CONNECTIONS = 2_000
@@ -33,7 +34,8 @@ def serve(host: str, port: int, workers: int) -> int:
         workers: How many processes.
 
     Returns:
-        The exit code: 0, or 1 if the address cannot be used or the workers do not start.
+        The exit code: 0; 1 if the address cannot be used; 3 if the workers do not start. A single process that does not
+        start ends with 3 by itself.
 
     Raises:
         SettingError: A setting cannot be used, or the server would be reachable without protection.
@@ -45,33 +47,62 @@ def serve(host: str, port: int, workers: int) -> int:
     try:
         listener = _bind(host, port)
     except (OSError, TypeError, UnicodeError) as error:  # the last two: no name that can be looked up
-        why = str(getattr(error, "strerror", None) or error).partition(" (while")[0]
-        complain(f"incident-mcp serve: {_shown(host)}:{port} cannot be used ({why}). Choose with --host and --port.")
+        complain(f"incident-mcp serve: {_shown(host)}:{port} cannot be used ({_why(error)}). Choose --host and --port.")
         return 1
+    configure_logs(settings)
     with closing(listener):
-        address = f"http://{_shown(host)}:{listener.getsockname()[1]}{PATH}"
+        bound_port = listener.getsockname()[1]
         if not settings.public_url_is_set:
             # The workers read it, too.
-            os.environ[PUBLIC_URL] = _public_url(host, listener.getsockname()[1], settings)
-        app = build_app(os.environ) if workers == 1 else _checked_worker_app()
-        for text in (*_warnings(common, settings, workers), f"serving on {address}"):
-            _announce(text, settings)
-        return _run(app, listener, workers)
+            os.environ[PUBLIC_URL] = _public_url(host, bound_port, settings)
+        app = build_app(os.environ) if workers == 1 else None
+        if app is None:
+            check_app(os.environ)
+        for warning in _warnings(common, settings, workers):
+            _say(logging.WARNING, warning, settings.log_format)
+        _say(logging.INFO, f"serving on http://{_shown(host)}:{bound_port}{PATH}", settings.log_format)
+        return _serve_alone(app, listener) if app is not None else _serve_with_workers(workers, listener)
 
 
 def worker_app() -> ASGIApp:
-    """Return the app of one of several worker processes; a setting that cannot be used ends the process."""
+    """Return the app of one of several worker processes.
+
+    A setting that can no longer be used ends the process, and another one is started in its place, until it can.
+    """
     try:
         return build_app(os.environ)
     except SettingError as error:
-        complain(f"incident-mcp: {error}")
+        _say(logging.ERROR, str(error), os.environ.get("INCIDENT_MCP_LOG_FORMAT", "").strip().lower())
         sys.exit(1)
 
 
-def _checked_worker_app() -> str:
-    """Return the name of `worker_app`, once its settings were checked: a worker that cannot start is started again."""
-    check_app(os.environ)
-    return f"{__name__}:{worker_app.__name__}"
+def _serve_alone(app: ASGIApp, listener: socket.socket) -> int:
+    with suppress(KeyboardInterrupt):  # raised again once the server has ended
+        uvicorn.Server(_config(app)).run(sockets=[listener])
+    return 0
+
+
+def _serve_with_workers(workers: int, listener: socket.socket) -> int:
+    name = f"{__name__}:{worker_app.__name__}"
+    supervisor = Multiprocess(_config(name, factory=True, workers=workers), sockets=[listener])
+    supervisor.run()
+    failed = any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes)
+    return STARTUP_FAILURE if failed else 0
+
+
+def _config(app: ASGIApp | str, *, factory: bool = False, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=factory,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="on",
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
 
 
 def _public_url(host: str, port: int, settings: ServerSettings) -> str:
@@ -84,7 +115,7 @@ def _public_url(host: str, port: int, settings: ServerSettings) -> str:
 
 
 def _warnings(common: Settings, settings: ServerSettings, workers: int) -> list[str]:
-    """Return what can hardly be meant."""
+    """Return warnings about settings that are probably mistakes."""
     if common.sandbox:
         return [f"each of the {workers} workers has a sandbox of its own"] if workers > 1 else []
     if common.incidentio_key or common.ionhour_key or settings.key_files or settings.keys_file:
@@ -92,33 +123,11 @@ def _warnings(common: Settings, settings: ServerSettings, workers: int) -> list[
     return [f"no tool can work: {common.why_no_key('incidentio')}, and {common.why_no_key('ionhour')}"]
 
 
-def _announce(text: str, settings: ServerSettings) -> None:
-    if settings.log_format == "json":
-        logging.getLogger("uvicorn.error").info(text)
+def _say(level: int, text: str, log_format: str) -> None:
+    if log_format == "json":
+        _log.log(level, "%s", text)
     else:
         complain(f"incident-mcp: {text}")
-
-
-def _run(app: ASGIApp | str, listener: socket.socket, workers: int) -> int:
-    config = uvicorn.Config(
-        app,
-        factory=isinstance(app, str),
-        workers=workers,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        lifespan="on",
-        limit_concurrency=MAX_CONNECTIONS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-    if workers == 1:
-        with suppress(KeyboardInterrupt):  # raised again once the server has ended
-            uvicorn.Server(config).run(sockets=[listener])
-        return 0
-    supervisor = Multiprocess(config, sockets=[listener])
-    supervisor.run()
-    return int(any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes))
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -126,6 +135,11 @@ def _bind(host: str, port: int) -> socket.socket:
     # `::` stands for every address of the machine.
     both = host == "::" and socket.has_dualstack_ipv6()
     return socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
+
+
+def _why(error: Exception) -> str:
+    text = str(getattr(error, "strerror", None) or error)
+    return text.partition(" (while")[0]  # `create_server` appends the address
 
 
 def _shown(host: str) -> str:

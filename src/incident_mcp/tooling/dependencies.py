@@ -68,7 +68,8 @@ async def writer(call: Call) -> Writer:
         call.client,
         confirm_policy=caller.settings.confirm,
         ask=call.confirmation.ask,
-        person=caller.settings.person_shown or caller.settings.person,
+        person=caller.settings.person,
+        person_shown=caller.settings.person_shown or caller.settings.person,
     )
 
 

@@ -240,7 +240,7 @@ class JournaledWrite(Generic[A, R]):
             started_at=unresolved.started_at if unresolved else self.api.now(),
             existing_ids=unresolved.existing_ids if unresolved else self.history.existing_ids,
             targets=targets_for(self.log.person, self.plan.targets),
-            person=self.log.person,
+            person=self.log.person_shown,
         )
 
     def _key(self) -> str:

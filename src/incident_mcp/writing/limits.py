@@ -47,8 +47,9 @@ class SettingLimit:
 
     def error(self, count: int, free_in: float) -> WriteLimitError:
         """Return the error that names the setting."""
+        who = " of this person" if self.person else ""
         return WriteLimitError(
-            f"Write limit: {count} {self.kind} in the last 10 minutes, and the maximum is {self.maximum}"
+            f"Write limit: {count} {self.what}{who} in the last 10 minutes, and the maximum is {self.maximum}"
             f" ({self.setting}). Ask the user whether this is intended; one more is allowed in {math.ceil(free_in)} s."
             " Not sent."
         )

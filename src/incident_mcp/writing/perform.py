@@ -51,7 +51,9 @@ class Writer:
     ask: Callable[[str, str], Awaitable[None]]
     """Asks for confirmation of a question about a request's hash; raises unless the answer is yes."""
     person: str = ""
-    """Who makes the call, where several people share a server."""
+    """Who makes the call, where several people share a server: no other person, and not changed by a new name."""
+    person_shown: str = ""
+    """The same with the present name, for the audit log."""
     confirmed: bool = False
     """Whether the writes of this call are already confirmed."""
 
@@ -304,7 +306,7 @@ class Writer:
         raise WriteError(outcome)
 
     def _log(self, api: Api) -> OutcomeLog:
-        return OutcomeLog(self.safety.audit, self.caller, api.service.name, self.person)
+        return OutcomeLog(self.safety.audit, self.caller, api.service.name, self.person, self.person_shown)
 
 
 def _shown_by(preview: Record | None) -> str | None:

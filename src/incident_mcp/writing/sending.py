@@ -26,6 +26,8 @@ class OutcomeLog:
     service: str
     person: str = ""
     """Who makes the call, where several people share a server."""
+    person_shown: str = ""
+    """The same with the present name."""
 
     async def record(self, tool: str, request: Request, outcome: str, request_id: str | None = None) -> None:
         """Append a line."""
@@ -34,7 +36,7 @@ class OutcomeLog:
         entry: Json = {
             "tool": tool,
             "caller": self.caller,
-            "person": self.person or None,
+            "person": self.person_shown or None,
             "service": self.service,
             "request": {"method": request.method, "path": request.path, "body": request.body},
             "outcome": outcome,

@@ -12,8 +12,8 @@ from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.http.app import make_app
 from incident_mcp.serving.http.settings import server_settings
 from tests.serving.http.by_hand import LEGACY, MODERN, headers, message
+from tests.serving.http.in_process import URL, client, running
 from tests.serving.http.people import Person, with_static_token
-from tests.serving.http.test_app import URL, client, running
 
 pytestmark = pytest.mark.anyio
 TOOL = "ionhour_create_note"

@@ -66,31 +66,34 @@ def build_app(environ: Mapping[str, str] | None = None) -> ASGIApp:
     Raises:
         SettingError: A setting cannot be used.
     """
-    settings, server, telemetry = _prepared(os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    settings, server = server_settings(environ)
+    configure_logs(server)
+    telemetry = Telemetry.from_env(environ, __version__)
     if telemetry is not None:
         telemetry.install()
     return make_app(settings, server, telemetry)
 
 
 def check_app(environ: Mapping[str, str]) -> None:
-    """Check all that `build_app` needs, and configure logging, in the process that starts the workers.
+    """Check all that `build_app` needs, in a process that serves nothing itself.
 
     Raises:
         SettingError: A setting cannot be used.
     """
-    settings, server, telemetry = _prepared(environ)
+    settings, server = server_settings(environ)
+    telemetry = Telemetry.from_env(environ, __version__)
     if telemetry is not None:
         anyio.run(telemetry.close)
     make_app(settings, server)
 
 
-def _prepared(environ: Mapping[str, str]) -> tuple[Settings, ServerSettings, Telemetry | None]:
-    settings, server = server_settings(environ)
+def configure_logs(server: ServerSettings) -> None:
+    """Log in the format that the settings ask for."""
     if server.log_format == "json":
         configure_json_logging()
     else:
         configure_logging()
-    return settings, server, Telemetry.from_env(environ, __version__)
 
 
 def make_app(

@@ -43,6 +43,7 @@ class WatchedFile(Generic[T]):
     value: T = field(init=False)
     trouble: str | None = None
     _version: tuple[int, ...] = ()
+    _turn: anyio.Lock = field(default_factory=anyio.Lock)
 
     def __post_init__(self) -> None:
         self._version, self.value = self._load()
@@ -73,6 +74,10 @@ class WatchedFile(Generic[T]):
 
     async def refresh(self) -> None:
         """Read the file again if it changed."""
+        async with self._turn:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         if not await anyio.to_thread.run_sync(self._has_changed):
             return
         try:
@@ -99,10 +104,13 @@ def read_key(variable: str) -> Callable[[str], str]:
     """Return what reads a file that holds one API key."""
 
     def read(text: str) -> str:
-        env, unfilled = filled_in({variable: text})
-        if variable in unfilled:
-            raise SettingError(f"{variable}: the file holds a placeholder. Put the key in its place.")
-        key = key_in(env, variable)
+        # As the variable for the key itself is read: a key in quotes counts as none.
+        name = variable.removesuffix("_FILE")
+        env, unfilled = filled_in({name: text})
+        if name in unfilled:
+            why = unfilled[name].partition(":")[0]
+            raise SettingError(f"{variable}: what the file holds {why}. Put the bare key there.")
+        key = key_in({variable: env[name]} if name in env else {}, variable)
         if key is None:
             raise SettingError(f"{variable}: the file is empty.")
         return key.get_secret_value()

@@ -14,8 +14,9 @@ PROBES = ("/health", "/ready")
 MAX_BODY_BYTES = 4 * 1024 * 1024
 BODY_SECONDS = 15.0
 """For the whole body of a request."""
-_PASSED_ON = (b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip")
-"""What proxies and tunnels add, beside X-Forwarded-For and its like."""
+_PASSED_ON = (b"forwarded", b"via", b"cf-ray", b"x-real-ip", b"x-envoy-external-address")
+_PASSED_ON_LIKE = re.compile(rb"x-(original-)?forwarded-.*|.*-(client|connecting)-ip")
+"""What proxies and tunnels add."""
 _METHODS = ["GET", "POST", "OPTIONS"]
 _HEADERS = ["Authorization", "Content-Type", "Accept", "Mcp-Protocol-Version", "Mcp-Method", "Mcp-Name"]
 
@@ -28,8 +29,8 @@ class Guard:
 
     Args:
         app: What is protected.
-        hosts: Allowed values of Host; one without a port stands for all ports.
-        origins: Allowed values of Origin; requests that no web page makes have none.
+        hosts: Allowed values of Host, in lower case; one without a port stands for all ports.
+        origins: Allowed values of Origin, in lower case; requests that no web page makes have none.
         local_only: Whether only this machine may call.
     """
 
@@ -44,7 +45,7 @@ class Guard:
                 expose_headers=["WWW-Authenticate", "Retry-After"],
                 max_age=600,
             )
-        self._hosts = frozenset(host.lower() for host in hosts)
+        self._hosts = frozenset(hosts)
         self._origins = frozenset(origins)
         self._local_only = local_only
 
@@ -76,6 +77,7 @@ class Guard:
     def _knows(self, host: str) -> bool:
         host = host.lower()
         name, colon, port = host.rpartition(":")
+        # The port may be empty (RFC 3986, 3.2.3).
         return host in self._hosts or (bool(colon) and not port.strip("0123456789") and name in self._hosts)
 
 
@@ -84,9 +86,9 @@ def _values(scope: Scope, name: bytes) -> list[str]:
 
 
 def _is_local(scope: Scope) -> bool:
-    """Return whether a request was made on this machine: a proxy passes on those of others."""
+    """Return whether a request was made on this machine, as far as headers show: a proxy passes on those of others."""
     client = scope.get("client")
-    passed_on = any(key in _PASSED_ON or key.startswith(b"x-forwarded-") for key, _ in scope["headers"])
+    passed_on = any(key in _PASSED_ON or _PASSED_ON_LIKE.fullmatch(key) for key, _ in scope["headers"])
     return not passed_on and (client is None or client[0] in ("127.0.0.1", "::1", "testclient"))
 
 

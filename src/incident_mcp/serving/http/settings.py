@@ -10,26 +10,23 @@ from pydantic import SecretStr
 
 from incident_mcp.errors import SettingError
 from incident_mcp.serving.http.sign_in import OidcSettings
-from incident_mcp.settings import Settings, checked_url, choice_in, filled_in, path_in, words_in
+from incident_mcp.settings import Settings, checked_url, choice_in, filled_in, path_in, split_address, words_in
 
 KEY_FILES = {"incidentio": "INCIDENTIO_API_KEY_FILE", "ionhour": "IONHOUR_API_KEY_FILE"}
 PUBLIC_URL = "INCIDENT_MCP_PUBLIC_URL"
 LOCAL_URL = "http://127.0.0.1:8000/mcp"
 LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-_OWN = (
-    *KEY_FILES.values(),
-    *(
-        f"INCIDENT_MCP_{name}"
-        for name in ("PUBLIC_URL", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "TOKENS_FILE", "KEYS_FILE", "AUDIT_LOG")
-    ),
-    *(f"INCIDENT_MCP_{name}" for name in ("SECRET_FILE", "REDIS_URL", "WEBHOOK_SECRET", "ROLE_CLAIM", "LOG_FORMAT")),
-    *(f"INCIDENT_MCP_OIDC_{name}" for name in ("ISSUER", "AUDIENCE", "JWKS_URL", "ALGORITHMS")),
-)
 _OIDC = (
-    *(f"INCIDENT_MCP_OIDC_{name}" for name in ("AUDIENCE", "JWKS_URL", "ALGORITHMS")),
+    *("INCIDENT_MCP_OIDC_AUDIENCE", "INCIDENT_MCP_OIDC_JWKS_URL", "INCIDENT_MCP_OIDC_ALGORITHMS"),
     "INCIDENT_MCP_ROLE_CLAIM",
 )
+_OWN = (
+    *(PUBLIC_URL, "INCIDENT_MCP_ALLOWED_HOSTS", "INCIDENT_MCP_ALLOWED_ORIGINS", "INCIDENT_MCP_TOKENS_FILE"),
+    *("INCIDENT_MCP_OIDC_ISSUER", *_OIDC, *KEY_FILES.values(), "INCIDENT_MCP_KEYS_FILE", "INCIDENT_MCP_SECRET_FILE"),
+    *("INCIDENT_MCP_REDIS_URL", "INCIDENT_MCP_WEBHOOK_SECRET", "INCIDENT_MCP_AUDIT_LOG", "INCIDENT_MCP_LOG_FORMAT"),
+)
+"""A placeholder in one of these stops the start: without it the server would be less protected than meant."""
 _HOST = re.compile(r"([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@*\s]+", re.IGNORECASE)
 
@@ -70,7 +67,6 @@ class ServerSettings:
         """
         env, unfilled = filled_in(environ)
         if names := [name for name in unfilled if name in _OWN]:
-            # Without it the server would be less protected than it is meant to be.
             raise SettingError(
                 f"{names[0]} {unfilled[names[0]].partition(':')[0]}. Put its value there, or leave the variable out."
             )
@@ -128,8 +124,8 @@ def _secret(env: Mapping[str, str], name: str) -> SecretStr | None:
 
 
 def _hosts(env: Mapping[str, str], default: tuple[str, ...]) -> tuple[str, ...]:
-    hosts = words_in(env, "INCIDENT_MCP_ALLOWED_HOSTS", default)
-    if not all(_HOST.fullmatch(host) for host in hosts):
+    hosts = tuple(host.lower() for host in words_in(env, "INCIDENT_MCP_ALLOWED_HOSTS", default))
+    if not all(_HOST.fullmatch(host) and split_address(f"http://{host}") for host in hosts):
         raise SettingError(
             "INCIDENT_MCP_ALLOWED_HOSTS takes names as in the Host header, such as incidents.example.com, [::1] or"
             " 127.0.0.1:8000: no addresses with https://, and no wildcards."
@@ -138,15 +134,19 @@ def _hosts(env: Mapping[str, str], default: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _origins(env: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the origins as browsers write them: in lower case, and without a slash at the end."""
+    """Return the origins as browsers write them: in lower case, without a slash at the end and the usual port."""
     found = words_in(env, "INCIDENT_MCP_ALLOWED_ORIGINS", ())
-    origins = tuple(origin.lower().removesuffix("/") for origin in found)
+    origins = tuple(_without_usual_port(origin.lower().removesuffix("/")) for origin in found)
     if not all(_ORIGIN.fullmatch(origin) for origin in origins):
         raise SettingError(
             "INCIDENT_MCP_ALLOWED_ORIGINS takes origins such as https://inspector.example.com: without a path, and no"
             " wildcards."
         )
     return origins
+
+
+def _without_usual_port(origin: str) -> str:
+    return origin.removesuffix(":443" if origin.startswith("https:") else ":80")
 
 
 def _oidc(env: Mapping[str, str], public_url: str) -> OidcSettings | None:

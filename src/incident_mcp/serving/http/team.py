@@ -33,8 +33,10 @@ from incident_mcp.serving.telemetry import Telemetry
 from incident_mcp.settings import Settings
 from incident_mcp.tooling.caller import Caller, Callers, Request
 from incident_mcp.tooling.feed import Feed
+from incident_mcp.transport.rate_limit import LocalRateLimit, RateLimit
 from incident_mcp.transport.service import DOCUMENTED, Limits, Network, Service
 from incident_mcp.writing.codes import ConfirmationCodes
+from incident_mcp.writing.journal.entry import fingerprint
 from incident_mcp.writing.journal.protocol import Journal
 
 MAX_CALLERS = 2_000
@@ -83,6 +85,7 @@ class Team:
         self._signs_in = signs_in
         self._callers: OrderedDict[tuple[str, str, str | None, PersonalKeys], Caller] = OrderedDict()
         self._services: dict[tuple[str, str | None, str], Service | None] = {}
+        self._rate_limits: dict[str, RateLimit] = {}
         self._audit = open_audit_log(settings)
         self.services = self._services_of(settings, PersonalKeys())
         """Those that everybody without keys of their own uses."""
@@ -90,7 +93,7 @@ class Team:
     @property
     def has_keys(self) -> bool:
         """Whether there is a key, of everybody's or of one person's own."""
-        return any(self.services) or bool(self._personal())
+        return any(self.services) or any(own.incidentio or own.ionhour for own in self._personal().values())
 
     def caller_of(self, request: Request) -> Caller:  # noqa: ARG002  # the token is in the request's context
         """Return who makes a request.
@@ -145,14 +148,15 @@ class Team:
     def _settings_of(self, token: AccessToken | None, own: PersonalKeys) -> Settings:
         """Return the settings with what is known of a person."""
         everybody = self.settings
-        email = _EMAIL.fullmatch(str((token.claims or {}).get("name"))) if token else None
+        if token is None:
+            return everybody
+        email = _EMAIL.fullmatch(str((token.claims or {}).get("name")))
         return replace(
             everybody,
             person=_person(token),
             person_shown=_shown(token),
             role=role_of(token),
-            # INCIDENT_MCP_ME is one person, and nobody who signs in is known to be that one.
-            me=own.me or (email[0] if email else None if token else everybody.me),
+            me=own.me or (email[0] if email else None),
             incidentio_key=SecretStr(own.incidentio) if own.incidentio else everybody.incidentio_key,
             ionhour_key=SecretStr(own.ionhour) if own.ionhour else everybody.ionhour_key,
         )
@@ -177,9 +181,16 @@ class Team:
         if self._shared.rotates_keys or person:
             parts = ["team", service.name, service.base_url, person]
             service.known_account = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-        if self._shared.redis is not None and service.rate_limit is not None:
-            size, rate = INCIDENTIO_RATE
-            service.rate_limit = self._shared.redis.rate_limit(service.account, size, rate)
+        self._share_rate_limit(service)
+
+    def _share_rate_limit(self, service: Service) -> None:
+        """Give a service the rate limit of its key, whoever else uses that key."""
+        if service.rate_limit is None:
+            return
+        name = fingerprint(service.name, service.base_url, service.key.get_secret_value())
+        redis = self._shared.redis
+        limit = redis.rate_limit(name, *INCIDENTIO_RATE) if redis else LocalRateLimit(*INCIDENTIO_RATE)
+        service.rate_limit = self._rate_limits.setdefault(name, limit)
 
     def change_key(self, slug: str, key: str) -> None:
         """Use another key for a service from the next request on."""
@@ -192,6 +203,7 @@ class Team:
         service = incidentio if slug == "incidentio" else ionhour
         if service is not None:
             service.key = secret
+            self._share_rate_limit(service)
         redact_all_keys(incidentio, ionhour)
 
     def forget(self, event: Event) -> None:

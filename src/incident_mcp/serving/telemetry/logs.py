@@ -49,7 +49,10 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 
 def configure_json_logging() -> None:
-    """Log warnings, and what uvicorn logs, to stderr as JSON; uvicorn needs `log_config=None` to leave that alone."""
+    """Log warnings, and what this package and uvicorn log, to stderr as JSON.
+
+    uvicorn needs `log_config=None` to leave that alone.
+    """
     handler = _Handler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -61,6 +64,7 @@ def configure_json_logging() -> None:
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.INFO)
+    logging.getLogger("incident_mcp").setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
     # At INFO it logs every URL with its query.
     logging.getLogger("httpx2").setLevel(logging.WARNING)

@@ -38,13 +38,13 @@ class RedisAwayError(Exception):
 
     Attributes:
         refused: It answered that it does not run the script.
+        verb: What it cannot be: used if it refused, else reached.
     """
 
     def __init__(self, why: str, *, refused: bool = False) -> None:
         super().__init__(why)
         self.refused = refused
         self.verb = "used" if refused else "reached"
-        """What it cannot be."""
 
 
 def make_client(url: str) -> "Redis":

@@ -31,8 +31,7 @@ _ANSWER_SECONDS = 3.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
 _EVENT = TypeAdapter(Event)
 _ENTRY = TypeAdapter(FeedEntry)
-_AWAY = (RedisError, OSError, TimeoutError, UnicodeDecodeError)
-"""Failures of Redis; the client fails to decode what is no text, and its connection cannot be used further."""
+_AWAY = (RedisError, OSError, TimeoutError)
 _log = logging.getLogger(__name__)
 
 

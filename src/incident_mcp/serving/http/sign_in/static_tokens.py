@@ -83,7 +83,10 @@ class StaticTokens:
         return await anyio.to_thread.run_sync(self._read_changes, limiter=self._limiter)
 
     def _is_unchanged(self) -> bool:
-        """Return whether the file is as it was read: a stat on the event loop, as a thread takes 100 times as long."""
+        """Return whether the file is as it was read: a stat on the event loop.
+
+        A thread for it takes 100 times as long. A network file system that hangs would stop the server here.
+        """
         if self._trouble is not None:
             return False
         try:
