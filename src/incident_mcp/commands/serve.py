@@ -1,5 +1,6 @@
 """`incident-mcp serve`: the team's server, on uvicorn."""
 
+import gc
 import logging
 import os
 import socket
@@ -70,13 +71,22 @@ def worker_app() -> ASGIApp:
     A setting that can no longer be used ends the process, and another one is started in its place, until it can.
     """
     try:
-        return build_app(os.environ)
+        app = build_app(os.environ)
     except SettingError as error:
         _say(logging.ERROR, str(error), os.environ.get("INCIDENT_MCP_LOG_FORMAT", "").strip().lower())
         sys.exit(1)
+    _keep_what_is_loaded()
+    return app
+
+
+def _keep_what_is_loaded() -> None:
+    """Let the garbage collector leave alone what was made so far: it stays, and to look at it delays many calls."""
+    gc.collect()
+    gc.freeze()
 
 
 def _serve_alone(app: ASGIApp, listener: socket.socket) -> int:
+    _keep_what_is_loaded()
     with suppress(KeyboardInterrupt):  # raised again once the server has ended
         uvicorn.Server(_config(app)).run(sockets=[listener])
     return 0

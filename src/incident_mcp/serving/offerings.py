@@ -61,11 +61,11 @@ async def list_tools(request: Request, _: PaginatedRequestParams | None) -> List
 
 async def call_tool(request: Request, params: CallToolRequestParams) -> ToolResult:
     """Call one of the caller's tools."""
-    perform = partial(_perform, Call(request, params.input_responses))
-    around = caller_of(request).around
+    call, arguments = Call(request, params.input_responses), params.arguments or {}
+    around = call.caller.around
     if around is not None:
-        return await around(params.name, params.arguments or {}, perform)
-    return await perform(params.name, params.arguments or {})
+        return await around(params.name, arguments, partial(_perform, call))
+    return await _perform(call, params.name, arguments)
 
 
 async def _perform(call: Call, name: str, arguments: Json) -> ToolResult:

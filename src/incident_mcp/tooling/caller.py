@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -93,9 +94,9 @@ class Call:
     answers: InputResponses | None = None
     """The host's answers to the questions of an earlier round."""
 
-    @property
+    @cached_property
     def caller(self) -> Caller:
-        """Who makes the request."""
+        """Who makes the request: the same throughout, whatever keys are replaced meanwhile."""
         return caller_of(self.request)
 
     @property
