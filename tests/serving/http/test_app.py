@@ -12,6 +12,7 @@ from incident_mcp.sandbox import Sandbox
 from incident_mcp.serving.http.app import make_app
 from incident_mcp.serving.http.settings import server_settings
 from incident_mcp.serving.telemetry import Telemetry
+from tests.serving.http.hooks.conftest import headers, new_secret, updated
 from tests.serving.http.in_process import URL, Keys, app_for, client, http, running, served, tokens, write
 
 pytestmark = pytest.mark.anyio
@@ -92,3 +93,19 @@ async def test_a_slash_at_the_end_of_the_address_redirects_nowhere(path: str, bo
         async with Client(streamable_http_client(f"{URL}{path}", http_client=web)) as found:
             assert (await found.list_tools()).tools
         assert (await web.get(path)).status_code == 405
+
+
+async def test_the_secret_of_webhooks_in_a_file_is_replaced_while_the_server_runs(box: Sandbox, tmp_path: Path) -> None:
+    old, new = new_secret(), new_secret()
+    file = tmp_path / "webhooks"
+    environ = {"INCIDENT_MCP_WEBHOOK_SECRET_FILE": write(file, old)}
+    async with running(app_for(box, tmp_path, **environ)) as app, http(app) as web:
+        steps = [(old, 204, 401), (f"{old}\n{new}\n", 204, 204), ("whsec_", 204, 204), (new, 401, 204)]
+        for step, (content, *statuses) in enumerate(steps):
+            write(file, content)
+            ready = (await web.get("/ready")).json()  # reads changed files again
+            assert ready.get("files") == ("a changed file cannot be used" if content == "whsec_" else None)
+            for secret, status in zip((old, new), statuses, strict=True):
+                signed = headers(secret, updated(), number=f"msg_{step}_{status}_{secret == old}")
+                answer = await web.post("/hooks/incidentio", content=updated(), headers=signed)
+                assert answer.status_code == status, (step, answer.text)

@@ -33,7 +33,7 @@ from incident_mcp.serving.callers import make_sandbox, secret_source, state_fold
 from incident_mcp.serving.http.files import PersonalKeys, WatchedFile, read_key, read_personal_keys, read_secrets, watch
 from incident_mcp.serving.http.guard import MAX_BODY_BYTES, Bounded, Guard
 from incident_mcp.serving.http.health import Readiness, health_routes
-from incident_mcp.serving.http.hooks import LocalReplays, Replays, Signatures, hook_route
+from incident_mcp.serving.http.hooks import FILE_VARIABLE, LocalReplays, Replays, Signatures, hook_route
 from incident_mcp.serving.http.sdk import TransportSecuritySettings
 from incident_mcp.serving.http.secrets import request_state_security
 from incident_mcp.serving.http.settings import KEY_FILES, ServerSettings, server_settings
@@ -140,7 +140,8 @@ class _Parts:
         self._sign_in = SignIn.from_settings(server.tokens_file, server.oidc) if server.has_sign_in else None
         self._redis = SharedState(server.redis_url.get_secret_value()) if server.redis_url else None
         self._events, self._replays, feed = _hearing(self._redis)
-        self._feed = feed if server.webhook_secret else None
+        self._signatures = self._webhook_signatures()
+        self._feed = feed if self._signatures else None
         self._listen = Listen(self._events, ListenLimits(longest=LONGEST_STREAM))
         shared = self._shared(settings, network, limits)
         self._team = Team(settings, shared, self._personal_keys(), signs_in=self._sign_in is not None)
@@ -173,6 +174,15 @@ class _Parts:
             return dict[str, PersonalKeys]
         file = self._file("INCIDENT_MCP_KEYS_FILE", path, read_personal_keys)
         return lambda: file.value
+
+    def _webhook_signatures(self) -> Callable[[], Signatures] | None:
+        if self._server.webhook_secret_file is not None:
+            file = self._file(FILE_VARIABLE, self._server.webhook_secret_file, Signatures.from_file)
+            return lambda: file.value
+        if self._server.webhook_secret is None:
+            return None
+        signatures = Signatures.from_text(self._server.webhook_secret.get_secret_value())
+        return lambda: signatures
 
     def _file(self, variable: str, path: Path, read: Callable[[str], Any]) -> WatchedFile[Any]:
         file = WatchedFile(variable, path, read)
@@ -213,9 +223,8 @@ class _Parts:
             mcp = require_sign_in(mcp, self._sign_in, public_url=server.public_url, refused=refused)
             routes.append(metadata_route(server.public_url, server.oidc.issuer if server.oidc else None))
         routes += _endpoint(PATH, mcp)
-        if server.webhook_secret is not None:
-            signatures = Signatures.from_text(server.webhook_secret.get_secret_value())
-            routes.append(hook_route(signatures, self._events, self._feed, self._replays))
+        if self._signatures is not None:
+            routes.append(hook_route(self._signatures, self._events, self._feed, self._replays))
         if self._telemetry is not None and self._telemetry.metrics_app is not None:
             routes += _endpoint("/metrics", self._telemetry.metrics_app)
         return routes

@@ -24,7 +24,8 @@ _OIDC = (
 _OWN = (
     *(PUBLIC_URL, "INCIDENT_MCP_ALLOWED_HOSTS", "INCIDENT_MCP_ALLOWED_ORIGINS", "INCIDENT_MCP_TOKENS_FILE"),
     *("INCIDENT_MCP_OIDC_ISSUER", *_OIDC, *KEY_FILES.values(), "INCIDENT_MCP_KEYS_FILE", "INCIDENT_MCP_SECRET_FILE"),
-    *("INCIDENT_MCP_REDIS_URL", "INCIDENT_MCP_WEBHOOK_SECRET", "INCIDENT_MCP_AUDIT_LOG", "INCIDENT_MCP_LOG_FORMAT"),
+    *("INCIDENT_MCP_WEBHOOK_SECRET", "INCIDENT_MCP_WEBHOOK_SECRET_FILE", "INCIDENT_MCP_REDIS_URL"),
+    *("INCIDENT_MCP_AUDIT_LOG", "INCIDENT_MCP_LOG_FORMAT"),
 )
 """A placeholder in one of these stops the start: without it the server would be less protected than meant."""
 _HOST = re.compile(r"([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
@@ -51,6 +52,7 @@ class ServerSettings:
     secret_file: Path | None = None
     redis_url: SecretStr | None = None
     webhook_secret: SecretStr | None = None
+    webhook_secret_file: Path | None = None
     log_format: str = "text"
 
     @property
@@ -85,6 +87,7 @@ class ServerSettings:
             secret_file=path_in(env, "INCIDENT_MCP_SECRET_FILE"),
             redis_url=_secret(env, "INCIDENT_MCP_REDIS_URL"),
             webhook_secret=_secret(env, "INCIDENT_MCP_WEBHOOK_SECRET"),
+            webhook_secret_file=path_in(env, "INCIDENT_MCP_WEBHOOK_SECRET_FILE"),
             log_format=choice_in(env, "INCIDENT_MCP_LOG_FORMAT", ("text", "json")),
         )
         _check(found, env)
@@ -168,7 +171,7 @@ def _oidc(env: Mapping[str, str], public_url: str) -> OidcSettings | None:
 
 
 def _check(settings: ServerSettings, env: Mapping[str, str]) -> None:
-    files = (*KEY_FILES.values(), "INCIDENT_MCP_SECRET_FILE")
+    files = (*KEY_FILES.values(), "INCIDENT_MCP_SECRET_FILE", "INCIDENT_MCP_WEBHOOK_SECRET_FILE")
     pairs = [*((name, name.removesuffix("_FILE")) for name in files), ("INCIDENTIO_API_KEY_FILE", "INCIDENT_API_KEY")]
     for name, other in pairs:
         if name in env and other in env:

@@ -62,7 +62,7 @@ class Receiver:
     def __post_init__(self) -> None:
         self.events.subscribe(self.heard.append)
         signatures = Signatures([SecretStr(each) for each in self.secrets])
-        self.app = Starlette(routes=[hook_route(signatures, self.events, self.feed, self.replays)])
+        self.app = Starlette(routes=[hook_route(lambda: signatures, self.events, self.feed, self.replays)])
 
     async def send(self, body: Any, more: dict[str, str] | None = None, method: str = "POST") -> httpx2.Response:
         """Send a request with these headers."""

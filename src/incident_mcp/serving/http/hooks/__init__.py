@@ -2,6 +2,6 @@
 
 from incident_mcp.serving.http.hooks.replays import LocalReplays, Replays
 from incident_mcp.serving.http.hooks.route import PATH, hook_route
-from incident_mcp.serving.http.hooks.signature import Signatures
+from incident_mcp.serving.http.hooks.signature import FILE_VARIABLE, Signatures
 
-__all__ = ["PATH", "LocalReplays", "Replays", "Signatures", "hook_route"]
+__all__ = ["FILE_VARIABLE", "PATH", "LocalReplays", "Replays", "Signatures", "hook_route"]

@@ -7,6 +7,7 @@ body is read within bounds, and nothing of it is parsed, stored or logged before
 import json
 import logging
 import time
+from collections.abc import Callable
 from typing import cast
 
 import anyio
@@ -31,12 +32,12 @@ _log = logging.getLogger(__name__)
 
 
 def hook_route(
-    signatures: Signatures, events: Events, feed: Feed | None = None, replays: Replays | None = None
+    signatures: Callable[[], Signatures], events: Events, feed: Feed | None = None, replays: Replays | None = None
 ) -> Route:
     """Return the route of the receiver.
 
     Args:
-        signatures: Checks who sent it.
+        signatures: Returns what checks who sent it; the secrets may be replaced.
         events: Brings what it says to all listeners.
         feed: Keeps what no list shows.
         replays: Remembers what was received; None: in this process.
@@ -53,7 +54,9 @@ class _Refusal(Exception):
 
 
 class _Receiver:
-    def __init__(self, signatures: Signatures, events: Events, feed: Feed | None, replays: Replays) -> None:
+    def __init__(
+        self, signatures: Callable[[], Signatures], events: Events, feed: Feed | None, replays: Replays
+    ) -> None:
         self._signatures = signatures
         self._events = events
         self._feed = feed
@@ -64,9 +67,9 @@ class _Receiver:
         """Receive one webhook."""
         try:
             stamp = Stamp.of(request.headers)
-            self._signatures.check_time(stamp, unix_now())
+            self._signatures().check_time(stamp, unix_now())
             body = await _read(request)
-            self._signatures.check(stamp, body)
+            self._signatures().check(stamp, body)
             return await self._take(stamp, body)
         except RejectedError as rejected:
             self._log_rejection(rejected)

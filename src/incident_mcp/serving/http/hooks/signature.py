@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from incident_mcp.errors import SettingError
 
 VARIABLE = "INCIDENT_MCP_WEBHOOK_SECRET"
+FILE_VARIABLE = "INCIDENT_MCP_WEBHOOK_SECRET_FILE"
 TOLERANCE = 300
 """Seconds by which the time of a webhook may differ from ours."""
 _PREFIX = "whsec_"
@@ -70,20 +71,27 @@ class Signatures:
 
     Args:
         secrets: The endpoint's signing secrets; any of them may have signed.
+        variable: The setting that they come from, for errors.
 
     Raises:
         SettingError: There is none, or one cannot be used.
     """
 
-    def __init__(self, secrets: Sequence[SecretStr]) -> None:
+    def __init__(self, secrets: Sequence[SecretStr], variable: str = VARIABLE) -> None:
         if not 0 < len(secrets) <= _MAX_SECRETS:
-            raise SettingError(f"{VARIABLE} takes 1 to {_MAX_SECRETS} secrets, separated by commas.")
-        self._keys = [_key(secret.get_secret_value()) for secret in secrets]
+            raise SettingError(f"{variable} takes 1 to {_MAX_SECRETS} secrets, separated by commas.")
+        self._keys = [_key(secret.get_secret_value(), variable) for secret in secrets]
 
     @classmethod
-    def from_text(cls, text: str) -> Self:
-        """Read the secrets of the setting: one or more, separated by commas."""
-        return cls([SecretStr(part.strip()) for part in text.split(",") if part.strip()])
+    def from_text(cls, text: str, variable: str = VARIABLE) -> Self:
+        """Read the secrets of a setting: one or more, separated by commas or lines."""
+        parts = text.replace("\n", ",").split(",")
+        return cls([SecretStr(part.strip()) for part in parts if part.strip()], variable)
+
+    @classmethod
+    def from_file(cls, text: str) -> Self:
+        """Read the secrets of the file that a setting names."""
+        return cls.from_text(text, FILE_VARIABLE)
 
     def check_time(self, stamp: Stamp, now: float) -> None:
         """Check that a webhook was signed now.
@@ -110,7 +118,7 @@ class Signatures:
             raise RejectedError("no signature fits a secret")
 
 
-def _key(secret: str) -> bytes:
+def _key(secret: str, variable: str) -> bytes:
     """Return the key of a secret; errors do not repeat it."""
     try:
         key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
@@ -118,7 +126,7 @@ def _key(secret: str) -> bytes:
         key = b""
     if len(key) < _LEAST_BYTES:
         raise SettingError(
-            f"{VARIABLE} is not a signing secret: copy it from the endpoint's page in incident.io (Settings >"
+            f"{variable} is not a signing secret: copy it from the endpoint's page in incident.io (Settings >"
             f" Webhooks). It begins with {_PREFIX}."
         )
     return key
