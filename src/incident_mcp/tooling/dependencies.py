@@ -69,7 +69,7 @@ async def writer(call: Call) -> Writer:
         confirm_policy=caller.settings.confirm,
         ask=call.confirmation.ask,
         person=caller.settings.person,
-        person_shown=caller.settings.person_shown or caller.settings.person,
+        person_shown=caller.settings.person_shown,
     )
 
 

@@ -58,7 +58,7 @@ async def test_a_tool_above_the_role_is_not_reached_through_the_tools_that_call_
         for caller in ("use_write_tool", "use_read_tool"):
             refused = await ada.call_tool(caller, page)
             assert refused.is_error
-            assert "pager" in text_of(refused) or "not" in text_of(refused)
+            assert f"ours is {role}" in text_of(refused) or f"our role is {role}" in text_of(refused)
         found = await ada.call_tool("find_tools", {"words": "page somebody"})
         assert "incidentio_page_people" not in text_of(found)
 

@@ -274,7 +274,7 @@ class _Endpoint:
 
 
 def _endpoint(path: str, app: ASGIApp) -> list[Route]:
-    """Return the routes of an app at a path, with and without a slash: a redirect would lead to plain http."""
+    """Return the routes of an app at a path, with and without a slash, since nothing redirects."""
     return [Route(each, endpoint=_Endpoint(path, app)) for each in (path, f"{path}/")]
 
 

@@ -109,7 +109,7 @@ def read_key(variable: str) -> Callable[[str], str]:
         env, unfilled = filled_in({name: text})
         if name in unfilled:
             why = unfilled[name].partition(":")[0]
-            raise SettingError(f"{variable}: what the file holds {why}. Put the bare key there.")
+            raise SettingError(f"{variable}: the file {why}. It takes the bare key.")
         key = key_in({variable: env[name]} if name in env else {}, variable)
         if key is None:
             raise SettingError(f"{variable}: the file is empty.")

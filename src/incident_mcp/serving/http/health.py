@@ -13,7 +13,6 @@ from incident_mcp.incidentio import identity
 from incident_mcp.ionhour.incidents import access
 from incident_mcp.serving.http.files import WatchedFile
 from incident_mcp.serving.http.shared import SharedState
-from incident_mcp.serving.http.shared.state import EVICTS
 from incident_mcp.serving.http.sign_in import SignIn
 from incident_mcp.serving.http.team import Team
 from incident_mcp.transport.api import Api
@@ -44,7 +43,7 @@ class Readiness:
     _keys_until: float = 0.0
     _checked: tuple[str, ...] = ()
     """The keys that the answer is about."""
-    _store: str | None = None
+    _store: str = OK
     _store_until: float = 0.0
     _turn: anyio.Lock = field(default_factory=anyio.Lock)
 
@@ -72,10 +71,12 @@ class Readiness:
 
     async def _check_store(self, redis: SharedState, now: float) -> str:
         if now >= self._store_until:
-            self._store, self._store_until = await redis.trouble(), anyio.current_time() + STORE_SECONDS
-        if self._store is None:
-            return OK
-        return "rows may be deleted" if self._store.startswith(EVICTS) else "writes are not sent"
+            if await redis.trouble():
+                self._store = "writes are not sent"
+            else:
+                self._store = "rows may be deleted" if await redis.eviction() else OK
+            self._store_until = anyio.current_time() + STORE_SECONDS
+        return self._store
 
     async def _check_keys(self) -> dict[str, str]:
         incidentio, ionhour = self.team.services

@@ -210,12 +210,12 @@ async def test_trouble_ends_with_redis_back(redis: RedisServer, states: list[Rep
             await anyio.sleep(0.02)
 
 
-async def test_an_eviction_policy_that_loses_rows_is_trouble(redis: RedisServer, states: list[Replica]) -> None:
+async def test_an_eviction_policy_that_loses_rows_is_reported(redis: RedisServer, states: list[Replica]) -> None:
     try:
         redis.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
-        assert await states[0].trouble() is None
+        assert await states[0].eviction() is None
         redis.command("CONFIG", "SET", "maxmemory", "100000000")
-        assert "noeviction" in (await states[0].trouble() or "")
+        assert "noeviction" in (await states[0].eviction() or "")
         team = Team(Settings(), Shared(MemoryJournal(), tuple), signs_in=False)
         assert (await Readiness(team, states[0]).check())["redis"] == "rows may be deleted"
     finally:

@@ -15,7 +15,6 @@ from incident_mcp.serving.http.shared.unsaved import Unsaved
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-EVICTS = "Redis may delete rows of the journal"
 _log = logging.getLogger(__name__)
 
 
@@ -38,7 +37,7 @@ class SharedState:
 
     async def open(self) -> None:
         """Connect; if Redis is away, later calls try again."""
-        if trouble := await self.trouble():
+        if trouble := await self.trouble() or await self.eviction():
             _log.warning("%s", trouble)
 
     async def close(self) -> None:
@@ -47,13 +46,17 @@ class SharedState:
         await self.client.aclose(close_connection_pool=True)
 
     async def trouble(self) -> str | None:
-        """Return why the shared state cannot be relied on, None if it can."""
+        """Return why writes are not sent, None if they are."""
         try:
             await self._connection.ping()
             await self._unsaved.flush()
             await self._connection.run(PROBE, [PROBED])
         except RedisAwayError as error:
             return f"Redis cannot be {error.verb} ({error}): reads work, writes are not sent."
+        return None
+
+    async def eviction(self) -> str | None:
+        """Return by which policy Redis may delete rows, None if it does not."""
         try:
             # An ACL may forbid it.
             memory = await self.client.info("memory")  # pyright: ignore[reportUnknownMemberType, reportGeneralTypeIssues]  # typed for both clients
@@ -62,7 +65,7 @@ class SharedState:
         policy = str(memory.get("maxmemory_policy", "noeviction"))
         if memory.get("maxmemory") and policy != "noeviction":
             return (
-                f"{EVICTS} (maxmemory-policy {policy}), so that a repeated write is not"
+                f"Redis may delete rows of the journal (maxmemory-policy {policy}), so that a repeated write is not"
                 " recognised: set maxmemory-policy to noeviction."
             )
         return None
