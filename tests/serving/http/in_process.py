@@ -29,15 +29,17 @@ ALL = {"INCIDENT_MCP_TOOLSETS": "all"}
 async def running(app: ASGIApp) -> AsyncIterator[ASGIApp]:
     """Run the app's lifespan, as an ASGI server does."""
     to_app, from_app = anyio.create_memory_object_stream[dict[str, str]](2), anyio.create_memory_object_stream[Any](2)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(app, {"type": "lifespan", "asgi": {"version": "3.0"}}, to_app[1].receive, from_app[0].send)
-        await to_app[0].send({"type": "lifespan.startup"})
-        assert await from_app[1].receive() == {"type": "lifespan.startup.complete"}
-        yield app
-        await to_app[0].send({"type": "lifespan.shutdown"})
-        assert await from_app[1].receive() == {"type": "lifespan.shutdown.complete"}
-    for stream in (*to_app, *from_app):
-        stream.close()
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(app, {"type": "lifespan", "asgi": {"version": "3.0"}}, to_app[1].receive, from_app[0].send)
+            await to_app[0].send({"type": "lifespan.startup"})
+            assert await from_app[1].receive() == {"type": "lifespan.startup.complete"}
+            yield app
+            await to_app[0].send({"type": "lifespan.shutdown"})
+            assert await from_app[1].receive() == {"type": "lifespan.shutdown.complete"}
+    finally:
+        for stream in (*to_app, *from_app):
+            stream.close()
 
 
 def http(app: ASGIApp, **headers: str) -> httpx2.AsyncClient:

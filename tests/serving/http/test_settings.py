@@ -63,23 +63,24 @@ def test_origins_are_compared_as_browsers_write_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "key"),
+    ("content", "key", "why"),
     [
-        ("abc", "abc"),
-        (" abc\r\n", "abc"),
-        (' "abc"\n', None),
-        ("'abc", None),
-        ("${KEY}", None),
-        ("your key\n", None),
-        ("a\nb", None),
+        ("abc", "abc", ""),
+        (" abc\r\n", "abc", ""),
+        (' "abc"\n', None, "is in quotes"),
+        ("'abc", None, "is in quotes"),
+        ("${KEY}", None, "a placeholder"),
+        ("your key\n", None, "a placeholder"),
+        ("a\nb", None, "a character that no API key has"),
+        (" \n", None, "is empty"),
     ],
 )
-def test_what_a_key_file_holds_is_read_like_a_variable(content: str, key: str | None, tmp_path: Path) -> None:
+def test_what_a_key_file_holds_is_read_like_a_variable(content: str, key: str | None, why: str, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(content, "utf-8")
     file.chmod(0o600)
     if key is None:
-        with pytest.raises(SettingError, match="INCIDENTIO_API_KEY_FILE"):
+        with pytest.raises(SettingError, match=f"^INCIDENTIO_API_KEY_FILE.*{why}"):
             WatchedFile("INCIDENTIO_API_KEY_FILE", file, read_key("INCIDENTIO_API_KEY_FILE"))
     else:
         assert WatchedFile("INCIDENTIO_API_KEY_FILE", file, read_key("INCIDENTIO_API_KEY_FILE")).value == key
